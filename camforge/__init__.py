@@ -1,0 +1,30 @@
+"""CamForge: class activation maps as experiments. Group, train, extract, fuse, measure - every step a plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from camforge.experiment.run import run
+    from camforge.explain import explain
+    from camforge.host.registry import build
+
+_PUBLIC = {
+    "run": "camforge.experiment.run",
+    "build": "camforge.host.registry",
+    "explain": "camforge.explain",
+    "CamForgeError": "camforge.types",
+}
+
+__all__ = ["CamForgeError", "__version__", "build", "explain", "run"]  # noqa: F822  (loaded when first asked for)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is: ``import camforge`` alone must not wait for torch."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'camforge' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_PUBLIC[name]), name)

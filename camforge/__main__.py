@@ -1,0 +1,5 @@
+"""``python -m camforge``."""
+
+from camforge.cli import main
+
+main()

@@ -1,0 +1,19 @@
+"""One abstract base class per kind of plugin."""
+
+from camforge.interfaces.backbone import Backbone
+from camforge.interfaces.base import Plugin
+from camforge.interfaces.dataset import Dataset, Split
+from camforge.interfaces.extractor import Extractor, GradientExtractor, LayerMerge, Layers, spatial_mean
+from camforge.interfaces.fuser import Axis, Fuser
+from camforge.interfaces.grouper import Grouper, Workshop
+from camforge.interfaces.metric import Metric
+from camforge.interfaces.trainer import Learner, Plateau, Trainer
+
+KINDS: dict[str, type[Plugin]] = {
+    cls.kind: cls for cls in (Dataset, Backbone, Grouper, Trainer, Extractor, Fuser, Metric)
+}
+
+__all__ = [
+    "KINDS", "Axis", "Backbone", "Dataset", "Extractor", "Fuser", "GradientExtractor", "Grouper", "LayerMerge",
+    "Layers", "Learner", "Metric", "Plateau", "Plugin", "Split", "Trainer", "Workshop", "spatial_mean",
+]

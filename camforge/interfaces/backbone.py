@@ -1,0 +1,28 @@
+"""Backbones: networks with named stages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from camforge.interfaces.base import Plugin
+from camforge.types import Network
+
+
+class Backbone(Plugin, ABC):
+    """A backbone builds a classifier of K outputs and names its stages.
+
+    class OneConv(Backbone):
+        \"""A single convolution, pooled.\"""
+        name = "one_conv"
+
+        def build(self, outputs, pretrained=True):
+            body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, outputs))
+            return Network(body, stages=("1",), head="4")
+    """
+
+    kind: ClassVar[str] = "backbone"
+
+    @abstractmethod
+    def build(self, outputs: int, pretrained: bool = True) -> Network:
+        """A network (B, 3, H, W) -> (B, outputs). ``pretrained=False`` skips the weights: a checkpoint follows."""

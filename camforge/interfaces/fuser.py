@@ -1,0 +1,51 @@
+"""Fusers: from a stack of maps to one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from camforge.interfaces.base import Plugin
+from camforge.maps import max_normalise
+from camforge.types import CamForgeError, Maps
+
+Axis = Literal["view", "branch", "layer"]
+
+
+class Fuser(Plugin, ABC):
+    """A fuser reduces one named axis of a stack of maps.
+
+    class Median(Fuser):
+        \"""The median over an axis.\"""
+        name = "median"
+
+        def fuse(self, values, maps):
+            return values.median(dim=1).values
+    """
+
+    kind: ClassVar[str] = "fuser"
+
+    axis: Axis
+    normalise: Literal["none", "max"] = "none"
+    """"max": ReLU and divide each map by its own maximum first."""
+
+    @abstractmethod
+    def fuse(self, values: Tensor, maps: Maps) -> Tensor:
+        """(P, n, *rest, H, W) with the fuser's axis at place 1 -> (P, *rest, H, W); ``maps`` tells the pairs."""
+
+    @property
+    def targets(self) -> Literal["present", "all"]:
+        """Which classes' maps must be extracted: those of the image's label, or every class."""
+        return "present"
+
+    def __call__(self, maps: Maps) -> Maps:
+        """The stack without the fuser's axis."""
+        if self.axis not in maps.axes:
+            raise CamForgeError(f"fuser {self.name!r}: no axis {self.axis!r} is left to fuse; left are {list(maps.axes)}")
+        place = maps.axes.index(self.axis)
+        values = maps.values.movedim(1 + place, 1)
+        if self.normalise == "max":
+            values = max_normalise(values)
+        return maps.replace(self.fuse(values, maps), maps.axes[:place] + maps.axes[place + 1 :])

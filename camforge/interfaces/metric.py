@@ -1,0 +1,38 @@
+"""Metrics: monoids over batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from camforge.interfaces.base import Plugin
+from camforge.types import Evidence
+
+
+class Metric(Plugin, ABC):
+    """A metric observes batches; statistics of batches, workers and machines are added; the total is concluded.
+
+    class MeanMap(Metric):
+        \"""The mean value of the maps.\"""
+        name = "mean_map"
+
+        def observe(self, evidence):
+            return torch.stack([evidence.maps.mean((1, 2)).sum(), torch.tensor(float(len(evidence.maps)))])
+
+        def conclude(self, total, classes):
+            return {"mean_map": float(total[0] / total[1])}
+    """
+
+    kind: ClassVar[str] = "metric"
+    higher_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def observe(self, evidence: Evidence) -> Tensor:
+        """The statistics of one batch: a float64 or int64 tensor of a shape that does not depend on the batch."""
+
+    @abstractmethod
+    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+        """The sum of all statistics -> named numbers; the first is the headline, ``name/class`` is one class's."""

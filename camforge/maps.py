@@ -1,0 +1,70 @@
+"""Pure functions of map tensors, shared by extractors, fusers and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """(…, h, w) -> (…, H, W), bilinear with align_corners=False (003 eq. 8)."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    flat = maps.reshape(-1, 1, *maps.shape[-2:])
+    if flat.shape[0] == 0:
+        return maps.new_zeros(*maps.shape[:-2], *size)
+    return interpolate(flat, size=tuple(size), mode="bilinear", align_corners=False).reshape(*maps.shape[:-2], *size)
+
+
+def max_normalise(maps: Tensor) -> Tensor:
+    """ReLU, then divide each (H, W) map by its own maximum; an all-zero map stays zero."""
+    maps = maps.relu()
+    peak = maps.amax(dim=(-2, -1), keepdim=True)
+    return torch.where(peak > 0, maps / peak, torch.zeros_like(maps))
+
+
+def minmax_normalise(maps: Tensor) -> Tensor:
+    """Each (H, W) map to [0, 1]; a constant map becomes zero."""
+    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
+    return torch.where(high > low, (maps - low) / (high - low), torch.zeros_like(maps))
+
+
+def seed_mask(maps: Tensor, threshold: float, normalise: Literal["max", "minmax"] = "max") -> Tensor:
+    """(…, H, W) -> bool seed masks: normalised map >= threshold; an all-zero map gives an empty mask, never a full one."""
+    scaled = max_normalise(maps) if normalise == "max" else minmax_normalise(maps)
+    return (scaled >= threshold) & (scaled > 0)
+
+
+def truncate(gradients: Tensor, quantile: float, over_layer: bool = False, strict: bool = False) -> Tensor:
+    """LT truncation (003 eq. 9-11): keep g where g >= the quantile of the positive values of its map, else 0.
+
+    gradients (P, C, …); the percentile is taken per channel, or over the whole layer, with linear interpolation.
+    A channel without positive values becomes 0. ``quantile`` in [0, 1); 0 keeps every positive value.
+    """
+    flat = gradients.flatten(1 if over_layer else 2)
+    values = flat.where(flat > 0, torch.inf).sort(-1).values
+    count = (flat > 0).sum(-1, keepdim=True)
+    place = quantile * (count - 1).clamp(min=0).to(values.dtype)
+    below = place.floor().long()
+    above = torch.minimum(below + 1, (count - 1).clamp(min=0))
+    low, high = values.gather(-1, below), values.gather(-1, above)
+    # lerp of two equal numbers must give that number back, or >= would drop the value it was computed from
+    threshold = torch.where(high > low, low + (high - low) * (place - below), low)
+    kept = (flat > threshold if strict else flat >= threshold) & (flat > 0) & (count > 0)
+    return torch.where(kept, flat, torch.zeros_like(flat)).reshape(gradients.shape)
+
+
+def merge_layers(maps: Sequence[Tensor], how: Literal["sum", "max", "tanh_max"]) -> Tensor:
+    """Maps (P, h_l, w_l) of several layers -> one (P, H, W) at the largest size among them.
+
+    "sum" is 003 eq. 8; "max" the element-wise maximum; "tanh_max" Layer-CAM's own rule, max of tanh(2 * cam / max cam)
+    """
+    size = max((tuple(m.shape[-2:]) for m in maps), key=lambda s: s[0] * s[1])
+    if how == "tanh_max":
+        maps = [torch.tanh(2 * max_normalise(m)) for m in maps]
+    stack = torch.stack([resize(m, size) for m in maps])
+    return stack.sum(0) if how == "sum" else stack.amax(0)

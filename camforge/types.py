@@ -1,0 +1,246 @@
+"""The small frozen values that flow through an experiment. Every shape is written down here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+IGNORED = 255  # mask value of pixels that no metric counts (the border of VOC masks)
+
+
+class CamForgeError(Exception):
+    """A mistake the user can mend: one clear line with the thing, its place and what was allowed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with what is known of it. ``C`` is the number of classes of the image set.
+
+    image        (3, H, W) uint8, RGB
+    labels       (C,) bool, the image-level label: the only thing a trainer may see
+    mask         (H, W) uint8 or None: 0 background, 1 + class index, 255 ignored
+    boxes        (K, 4) float32: x0, y0, x1, y1 in pixels, x1 and y1 exclusive
+    box_classes  (K,) int64, the class index of each box
+    parts        (H, W) uint8 or None: 0 background, 1 body, 2 discriminative part
+    """
+
+    id: str
+    image: Tensor
+    labels: Tensor
+    mask: Tensor | None = None
+    boxes: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
+    box_classes: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    parts: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """One split of a data set: everything cheap is here, ``load(i)`` reads image ``i`` in full.
+
+    labels       (N, C) bool
+    fingerprint  changes when the images, the labels or the options behind them change
+    taxonomy     a known grouping of the classes, {group: class names}, where the data set has one
+    """
+
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: Tensor
+    load: Callable[[int], Sample]
+    fingerprint: str
+    taxonomy: Mapping[str, tuple[str, ...]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def subset(self, indices: list[int]) -> ImageSet:
+        """The images at ``indices``, in that order."""
+        tag = ",".join(map(str, indices))
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in indices),
+            labels=self.labels[indices],
+            load=lambda i: self.load(indices[i]),
+            fingerprint=f"{self.fingerprint}[{tag}]",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B samples of one size, ready for a network.
+
+    images  (B, 3, H, W) float32, normalised;  labels (B, C) bool
+    masks   (B, H, W) uint8 or None;           parts  (B, H, W) uint8 or None
+    boxes   per image (K, 4) float32;          box_classes per image (K,) int64
+    """
+
+    ids: tuple[str, ...]
+    images: Tensor
+    labels: Tensor
+    masks: Tensor | None
+    boxes: tuple[Tensor, ...]
+    box_classes: tuple[Tensor, ...]
+    parts: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class View:
+    """One classification problem made from the classes of a data set: the noun that makes five papers one pipeline.
+
+    outputs     the names of the network's outputs
+    assignment  per class: the index of its output, or None where the class is left out
+    level       0 for the ungrouped problem, k for the k-th grouping
+    exclusive   train only on images that show exactly one of the outputs (a pair classifier)
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    assignment: tuple[int | None, ...]
+    level: int = 0
+    exclusive: bool = False
+
+    @staticmethod
+    def identity(classes: tuple[str, ...]) -> View:
+        """Every class its own output."""
+        return View("classes", classes, tuple(range(len(classes))))
+
+    @staticmethod
+    def of_groups(name: str, groups: list[list[int]], classes: tuple[str, ...], level: int) -> View:
+        """One output per group of class indices."""
+        owner = {c: g for g, members in enumerate(groups) for c in members}
+        outputs = tuple("+".join(classes[c] for c in members) for members in groups)
+        return View(name, outputs, tuple(owner.get(c) for c in range(len(classes))), level)
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """(N, C) bool class labels -> (N, outputs) bool: an output is on when any of its members is (OR)."""
+        out = torch.zeros(labels.shape[0], len(self.outputs), dtype=torch.bool, device=labels.device)
+        for c, o in enumerate(self.assignment):
+            if o is not None:
+                out[:, o] |= labels[:, c]
+        return out
+
+    def usable(self, labels: Tensor) -> Tensor:
+        """(N, C) bool -> (N,) bool: the images this problem may be trained on."""
+        shown = self.targets(labels).sum(1)
+        return shown == 1 if self.exclusive else torch.ones_like(shown, dtype=torch.bool)
+
+    def members(self, output: int) -> tuple[int, ...]:
+        """The class indices behind one output."""
+        return tuple(c for c, o in enumerate(self.assignment) if o == output)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The views of an experiment and how they came about.
+
+    serves   per class: the indices of the views whose maps are fused for it, in order. None: every view that holds it
+    account  what a person wants to read: similarity, clusters, ranks, status. Plain JSON values
+    """
+
+    views: tuple[View, ...]
+    account: Mapping[str, Any] = field(default_factory=dict)
+    serves: tuple[tuple[int, ...], ...] | None = None
+
+    def views_of(self, class_index: int) -> tuple[int, ...]:
+        """The indices of the views that speak for one class."""
+        if self.serves is not None:
+            return self.serves[class_index]
+        return tuple(v for v, view in enumerate(self.views) if view.assignment[class_index] is not None)
+
+
+class Network(nn.Module):
+    """A classifier with named parts: ``body(x)`` gives logits (B, K).
+
+    stages  paths of modules inside ``body``, shallow to deep, whose outputs are the field's "stages"
+    head    path of the last linear layer inside ``body``
+    """
+
+    def __init__(self, body: nn.Module, stages: tuple[str, ...], head: str) -> None:
+        super().__init__()
+        self.body, self.stages, self.head = body, stages, head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images)
+
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, K) and the last stage's activation (B, C, h, w), both differentiable."""
+        kept: list[Tensor] = []
+        handle = self.body.get_submodule(self.stages[-1]).register_forward_hook(lambda _m, _i, out: kept.append(out))
+        try:
+            logits = self.body(images)
+        finally:
+            handle.remove()
+        return logits, kept[-1]
+
+    def class_features(self) -> Tensor:
+        """(K, C): one row of the last linear layer's weight per output, no bias (Huang et al. 2019, sec. II-B)."""
+        return self.body.get_submodule(self.head).weight.detach().flatten(1)  # type: ignore[union-attr,operator]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """What a trainer made of a view: one network per branch, in eval mode.
+
+    history  per epoch: {"epoch", "lr", "loss", ...}
+    key      the store's key, which determines everything downstream
+    """
+
+    view: View
+    networks: tuple[Network, ...]
+    history: tuple[Mapping[str, float], ...] = ()
+    key: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """A stack of maps for P (image, class) pairs of one batch.
+
+    values   (P, *axes, H, W) float32, as the extractors define them: raw, signed where the method is
+    axes     names of the middle axes, a subset of ("view", "branch", "layer")
+    images   (P,) int64, the image's index in the batch;  classes (P,) int64
+    valid    (P, V) bool: which entries of the "view" axis exist for the pair (classes may have fewer views)
+    outputs  (P, V) int64: which output of each view stands for the class, -1 where not valid
+    labels   (B, C) bool, the image-level labels of the batch
+    """
+
+    values: Tensor
+    axes: tuple[str, ...]
+    images: Tensor
+    classes: Tensor
+    valid: Tensor
+    outputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return self.values.shape[0]
+
+    def replace(self, values: Tensor, axes: tuple[str, ...]) -> Maps:
+        """The same pairs with other values."""
+        return replace(self, values=values, axes=axes)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a metric observes: one batch with its truth and one fused map per (image, class) pair.
+
+    maps     (P, H, W) float32, raw (not yet rectified or normalised)
+    images   (P,) int64, index into the batch;  classes (P,) int64
+    logits   (B, C) float32 of the ungrouped view, or None where no network was asked
+    """
+
+    batch: Batch
+    maps: Tensor
+    images: Tensor
+    classes: Tensor
+    logits: Tensor | None = None
+
+    def pairs(self) -> Iterator[tuple[int, int, Tensor]]:
+        """(image index, class index, map (H, W)) one by one, for statistics that no tensor operation expresses."""
+        for image, label, values in zip(self.images.tolist(), self.classes.tolist(), self.maps, strict=True):
+            yield image, label, values

@@ -1,0 +1,1 @@
+"""The built-in plugins of CamForge, one file each."""
