@@ -1,6 +1,6 @@
 """The only module that a plugin imports."""
 
-from camforge.capture import Capture, LinearHead, Needs, Probe
+from camforge.capture import Capture, LinearHead, Needs, Probe, stages_of
 from camforge.hooks import hookimpl
 from camforge.interfaces import (
     Axis,
@@ -44,5 +44,5 @@ __all__ = [
     "Fuser", "GradientExtractor", "Grouper", "Grouping", "ImageSet", "LayerMerge", "Layers", "Learner", "LinearHead",
     "Maps", "Metric", "Needs", "Network", "Plateau", "Plugin", "Probe", "Sample", "Split", "TrainedModel", "Trainer",
     "View", "Workshop", "hookimpl", "max_normalise", "merge_layers", "minmax_normalise", "resize", "seed_mask",
-    "spatial_mean", "truncate",
+    "spatial_mean", "stages_of", "truncate",
 ]  # fmt: skip

@@ -1,9 +1,11 @@
 """Built-in backbones."""
 
 from camforge.api import Backbone, hookimpl
+from camforge_plugins.backbones.small import Small
+from camforge_plugins.backbones.torchvision_models import Torchvision
 
 
 @hookimpl
 def camforge_backbones() -> list[type[Backbone]]:
     """The classes of this folder."""
-    return []
+    return [Small, Torchvision]

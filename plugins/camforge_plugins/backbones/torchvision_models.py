@@ -1,0 +1,71 @@
+"""Every classification model of torchvision, with named stages and weights by name or from a file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from pydantic import field_validator
+from torch import Tensor, nn
+
+from camforge.api import Backbone, CamForgeError, Network, stages_of
+from camforge_plugins.backbones.weights import load_into, read_state_dict
+
+_MODELS = torchvision.models.list_models(module=torchvision.models)
+# Their training mode returns tuples unless the auxiliary heads are left out, which no map ever reads.
+_WITHOUT_AUX = {"aux_logits": False, "transform_input": True, "init_weights": True}
+_EXTRA: dict[str, dict[str, Any]] = {"googlenet": _WITHOUT_AUX, "inception_v3": _WITHOUT_AUX}
+
+
+class Torchvision(Backbone):
+    """Any classification model of torchvision: ``{"name": "torchvision", "arch": "resnet50", "weights": "DEFAULT"}``.
+
+    arch     a name of ``torchvision.models.list_models()``
+    weights  one of torchvision's names for this model (DEFAULT, IMAGENET1K_V2, …: downloaded once by torchvision),
+             the path of a local state-dict file (read as data, never run; half precision becomes float32),
+             or None for random weights. A head of another shape than ``outputs`` asks for starts afresh.
+    """
+
+    name = "torchvision"
+
+    arch: str
+    weights: str | None = None
+
+    @field_validator("arch")
+    @classmethod
+    def _known(cls, arch: str) -> str:
+        if arch not in _MODELS:
+            near = difflib.get_close_matches(arch, _MODELS, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(f"torchvision has no classification model {arch!r}; {hint}known: {', '.join(_MODELS)}")
+        return arch
+
+    def build(self, outputs: int, pretrained: bool = True) -> Network:
+        """Raises CamForgeError where the weights cannot be had or belong to another architecture."""
+        body = torchvision.models.get_model(self.arch, weights=None, num_classes=outputs, **_EXTRA.get(self.arch, {}))
+        head = _head(body, outputs)
+        if pretrained and self.weights is not None:
+            load_into(body, self._state_dict(self.weights), head, f"weights {self.weights!r} for {self.arch}")
+        return Network(body, stages_of(body, torch.zeros(1, 3, 224, 224)), head)
+
+    def _state_dict(self, weights: str) -> dict[str, Tensor]:
+        published = torchvision.models.get_model_weights(self.arch).__members__
+        if weights in published:
+            try:
+                return published[weights].get_state_dict(progress=False, check_hash=True)
+            except (OSError, RuntimeError) as error:
+                raise CamForgeError(f"weights {weights!r} for {self.arch} could not be fetched: {error}") from None
+        if not Path(weights).is_file():
+            names = ", ".join(published) or "none are published"
+            raise CamForgeError(f"weights {weights!r} for {self.arch}: no such file, nor a name known for it ({names})")
+        return read_state_dict(Path(weights))
+
+
+def _head(body: nn.Module, outputs: int) -> str:
+    """Path of the last linear layer, or of the 1x1 convolution in its place (SqueezeNet)."""
+    linear = [name for name, m in body.named_modules() if isinstance(m, nn.Linear) and m.out_features == outputs]
+    conv = [name for name, m in body.named_modules() if isinstance(m, nn.Conv2d) and m.out_channels == outputs]
+    return (linear or conv)[-1]
