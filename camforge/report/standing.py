@@ -1,0 +1,69 @@
+"""Who is best in what: the arms table as numbers, the same for the screen and the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from camforge.report.story import ArmStory
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric over all arms. ``best``: names of the arms (no controls) that share the best value.
+
+    digits  after the point: three where every value is a fraction, otherwise two
+    """
+
+    metric: str
+    lower_is_better: bool
+    digits: int
+    best: frozenset[str]
+    beaten_by: tuple[str, ...]
+
+    def text(self, arm: ArmStory) -> str:
+        """The arm's number as it is printed."""
+        value = arm.metrics.get(self.metric, math.nan)
+        return f"{value:.{self.digits}f}" if math.isfinite(value) else NOTHING
+
+    @property
+    def title(self) -> str:
+        """The metric's name, marked where lower is better."""
+        return f"{self.metric} ↓" if self.lower_is_better else self.metric
+
+
+def in_order(arms: Iterable[ArmStory]) -> list[ArmStory]:
+    """As given, controls last."""
+    return sorted(arms, key=lambda arm: arm.control)
+
+
+def columns(arms: Sequence[ArmStory]) -> list[Column]:
+    """One per metric that speaks of all classes, in the order of their first appearance."""
+    names = dict.fromkeys(name for arm in arms for name in arm.metrics if "/" not in name)
+    return [_column(name, arms) for name in names]
+
+
+def per_class(arms: Sequence[ArmStory]) -> dict[str, list[str]]:
+    """{metric: class names}, of the metrics that have a number per class."""
+    found: dict[str, dict[str, None]] = {}
+    for name in (name for arm in arms for name in arm.metrics if "/" in name):
+        metric, _, label = name.partition("/")
+        found.setdefault(metric, {})[label] = None
+    return {metric: list(labels) for metric, labels in found.items()}
+
+
+def _column(name: str, arms: Sequence[ArmStory]) -> Column:
+    sign = -1 if any(name in arm.lower_is_better for arm in arms) else 1
+    values = {arm.name: arm.metrics[name] for arm in arms if math.isfinite(arm.metrics.get(name, math.nan))}
+    raced = [values[arm.name] for arm in arms if not arm.control and arm.name in values]
+    top = max((sign * value for value in raced), default=math.inf)
+    return Column(
+        metric=name,
+        lower_is_better=sign < 0,
+        digits=3 if all(abs(value) <= 1 for value in values.values()) else 2,
+        best=frozenset(a.name for a in arms if not a.control and a.name in values and sign * values[a.name] == top),
+        beaten_by=tuple(a.name for a in arms if a.control and a.name in values and sign * values[a.name] > top),
+    )
