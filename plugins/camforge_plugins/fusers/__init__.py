@@ -2,8 +2,14 @@
 
 from camforge.api import Fuser, hookimpl
 
+from .hierarchy import Hierarchy
+from .max import Max
+from .mean import Mean
+from .product_with_last import ProductWithLast
+from .sum import Sum
+
 
 @hookimpl
 def camforge_fusers() -> list[type[Fuser]]:
     """The classes of this folder."""
-    return []
+    return [Sum, Mean, Max, Hierarchy, ProductWithLast]
