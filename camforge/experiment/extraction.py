@@ -1,0 +1,116 @@
+"""The extract stage: one pass per network for all extractors that any arm asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from camforge.capture import extract_maps
+from camforge.experiment.store import digest
+from camforge.experiment.workshop import Bench, recipe_of
+from camforge.interfaces import Extractor
+from camforge.training.images import Prepared
+from camforge.types import CamForgeError, TrainedModel
+
+Wanted = Literal["present", "all"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an arm wants of one trained view: an extractor's maps for the outputs shown, or for all."""
+
+    model: TrainedModel
+    extractor: Extractor
+    wanted: Wanted
+
+    def recipe(self, bench: Bench, val: Prepared) -> dict[str, Any]:
+        """What determines the maps."""
+        return bench.data_recipe(val) | {
+            "network": self.model.key,
+            "assignment": self.model.view.assignment,
+            "extractor": recipe_of(self.extractor),
+            "wanted": self.wanted,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """The maps of one network and extractor over a whole split.
+
+    rows    (N, K) int64: the row of each (image, output), -1 where it was not asked for
+    maps    per branch, per layer: (Q, h, w) float32
+    logits  (N, K) float32, the mean over the branches
+    """
+
+    rows: Tensor
+    maps: tuple[tuple[Tensor, ...], ...]
+    logits: Tensor
+
+
+def extract(orders: Sequence[Order], bench: Bench, val: Prepared, batch_size: int) -> dict[str, Path]:
+    """Every order's entry in the store by its key. Orders of one network share its passes."""
+    done: dict[str, Path] = {}
+    missing: dict[tuple[str, str], dict[str, Order]] = {}
+    for order in orders:
+        key = digest(order.recipe(bench, val))
+        entry = done.get(key) or bench.store.find("maps", key)
+        if entry is not None:
+            done[key] = entry
+        else:
+            missing.setdefault((order.model.key, order.wanted), {})[key] = order
+    for same_pass in missing.values():
+        done |= _one_network(same_pass, bench, val, batch_size)
+    return done
+
+
+def _one_network(orders: Mapping[str, Order], bench: Bench, val: Prepared, batch_size: int) -> dict[str, Path]:
+    first = next(iter(orders.values()))
+    extractors = [order.extractor for order in orders.values()]
+    wanted = _targets(first, val)
+    label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {first.model.view.name}"
+    branches = []
+    with bench.progress.task(label) as tick:
+        for branch, network in enumerate(first.model.networks):
+            parts = []
+            for places, batch in val.batches(batch_size, bench.device):
+                try:
+                    parts.append(extract_maps(network, batch.images, extractors, wanted[places].to(bench.device)))
+                except CamForgeError as error:
+                    raise CamForgeError(f"{label}: {error} (images {batch.ids[0]} to {batch.ids[-1]})") from error
+                tick(branch * len(val) + places[-1] + 1, len(val) * len(first.model.networks))
+            branches.append(parts)
+    logits = torch.stack([torch.cat([part.logits.float().cpu() for part in parts]) for parts in branches]).mean(0)
+    done = {}
+    for i, (key, order) in enumerate(orders.items()):
+        maps = [
+            [torch.cat([part.maps[i][layer].float().cpu() for part in parts]) for layer in range(len(parts[0].maps[i]))]
+            for parts in branches
+        ]
+        state = {"rows": _row_table(wanted), "maps": maps, "logits": logits}
+        done[key] = bench.store.keep(
+            "maps", key, order.recipe(bench, val), lambda draft, state=state: torch.save(state, draft / "maps.pt")  # type: ignore[misc]
+        )
+    return done
+
+
+def _targets(order: Order, val: Prepared) -> Tensor:
+    """(N, K) bool: the outputs whose maps are wanted."""
+    shown = order.model.view.targets(val.labels)
+    return shown if order.wanted == "present" else torch.ones_like(shown)
+
+
+def _row_table(wanted: Tensor) -> Tensor:
+    """Rows are numbered image by image, outputs in order: the order in which the pass returns its pairs."""
+    numbers = wanted.flatten().cumsum(0).reshape(wanted.shape) - 1
+    return torch.where(wanted, numbers, torch.full_like(numbers, -1))
+
+
+def load(entry: Path) -> Extracted:
+    """A finished extraction."""
+    state = torch.load(entry / "maps.pt", map_location="cpu", weights_only=True)
+    return Extracted(state["rows"], tuple(tuple(layers) for layers in state["maps"]), state["logits"])

@@ -1,0 +1,68 @@
+"""``camforge.run``: one experiment file from start to report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from camforge.experiment.config import load
+from camforge.experiment.pipeline import prepare_split, run_arms
+from camforge.experiment.progress import Progress
+from camforge.experiment.results import Results, manifest_of
+from camforge.experiment.schema import Experiment
+from camforge.experiment.store import Store
+from camforge.experiment.tell import story
+from camforge.experiment.workshop import Bench
+from camforge.report.page import write_report
+from camforge.training.device import pick_device
+from camforge.types import CamForgeError
+
+
+def run(
+    config: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    work_dir: str | Path | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    quiet: bool = False,
+) -> Results:
+    """Run an experiment file; finished stages found in the work directory are picked up.
+
+    config     a .py, .yaml or .json file;  overrides  ``key.sub=value`` strings
+    work_dir   where everything goes; None: ``work/<name of the file>``
+    device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
+    Raises CamForgeError with one line per mistake.
+    """
+    loaded = load(config, overrides)
+    folder = Path(work_dir) if work_dir is not None else Path("work") / Path(config).stem
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return _run_locked(loaded.experiment, loaded.config, folder, device, fresh, Progress(quiet))
+    except Timeout:
+        raise CamForgeError(f"another run is at work in {folder}: wait for it, or give another --work-dir") from None
+
+
+def _run_locked(
+    experiment: Experiment, config: Mapping[str, Any], folder: Path, device: str, fresh: bool, progress: Progress
+) -> Results:
+    store = Store(folder / "store", progress.say)
+    if fresh:
+        store.clear()
+    where = pick_device(device)
+    train = prepare_split(experiment, "train", progress)
+    val = prepare_split(experiment, "val", progress)
+    if train.images.classes != val.images.classes:
+        raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
+    bench = Bench(train, store, where, experiment.seed, progress)
+    rows = run_arms(experiment, bench, val)
+    lower = frozenset(metric.name for metric in experiment.metrics if not metric.higher_is_better)
+    results = Results.of(experiment.name, rows, bench, val, lower, folder)
+    manifest = manifest_of(config, rows, bench, val)
+    write_report(story(experiment, results, rows, val, manifest), results.report)
+    results.write(manifest)
+    return results

@@ -1,0 +1,98 @@
+"""Finished stages, kept under a hash of everything that determines them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from camforge.types import CamForgeError
+
+RECIPE = "recipe.json"
+
+
+def digest(value: Any) -> str:
+    """A short hash of plain JSON values, the same in every process."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of entries ``<stage>-<key>/``: the stage's files and a recipe with their checksums.
+
+    An entry is written under another name and renamed when it is whole; a damaged one is made anew, never used.
+    """
+
+    root: Path
+    tell: Callable[[str], None] = lambda _line: None
+
+    def entry(self, stage: str, key: str) -> Path:
+        """Where a finished entry lies."""
+        return self.root / f"{stage}-{key}"
+
+    def workplace(self, stage: str, key: str) -> Path:
+        """A folder for what an unfinished stage keeps between runs (a checkpoint)."""
+        folder = self.root / f"{stage}-{key}.unfinished"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def find(self, stage: str, key: str) -> Path | None:
+        """The finished entry, if it is there and every file has its checksum."""
+        entry = self.entry(stage, key)
+        if not entry.is_dir():
+            return None
+        problem = self.problem(entry)
+        if problem:
+            self.tell(f"store: {entry.name} is damaged ({problem}) and is made anew")
+            shutil.rmtree(entry)
+            return None
+        return entry
+
+    def keep(self, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]) -> Path:
+        """Have ``write(folder)`` make the entry's files; they appear under their name all at once."""
+        entry = self.entry(stage, key)
+        draft = self.root / f".{entry.name}.{uuid4().hex}"
+        try:
+            draft.mkdir(parents=True)
+            write(draft)
+            sums = {path.name: checksum(path) for path in sorted(draft.iterdir())}
+            write_json(draft / RECIPE, {"stage": stage, "key": key, "recipe": recipe, "files": sums})
+            os.replace(draft, entry)
+        except OSError as error:
+            raise CamForgeError(f"store: cannot write {entry}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(self.root / f"{entry.name}.unfinished", ignore_errors=True)
+        return entry
+
+    def problem(self, entry: Path) -> str:
+        """What is wrong with an entry; empty where every file is whole."""
+        try:
+            sums = json.loads((entry / RECIPE).read_text())["files"]
+            wrong = [name for name, expected in sums.items() if checksum(entry / name) != expected]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"{type(error).__name__}: {error}"
+        return f"checksum of {', '.join(wrong)}" if wrong else ""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A JSON file, renamed into place when it is whole."""
+    draft = path.with_name(path.name + ".partial")
+    draft.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n")
+    os.replace(draft, path)

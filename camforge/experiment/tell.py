@@ -1,0 +1,72 @@
+"""From finished rows to the story that the report tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.nn.functional import adaptive_avg_pool2d
+
+from camforge.experiment.controls import CONTROLS
+from camforge.experiment.pipeline import Row
+from camforge.experiment.results import Results
+from camforge.experiment.schema import Experiment
+from camforge.report.story import ArmStory, Curve, GalleryImage, Story, ViewStory
+from camforge.training.images import Prepared
+
+MAP_SIDE = 112  # pixels of a gallery map: the page is one file
+
+
+def story(experiment: Experiment, results: Results, rows: Sequence[Row], val: Prepared, manifest: Mapping[str, Any]) -> Story:
+    """Everything the report shows."""
+    return Story(
+        title=experiment.name,
+        about=experiment.about,
+        recipe=manifest,
+        classes=val.images.classes,
+        arms=tuple(_arm(row, results.lower_is_better, val.images.classes) for row in rows),
+        gallery=_gallery(rows, val, experiment.report.images),
+        skipped=tuple(f"{split}: {reason}" for split, images in results.skipped.items() for reason in images.values()),
+    )
+
+
+def _arm(row: Row, lower: frozenset[str], classes: tuple[str, ...]) -> ArmStory:
+    if row.arm is None or row.grouping is None:
+        return ArmStory(row.name, row.measured.metrics, lower, control=True)
+    views = tuple(
+        ViewStory(view.name, tuple(tuple(classes[c] for c in view.members(o)) for o in range(len(view.outputs))), view.level)
+        for view in row.grouping.views
+    )
+    curves = tuple(Curve(model.view.name, model.history) for model in row.models)
+    spec = row.arm.model_dump(mode="json", exclude={"note"})
+    return ArmStory(
+        row.name, row.measured.metrics, lower, row.arm.note, spec, views, row.grouping.account, curves
+    )  # fmt: skip
+
+
+def _gallery(rows: Sequence[Row], val: Prepared, count: int) -> tuple[GalleryImage, ...]:
+    """Images spread evenly over the split, with every row's fused map of each class they show."""
+    count = min(count, len(val))
+    if count == 0:
+        return ()
+    places = torch.linspace(0, len(val) - 1, count).round().long().unique().tolist()
+    return tuple(_picture(place, rows, val) for place in places)
+
+
+def _picture(place: int, rows: Sequence[Row], val: Prepared) -> GalleryImage:
+    sample = val.sample(place)
+    size = (int(sample.image.shape[-2]), int(sample.image.shape[-1]))
+    small = min(MAP_SIDE, *size)
+    maps: dict[str, dict[int, torch.Tensor]] = {}
+    for row in rows:
+        if row.stacker is None:
+            pattern = CONTROLS[row.name](*size)
+            maps[row.name] = {int(c): adaptive_avg_pool2d(pattern[None], small)[0] for c in sample.labels.nonzero()}
+        else:
+            fused = row.stacker.fused([place], sample.labels[None], size)
+            shrunk = adaptive_avg_pool2d(fused.values, small)
+            maps[row.name] = {int(c): m for c, m in zip(fused.classes, shrunk, strict=True)}
+    return GalleryImage(
+        sample.id, sample.image, sample.labels, maps, sample.mask, sample.boxes, sample.box_classes
+    )  # fmt: skip

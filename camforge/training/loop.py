@@ -1,0 +1,187 @@
+"""The training loop: mmengine's Runner, told what a learner and a schedule are. Nothing else touches the Runner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import torch
+from mmengine.dataset import DefaultSampler
+from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.model import BaseModel
+from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper, PolyLR, ReduceOnPlateauLR
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from camforge.interfaces import Learner, Trainer
+from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
+from camforge.training.images import Prepared
+from camforge.types import CamForgeError, View
+
+# What mmengine's own checkpoints hold besides tensors; anything else in a checkpoint is refused.
+_CHECKPOINT_CLASSES = [
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    np.core.multiarray._reconstruct if not hasattr(np, "_core") else np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    *{type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32, np.uint8, np.bool_)},
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One training: a trainer, a view, the images it may use, and where its checkpoint lies meanwhile."""
+
+    trainer: Trainer
+    view: View
+    data: Prepared
+    use: Tensor
+    """(M,) bool: the images of ``data`` that this training may see."""
+    seed: int
+    device: torch.device
+    folder: Path
+    tick: Callable[[int, int, Mapping[str, float]], None] | None = None
+    """tick(step, steps, logs) after every step."""
+
+
+class _Batches(Dataset[Any]):
+    """Pixels and targets, fetched a batch at a time."""
+
+    metainfo: dict[str, Any] = {}
+
+    def __init__(self, data: Prepared, places: Tensor, targets: Tensor) -> None:
+        self.data, self.places, self.targets = data, places, targets
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitems__(self, items: list[int]) -> dict[str, Tensor]:
+        return {"images": self.data.pixels(self.places[items].tolist()), "targets": self.targets[items]}
+
+
+class _Model(BaseModel):
+    """A learner as mmengine sees it: pixels in, losses out."""
+
+    def __init__(self, learner: Learner, task: Task) -> None:
+        super().__init__()
+        self.learner = learner
+        self._task = task
+
+    def forward(self, images: Tensor, targets: Tensor, mode: str = "loss") -> dict[str, Tensor]:
+        del mode
+        task = self._task
+        images = task.data.geometry.normalise(images.to(task.device, non_blocking=True))
+        if task.trainer.flip:
+            mirrored = torch.rand(len(images)) < 0.5
+            images = torch.where(mirrored[:, None, None, None].to(images.device), images.flip(-1), images)
+        if task.trainer.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(task.device.type, torch.bfloat16, enabled=task.trainer.amp):
+            losses = self.learner.losses(images, targets.to(task.device))
+        for name, value in losses.items():
+            if not torch.isfinite(value).all():
+                raise CamForgeError(
+                    f"training {task.view.name!r}: {name} is {value.item()}; a smaller lr than {task.trainer.lr} may help"
+                )
+        return losses
+
+
+class _QuietRunner(Runner):
+    """A Runner without the survey of compilers at each start (seconds per network), its log only in its file."""
+
+    def _log_env(self, env_cfg: Any) -> None:
+        del env_cfg
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        logger.handlers[:] = [h for h in logger.handlers if h.__class__.__name__ == "FileHandler"]
+        return logger
+
+
+def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
+    """The trained learner, in eval mode on the CPU's or GPU's memory, and one record per epoch.
+
+    Goes on from the checkpoint in ``task.folder`` if there is one. Raises CamForgeError when a loss is not a number.
+    """
+    targets = task.view.targets(task.data.labels)
+    places = (task.use & task.view.usable(task.data.labels)).nonzero().flatten()
+    _check_targets(task, targets[places])
+    torch.manual_seed(task.seed)
+    learner = task.trainer.learner(len(task.view.outputs))
+    if task.trainer.channels_last:
+        learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    history = EpochHistory(task.trainer.stop_at_accuracy, task.tick)
+    runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
+    with torch.serialization.safe_globals(_CHECKPOINT_CLASSES):
+        runner.train()
+    return learner.eval(), history.records
+
+
+def _check_targets(task: Task, targets: Tensor) -> None:
+    shown = targets.sum(0).tolist()
+    empty = [name for name, n in zip(task.view.outputs, shown, strict=True) if n == 0]
+    if empty:
+        raise CamForgeError(f"training {task.view.name!r}: no training image shows {', '.join(empty)}")
+
+
+def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory) -> Runner:
+    trainer = task.trainer
+    loader = DataLoader(
+        data,
+        batch_size=trainer.batch_size,
+        sampler=DefaultSampler(data, shuffle=True, seed=task.seed),  # type: ignore[arg-type]
+        collate_fn=lambda batch: batch,
+    )
+    optimizer = _optimizer(trainer, learner)
+    checkpoint = task.folder / CheckpointEveryEpoch.FILE
+    runner = _QuietRunner(
+        model=_Model(learner, task),
+        work_dir=str(task.folder),
+        train_dataloader=loader,
+        train_cfg={"by_epoch": True, "max_epochs": trainer.epochs},
+        optim_wrapper=OptimWrapper(optimizer),
+        param_scheduler=_schedule(trainer, optimizer, trainer.epochs * len(loader)),
+        default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": max(1, len(loader))}},
+        custom_hooks=[SeedEveryEpoch(task.seed), history, CheckpointEveryEpoch()],
+        load_from=str(checkpoint) if checkpoint.exists() else None,
+        resume=checkpoint.exists(),
+        experiment_name=f"camforge-{uuid4().hex}",
+        default_scope="mmengine",
+        log_level="INFO",
+    )
+    runner.model.to(task.device)
+    return runner
+
+
+def _optimizer(trainer: Trainer, learner: Learner) -> torch.optim.Optimizer:
+    heads = {id(p) for net in learner.networks for p in net.body.get_submodule(net.head).parameters()}  # type: ignore[union-attr,operator,arg-type]
+    groups = [
+        {"params": [p for p in learner.parameters() if id(p) not in heads]},
+        {"params": [p for p in learner.parameters() if id(p) in heads], "lr": trainer.head_lr or trainer.lr},
+    ]
+    options: dict[str, Any] = {"lr": trainer.lr, "weight_decay": trainer.weight_decay}
+    if trainer.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9, nesterov=True, **options)
+    return (torch.optim.AdamW if trainer.optimizer == "adamw" else torch.optim.Adam)(groups, **options)
+
+
+def _schedule(trainer: Trainer, optimizer: torch.optim.Optimizer, steps: int) -> list[Any] | None:
+    """mmengine's schedulers; each scales every group's own learning rate."""
+    if trainer.schedule == "plateau":
+        how = trainer.plateau
+        return [ReduceOnPlateauLR(optimizer, "loss", "less", how.factor, how.patience, how.threshold)]
+    if trainer.schedule == "poly":
+        return [PolyLR(optimizer, eta_min=0.0, power=0.9, end=steps, by_epoch=False)]
+    if trainer.schedule == "onecycle":
+        warm = max(1, math.ceil(0.15 * steps))
+        return [
+            LinearLR(optimizer, start_factor=0.04, end=warm, by_epoch=False),
+            CosineAnnealingLR(optimizer, T_max=max(1, steps - warm), eta_min=0.0, begin=warm, end=steps, by_epoch=False),
+        ]
+    return None
