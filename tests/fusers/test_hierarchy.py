@@ -119,7 +119,7 @@ def test_only_all_others_needs_the_maps_of_absent_classes():
 
 
 def test_a_batch_without_pairs_stays_empty():
-    empty = scene()
+    maps = scene()
     empty = Maps(
         empty.values[:0],
         ("view",),
