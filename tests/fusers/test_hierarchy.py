@@ -121,12 +121,12 @@ def test_only_all_others_needs_the_maps_of_absent_classes():
 def test_a_batch_without_pairs_stays_empty():
     maps = scene()
     empty = Maps(
-        empty.values[:0],
+        maps.values[:0],
         ("view",),
-        empty.images[:0],
-        empty.classes[:0],
-        empty.valid[:0],
-        empty.outputs[:0],
-        empty.labels,
+        maps.images[:0],
+        maps.classes[:0],
+        maps.valid[:0],
+        maps.outputs[:0],
+        maps.labels,
     )
     assert Hierarchy()(empty).values.shape == (0, 2, 2)
