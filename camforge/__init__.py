@@ -8,13 +8,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from camforge.experiment.run import run
-    from camforge.explain import explain
+    from camforge.explanation import explain
     from camforge.host.registry import build
 
 _PUBLIC = {
     "run": "camforge.experiment.run",
     "build": "camforge.host.registry",
-    "explain": "camforge.explain",
+    "explain": "camforge.explanation",
     "CamForgeError": "camforge.types",
 }
 

@@ -11,13 +11,15 @@ from torch.nn.functional import interpolate
 
 
 def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """(…, h, w) -> (…, H, W), bilinear with align_corners=False (003 eq. 8)."""
-    if tuple(maps.shape[-2:]) == tuple(size):
+    """(…, h, w) -> (…, H, W), bilinear with align_corners=False (003 eq. 8); trilinear for three sizes."""
+    size, dims = tuple(size), len(size)
+    before, spatial = maps.shape[:-dims], maps.shape[-dims:]
+    if spatial == size:
         return maps
-    flat = maps.reshape(-1, 1, *maps.shape[-2:])
-    if flat.shape[0] == 0:
-        return maps.new_zeros(*maps.shape[:-2], *size)
-    return interpolate(flat, size=tuple(size), mode="bilinear", align_corners=False).reshape(*maps.shape[:-2], *size)
+    if maps.numel() == 0:
+        return maps.new_zeros(*before, *size)
+    mode = "bilinear" if dims == 2 else "trilinear"
+    return interpolate(maps.reshape(-1, 1, *spatial), size=size, mode=mode, align_corners=False).reshape(*before, *size)
 
 
 def max_normalise(maps: Tensor) -> Tensor:
@@ -34,7 +36,7 @@ def minmax_normalise(maps: Tensor) -> Tensor:
 
 
 def seed_mask(maps: Tensor, threshold: float, normalise: Literal["max", "minmax"] = "max") -> Tensor:
-    """(…, H, W) -> bool seed masks: normalised map >= threshold; an all-zero map gives an empty mask, never a full one."""
+    """(…, H, W) -> bool seed masks: normalised map >= threshold; an all-zero map gives an empty mask."""
     scaled = max_normalise(maps) if normalise == "max" else minmax_normalise(maps)
     return (scaled >= threshold) & (scaled > 0)
 
@@ -63,7 +65,7 @@ def merge_layers(maps: Sequence[Tensor], how: Literal["sum", "max", "tanh_max"])
 
     "sum" is 003 eq. 8; "max" the element-wise maximum; "tanh_max" Layer-CAM's own rule, max of tanh(2 * cam / max cam)
     """
-    size = max((tuple(m.shape[-2:]) for m in maps), key=lambda s: s[0] * s[1])
+    size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
     if how == "tanh_max":
         maps = [torch.tanh(2 * max_normalise(m)) for m in maps]
     stack = torch.stack([resize(m, size) for m in maps])

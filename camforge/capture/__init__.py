@@ -1,7 +1,12 @@
 """One forward and the least backward, for any number of extractors, layers and targets."""
 
-from camforge.capture.captured import Capture, LinearHead, Needs
-from camforge.capture.one_pass import captures, target_lists
+from camforge.capture.captured import Capture, Needs
+from camforge.capture.head import LinearHead
+from camforge.capture.one_pass import Extraction, MapMaker, extract_maps
 from camforge.capture.probe import Probe, stages_of, unwrap
+from camforge.capture.targets import Targets, target_lists
 
-__all__ = ["Capture", "LinearHead", "Needs", "Probe", "captures", "stages_of", "target_lists", "unwrap"]
+__all__ = [
+    "Capture", "Extraction", "LinearHead", "MapMaker", "Needs", "Probe", "Targets", "extract_maps", "stages_of",
+    "target_lists", "unwrap",
+]  # fmt: skip

@@ -18,7 +18,7 @@ def as_grid(values: Tensor, inputs: Tensor) -> Tensor:
     if values.dim() == 4 and _channels_are_last(values, inputs):
         return values.permute(0, 3, 1, 2)
     if values.dim() < 4:
-        raise CamForgeError(f"a captured layer has shape {tuple(values.shape)}: no spatial extent, name a shallower layer")
+        raise CamForgeError(f"a layer of shape {tuple(values.shape)} has no spatial extent: name a shallower one")
     return values
 
 

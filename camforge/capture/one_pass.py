@@ -1,206 +1,162 @@
-"""The one pass: hooks in, forward, gradients per target rank, hooks out."""
+"""The one pass: hooks in, forward, hooks out, gradients per target rank, maps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.captured import Capture, LinearHead, Needs, Selected, linear_head, pick
+from camforge.capture.captured import Capture, Needs, Selected, pick
 from camforge.capture.grid import as_grid
-from camforge.capture.probe import Probe, stages_of, unwrap
+from camforge.capture.head import LinearHead, linear_head
+from camforge.capture.lending import lent
+from camforge.capture.probe import Probe, unwrap
+from camforge.capture.recording import Taken, gradients_of, recording
+from camforge.capture.targets import Rank, Targets, ranks, target_lists
 from camforge.types import CamForgeError
 
-Target = int | Callable[[Tensor], Tensor]
-Targets = None | int | Sequence[Any] | Tensor
+Select = Callable[[Any], Tensor]
 
 
-def captures(
+class MapMaker(Protocol):
+    """What the pass asks of an extractor."""
+
+    def needs(self, probe: Probe) -> Needs: ...
+
+    def extract(self, capture: Capture) -> list[Tensor]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """Maps of P (image, target) pairs, ordered by image, then as the image's targets were given.
+
+    images (P,) int64 · targets (P,) int64, -1 where a callable was given · logits (B, K) of the whole batch
+    maps    per extractor, per layer: (P, h, w), raw, at the layer's own size
+    """
+
+    images: Tensor
+    targets: Tensor
+    logits: Tensor
+    maps: list[list[Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """What the forward left: the leaf it started from, logits (B, K), the recorded calls and the head behind them."""
+
+    probe: Probe
+    inputs: Tensor
+    logits: Tensor
+    taken: dict[str, Taken]
+    head: LinearHead | None
+    create_graph: bool
+
+
+def extract_maps(
     model: nn.Module,
-    inputs: Tensor,
-    needs: Callable[[Probe], Needs],
+    images: Tensor | tuple[Any, ...],
+    extractors: Sequence[MapMaker],
     targets: Targets = None,
     *,
+    select: Select | None = None,
     create_graph: bool = False,
-    select: Callable[[Any], Tensor] | None = None,
-) -> Iterator[Capture]:
-    """Run the model once and yield one Capture per target rank (the first target of every image, then the second …).
+) -> Extraction:
+    """Run the model once and let every extractor make its maps from that run.
 
-    inputs (B, 3, H, W); targets as in ``target_lists``; ``select`` takes the logits out of a dict or tuple output.
-    The model is in eval mode meanwhile and comes back exactly as it was, also after an exception.
-    Nothing is recorded below the shallowest layer asked for; gradients never reach a parameter.
+    images (B, 3, H, W), or a tuple whose first entry they are, for a model of several inputs; targets as in
+    ``target_lists``; ``select`` takes the logits out of a dict or tuple output; ``create_graph`` gives maps to train
+    through. The model comes back exactly as it was, also after an exception, whatever grad mode the caller is in.
     """
     model = unwrap(model)
-    if inputs.is_inference():
-        with torch.inference_mode(False):
-            inputs = inputs.clone()
-    with ExitStack() as restore:
-        restore.enter_context(torch.inference_mode(False))
-        restore.enter_context(torch.set_grad_enabled(True))
-        probe = Probe(model, stages_of(model, inputs))
-        wanted = needs(probe)
-        restore.enter_context(_lent(model, freeze=not create_graph))
-        leaf = inputs.detach().requires_grad_() if wanted.input_gradients else inputs
-        recorded = restore.enter_context(_recording(model, wanted.layers, detach=not create_graph))
-        logits = _logits(model(leaf), select)
-        layers = {name: _called(name, recorded) for name in wanted.layers}
-        yield from _ranks(probe, wanted, leaf, logits, layers, target_lists(targets, logits), create_graph)
+    inputs = images if isinstance(images, tuple) else (images,)
+    with lent(model, freeze=not create_graph):
+        probe = Probe(model, inputs)
+        needs = Needs()
+        for extractor in extractors:
+            needs |= extractor.needs(probe)
+        forward = run_forward(probe, inputs, needs, select, create_graph)
+        lists = target_lists(targets, forward.logits)
+        todo = ranks(lists, forward.logits.device)
+        with torch.set_grad_enabled(create_graph):
+            made = []
+            for rank in todo:
+                capture = _capture(forward, needs, rank, keep=rank is not todo[-1])
+                made.append([extractor.extract(capture) for extractor in extractors])
+    return _ordered(forward.logits, todo, made, len(extractors))
 
 
-def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
-    """One list of targets per image.
-
-    None: the highest logit · int: the same for all · N ints or callables: one each · (N, T) ints: T each ·
-    (N, K) bool (multi-hot): those that are on. A wrong number of targets or an index beyond the outputs is an error.
-    """
-    count, outputs = logits.shape
-    if targets is None:
-        return [[best] for best in logits.argmax(1).tolist()]
-    if isinstance(targets, int) or callable(targets):
-        targets = [targets] * count
-    if isinstance(targets, Tensor) and targets.dtype == torch.bool:
-        targets = [row.nonzero().flatten().tolist() for row in targets]
-    rows = targets.tolist() if isinstance(targets, Tensor) else list(targets)
-    if len(rows) != count:
-        raise CamForgeError(f"{len(rows)} targets for {count} images: give one entry per image")
-    lists = [list(row) if isinstance(row, list | tuple) else [row] for row in rows]
-    for image, row in enumerate(lists):
-        for target in row:
-            if not callable(target) and not 0 <= int(target) < outputs:
-                raise CamForgeError(f"target {target} of image {image}: the model has outputs 0 to {outputs - 1}")
-    return lists
+def run_forward(
+    probe: Probe, inputs: tuple[Any, ...], needs: Needs, select: Select | None, create_graph: bool
+) -> Forward:
+    """One forward of the lent model with the needed layers recorded."""
+    first = inputs[0].clone() if inputs[0].is_inference() else inputs[0]
+    leaf = first.detach().requires_grad_() if needs.input_gradients else first
+    with recording(probe.model, needs.activations, needs.gradients) as record:
+        logits = _logits(probe.model(leaf, *inputs[1:]), select)
+    taken = {name: record[name] for name in needs.layers}
+    return Forward(probe, leaf, logits, taken, linear_head(probe.model, taken, logits), create_graph)
 
 
-def _ranks(
-    probe: Probe,
-    wanted: Needs,
-    inputs: Tensor,
-    logits: Tensor,
-    layers: dict[str, Tensor],
-    targets: list[list[Target]],
-    create_graph: bool,
-) -> Iterator[Capture]:
-    """One Capture per rank; gradients of all layers from one call of autograd each."""
-    if logits.dim() != 2:
-        raise CamForgeError(f"the model's output has shape {tuple(logits.shape)}; logits (B, K) are needed: give select=")
-    if not torch.isfinite(logits).all():
-        bad = (~torch.isfinite(logits).all(1)).nonzero().flatten().tolist()
-        raise CamForgeError(f"NaN or infinite logits for images {bad} of the batch: no map can be made of them")
-    last = probe.stages[-1]
-    head = linear_head(probe.model, layers[last], logits) if last in layers else None
-    grids = {name: as_grid(layers[name], inputs) for name in wanted.activations}
-    if not create_graph:
-        grids = {name: grid.detach() for name, grid in grids.items()}
-    depth = max((len(row) for row in targets), default=0)
-    for rank in range(depth):
-        images = torch.tensor([i for i, row in enumerate(targets) if len(row) > rank], device=logits.device)
-        chosen = [row[rank] for row in targets if len(row) > rank]
-        index = torch.tensor([-1 if callable(t) else int(t) for t in chosen], device=logits.device)
-        closed = head is not None and not create_graph and bool((index >= 0).all())
-        todo = [name for name in wanted.gradients if not (closed and name == last)]
-        grads = _gradients(
-            logits, images, chosen, [layers[n] for n in todo] + [inputs] * wanted.input_gradients,
-            create_graph, keep=rank + 1 < depth,
-        )  # fmt: skip
-        by_layer = {name: pick(as_grid(g, inputs), images) for name, g in zip(todo, grads, strict=False)}
-        if closed and last in wanted.gradients and head is not None:
-            by_layer[last] = _closed_form(head, layers[last], index)
-        yield Capture(
-            probe=probe,
-            inputs=pick(inputs.detach(), images),
-            images=images,
-            targets=index,
-            logits=pick(logits if create_graph else logits.detach(), images).float(),
-            activations=Selected(grids, images),
-            gradients=by_layer,
-            input_gradients=pick(grads[-1].float(), images) if wanted.input_gradients else None,
-            head=head,
-        )
-
-
-def _closed_form(head: LinearHead, activation: Tensor, targets: Tensor) -> Tensor:
-    """d logit / d activation behind a mean and a linear layer: weight / (h * w) everywhere, no backward pass."""
-    h, w = activation.shape[-2:]
-    return (head.weight[targets] / (h * w))[:, :, None, None].expand(-1, -1, h, w)
-
-
-def _gradients(
-    logits: Tensor, images: Tensor, chosen: list[Target], wrt: list[Tensor], create_graph: bool, keep: bool
-) -> Sequence[Tensor]:
-    """d (sum of the chosen scores) / d each tensor of ``wrt``; zeros where the score does not depend on it."""
-    if not wrt:
-        return []
-    scores = [t(logits[i]) if callable(t) else logits[i, int(t)] for i, t in zip(images.tolist(), chosen, strict=True)]
-    total = torch.stack([s.reshape(()) for s in scores]).sum()
-    if not total.requires_grad:
-        return [torch.zeros_like(t) for t in wrt]
-    return torch.autograd.grad(
-        total, wrt, retain_graph=keep or create_graph, create_graph=create_graph, allow_unused=True, materialize_grads=True
+def _capture(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> Capture:
+    """The pairs of one rank: gradients of all layers from one call of autograd, none where the head gives them."""
+    inputs, images, head = forward.inputs, rank.images, forward.head
+    closed: dict[str, Tensor] = {}
+    if head is not None and head.layer in needs.gradients and not forward.create_graph and rank.plain:
+        closed[head.layer] = head.gradient(rank.index, forward.taken[head.layer].shape[2:])
+    todo = {name: forward.taken[name] for name in needs.gradients if name not in closed}
+    extra = [inputs] * needs.input_gradients
+    with torch.enable_grad():
+        score = rank.scores(pick(forward.logits, images)).sum()
+        found = gradients_of(score, todo, extra, create=forward.create_graph, keep=keep)
+    values = {name: forward.taken[name].value for name in needs.activations}
+    grids = {name: as_grid(value, inputs) for name, value in values.items() if value is not None}
+    return Capture(
+        probe=forward.probe,
+        inputs=pick(inputs.detach(), images),
+        images=images,
+        targets=rank.index,
+        logits=pick(_wide(_out(forward.logits, forward)), images),
+        activations=Selected({name: _out(grid, forward) for name, grid in grids.items()}, images),
+        gradients=closed | {n: pick(as_grid(g, inputs), images) for n, g in zip(todo, found, strict=False)},
+        input_gradients=pick(_wide(found[-1]), images) if needs.input_gradients else None,
+        head=head,
     )
 
 
-def _logits(output: Any, select: Callable[[Any], Tensor] | None) -> Tensor:
+def _ordered(logits: Tensor, todo: Sequence[Rank], made: list[list[list[Tensor]]], count: int) -> Extraction:
+    """Per rank, extractor and layer -> per extractor and layer, the pairs in their defined order."""
+    order = torch.cat([rank.rows for rank in todo]).argsort()
+
+    def gather(parts: list[Tensor]) -> Tensor:
+        return parts[0] if len(parts) == 1 else torch.cat(parts)[order]
+
+    maps = [[gather(list(layer)) for layer in zip(*(rank[e] for rank in made), strict=True)] for e in range(count)]
+    return Extraction(
+        gather([rank.images for rank in todo]), gather([rank.index for rank in todo]), _wide(logits.detach()), maps
+    )
+
+
+def _logits(output: Any, select: Select | None) -> Tensor:
+    """The logits (B, K) in a model's output. Raises CamForgeError where they are not there or not finite."""
     if select is not None:
         output = select(output)
     if not isinstance(output, Tensor):
         raise CamForgeError(f"the model returns a {type(output).__name__}; give select= to take its logits out")
+    if output.dim() != 2:
+        raise CamForgeError(f"the model returns shape {tuple(output.shape)}, not logits (B, K): give select=")
+    finite = torch.isfinite(output).all(1)
+    if not finite.all():
+        bad = (~finite).nonzero().flatten().tolist()
+        raise CamForgeError(f"NaN or infinite logits for images {bad} of the batch: no map can be made of them")
     return output
 
 
-@contextmanager
-def _lent(model: nn.Module, freeze: bool) -> Iterator[None]:
-    """Eval mode and, for the pass, parameters without gradients: then autograd records only what lies behind a layer."""
-    modes = [(module, module.training) for module in model.modules()]
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
-        model.eval()
-        if freeze:
-            for parameter, _ in flags:
-                parameter.requires_grad_(False)
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)
+def _out(values: Tensor, forward: Forward) -> Tensor:
+    return values if forward.create_graph else values.detach()
 
 
-@contextmanager
-def _recording(model: nn.Module, names: Sequence[str], detach: bool) -> Iterator[dict[str, list[Tensor]]]:
-    """Hooks that keep each layer's output. The model goes on with a copy, so that no in-place operation changes it."""
-    calls: dict[str, list[Tensor]] = {name.partition("#")[0]: [] for name in names}
-
-    def keep(path: str, output: Any) -> Any:
-        first = output[0] if isinstance(output, tuple | list) else output
-        if not isinstance(first, Tensor):
-            raise CamForgeError(f"layer {path!r} returns a {type(first).__name__}: only tensors can be captured")
-        if not first.requires_grad:
-            first = (first.detach() if detach else first.clone()).requires_grad_()
-        calls[path].append(first)
-        onward = first.clone()
-        return type(output)((onward, *output[1:])) if isinstance(output, tuple | list) else onward
-
-    handles = [
-        model.get_submodule(path).register_forward_hook(lambda _m, _i, out, path=path: keep(path, out))  # type: ignore[misc]
-        for path in calls
-    ]
-    try:
-        yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
-        calls.clear()
-
-
-def _called(name: str, calls: dict[str, list[Tensor]]) -> Tensor:
-    """The output of the call that ``path#k`` names; of the last call without an index."""
-    path, _, index = name.partition("#")
-    outputs = calls[path]
-    if not outputs:
-        raise CamForgeError(f"layer {path!r} was not called in this forward pass")
-    if index and int(index) >= len(outputs):
-        raise CamForgeError(f"layer {path!r} was called {len(outputs)} times; there is no call #{index}")
-    return outputs[int(index) if index else -1]
+def _wide(values: Tensor) -> Tensor:
+    return values if values.dtype.itemsize >= 4 else values.float()

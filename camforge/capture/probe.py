@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +27,19 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A model and the names of its stages, before anything has run.
+    """A model and what it is to be run on, before anything has run.
 
     model   the bare module, unwrapped from DataParallel, DDP and torch.compile
-    stages  module paths, shallow to deep; the last is where class maps are read
+    inputs  the model's inputs, the images (B, 3, H, W) first
     """
 
     model: nn.Module
-    stages: tuple[str, ...]
+    inputs: tuple[Any, ...]
+
+    @cached_property
+    def stages(self) -> tuple[str, ...]:
+        """Module paths, shallow to deep; the last is where class maps are read."""
+        return stages_of(self.model, *self.inputs)
 
     def resolve(self, layers: str | Sequence[str]) -> tuple[str, ...]:
         """"last", "stages" or module paths (``path#k`` for the k-th call of a reused module) -> module paths."""
@@ -68,8 +75,8 @@ def unwrap(model: nn.Module) -> nn.Module:
             return model
 
 
-def stages_of(model: nn.Module, inputs: Tensor) -> tuple[str, ...]:
-    """The stages of a model: declared by a Network, known for torchvision's families, else found by one small forward."""
+def stages_of(model: nn.Module, *inputs: Any) -> tuple[str, ...]:
+    """The stages of a model: declared by a Network, known for torchvision's families, else found by one forward."""
     if isinstance(model, Network):
         return tuple(f"body.{stage}" for stage in model.stages)
     family = type(model).__name__
@@ -78,10 +85,16 @@ def stages_of(model: nn.Module, inputs: Tensor) -> tuple[str, ...]:
     known = {name for name, _ in model.named_modules()}
     if family in _FAMILIES and set(_FAMILIES[family]) <= known:
         return _FAMILIES[family]
-    return _found_stages(model, inputs)
+    return _found_stages(model, first_images(inputs, 1))
 
 
-def _found_stages(model: nn.Module, inputs: Tensor) -> tuple[str, ...]:
+def first_images(inputs: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    """The first ``count`` images, and the same rows of whatever other input has one row per image."""
+    total = inputs[0].shape[0]
+    return tuple(x[:count] if isinstance(x, Tensor) and x.dim() and x.shape[0] == total else x for x in inputs)
+
+
+def _found_stages(model: nn.Module, inputs: tuple[Any, ...]) -> tuple[str, ...]:
     """The last module at each spatial size that one image passes, outermost first where several end together."""
     sizes: dict[str, tuple[int, ...]] = {}
 
@@ -91,7 +104,7 @@ def _found_stages(model: nn.Module, inputs: Tensor) -> tuple[str, ...]:
             sizes[name] = tuple(out.shape)
 
     handles = [
-        module.register_forward_hook(lambda _m, _i, out, name=name: note(name, out))  # type: ignore[misc]
+        module.register_forward_hook(lambda _m, _i, out, name=name: note(name, out))
         for name, module in model.named_modules()
         if name
     ]
@@ -99,7 +112,7 @@ def _found_stages(model: nn.Module, inputs: Tensor) -> tuple[str, ...]:
     try:
         model.eval()
         with torch.no_grad():
-            model(inputs[:1])
+            model(*inputs)
     finally:
         for handle in handles:
             handle.remove()
