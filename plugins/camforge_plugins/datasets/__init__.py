@@ -1,9 +1,10 @@
-"""Built-in datasets."""
+"""Built-in data sets."""
 
 from camforge.api import Dataset, hookimpl
+from camforge_plugins.datasets.partworld import PartWorld
 
 
 @hookimpl
 def camforge_datasets() -> list[type[Dataset]]:
     """The classes of this folder."""
-    return []
+    return [PartWorld]
