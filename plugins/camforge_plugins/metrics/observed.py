@@ -1,0 +1,70 @@
+"""What every metric asks of its evidence, and how numbers are named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from camforge.api import IGNORED, CamForgeError, Evidence
+
+
+def labelled_pairs(evidence: Evidence, metric: str) -> Evidence:
+    """The pairs whose class the image's label holds; a held class without a map gets an all-zero one.
+
+    Raises CamForgeError where a map is NaN or infinite.
+    """
+    _check_finite(evidence, metric)
+    maps, device = evidence.maps, evidence.maps.device
+    labels = evidence.batch.labels.to(device)
+    images, classes = evidence.images.to(device), evidence.classes.to(device)
+    given = torch.zeros_like(labels)
+    given[images, classes] = True
+    held = labels[images, classes]
+    absent = (labels & ~given).nonzero()
+    return replace(
+        evidence,
+        maps=torch.cat([maps[held], maps.new_zeros(len(absent), *maps.shape[1:])]),
+        images=torch.cat([images[held], absent[:, 0]]),
+        classes=torch.cat([classes[held], absent[:, 1]]),
+    )
+
+
+def _check_finite(evidence: Evidence, metric: str) -> None:
+    finite = evidence.maps.isfinite().all(-1).all(-1)
+    if not finite.all():
+        bad = int((~finite).nonzero()[0])
+        image, label = evidence.batch.ids[int(evidence.images[bad])], int(evidence.classes[bad])
+        raise CamForgeError(f"metric {metric!r}: the map of image {image!r}, class {label} holds NaN or infinity")
+
+
+def truth_masks(evidence: Evidence, metric: str) -> Tensor:
+    """(B, H, W) uint8 class masks, on the maps' device and of the maps' size, or a CamForgeError."""
+    masks, classes = evidence.batch.masks, evidence.batch.labels.shape[1]
+    if masks is None:
+        raise CamForgeError(f"metric {metric!r} needs class masks, and image {evidence.batch.ids[0]!r} has none")
+    if masks.shape[1:] != evidence.maps.shape[1:]:
+        sizes = f"{tuple(masks.shape[1:])} and {tuple(evidence.maps.shape[1:])}"
+        raise CamForgeError(f"metric {metric!r}: masks and maps differ in size: {sizes}")
+    masks = masks.to(evidence.maps.device)
+    if bool(((masks > classes) & (masks != IGNORED)).any()):
+        raise CamForgeError(f"metric {metric!r}: a mask holds a value that is not 0..{classes} or {IGNORED} (ignored)")
+    return masks
+
+
+def percent(part: Tensor, whole: Tensor) -> Tensor:
+    """100 * part / whole in float64, 0 where ``whole`` is 0."""
+    whole = whole.double()
+    return torch.where(whole > 0, 100 * part.double() / whole, torch.zeros_like(whole))
+
+
+def class_mean(name: str, values: Tensor, occurs: Tensor, classes: tuple[str, ...]) -> dict[str, float]:
+    """``name`` is the mean of ``values`` (C,) over the classes that occur (C,) bool, ``name/class`` each one's value.
+
+    A class that does not occur is neither in the mean nor named. CamForgeError where none occurs.
+    """
+    if not occurs.any():
+        raise CamForgeError(f"metric {name!r}: no class was observed, so there is nothing to conclude")
+    single = {f"{name}/{classes[c]}": float(values[c]) for c in occurs.nonzero().flatten().tolist()}
+    return {name: float(values[occurs].mean())} | single

@@ -1,0 +1,101 @@
+"""mLEV, its boxes and overlaps."""
+
+import pytest
+import torch
+
+from camforge.api import CamForgeError
+from camforge_plugins.metrics.boxes import box_iou, component_boxes
+from camforge_plugins.metrics.foreground import foreground
+from camforge_plugins.metrics.mlev import MeanLocalizationError
+from made import box_map, evidence, measured
+
+
+def test_overlap_conventions(vectors):
+    vector = vectors["iou_conv"]
+    a, b = torch.tensor([vector["a"]]), torch.tensor([vector["b"]])
+    assert float(box_iou(a, b)) == pytest.approx(vector["exclusive"], abs=1e-15)
+    assert float(box_iou(a, b, inclusive=True)) == pytest.approx(vector["inclusive"], abs=1e-15)
+    apart = torch.tensor([[1, 2, 5, 6]]), torch.tensor([[3, 1, 4, 5]])
+    assert float(box_iou(*apart, inclusive=True)) == pytest.approx(vector["wsol_test_[1,2,5,6]_[3,1,4,5]"], abs=1e-15)
+
+
+@pytest.mark.parametrize(("threshold", "key"), [(0.15, "lcc_0.15"), (0.2, "lcc_0.2"), (0.35, "lcc_0.35")])
+def test_box_of_the_largest_component(vectors, threshold, key):
+    maps = torch.tensor(vectors["wsol_box"]["sc1"])[None]
+    boxes, owner = component_boxes(foreground(maps, threshold))
+    x0, y0, x1, y1 = vectors["boxes"][key]  # there the last pixel belongs to the box
+    assert boxes.tolist() == [[x0, y0, x1 + 1, y1 + 1]]
+    assert owner.tolist() == [0]
+
+
+def test_box_of_the_authors_code(vectors):
+    """NL-CCAM's released code gives x, y, x + w, y + h of the component with the largest box at 0.12."""
+    maps = torch.tensor(vectors["wsol_box"]["sc1"])[None]
+    assert component_boxes(foreground(maps, 0.12))[0].tolist() == [vectors["boxes"]["nlccam_authors_0.12"][0]]
+
+
+def test_boxes_of_a_batch():
+    """Components that touch the border of a map do not run into the next one; equal components: the first wins."""
+    full = torch.ones(3, 4)
+    two = box_map([[0, 0, 1, 2], [3, 1, 4, 3]], 3, 4)
+    diagonal = torch.eye(3, 4)
+    masks = torch.stack([full, torch.zeros(3, 4), two, diagonal, full]).bool()
+    boxes, owner = component_boxes(masks)
+    assert owner.tolist() == [0, 2, 3, 4]
+    assert boxes.tolist() == [[0, 0, 4, 3], [0, 0, 1, 2], [0, 0, 3, 3], [0, 0, 4, 3]]
+    every, owner = component_boxes(masks, "every")
+    assert owner.tolist() == [0, 2, 2, 3, 4]
+    assert every[1:3].tolist() == [[0, 0, 1, 2], [3, 1, 4, 3]]
+    assert [len(part) for part in component_boxes(masks[:0])] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("reading", "key"),
+    [("pair", "pair_mean"), ("image", "image_mean"), ("literal", "eq8_literal_sum_over_classes_div_images")],
+)
+def test_readings(vectors, reading, key):
+    vector, names = vectors["mlev"], ("cat", "dog")
+    labels = [[int(name in true) for name in names] for true in vector["gts"]]
+    true = {(i, names.index(n)): boxes for i, one in enumerate(vector["gts"]) for n, boxes in one.items()}
+    maps = {
+        (i, names.index(n)): box_map(boxes, 41, 41) for i, one in enumerate(vector["preds"]) for n, boxes in one.items()
+    }
+    seen = evidence(maps, labels, boxes=true)
+    numbers = measured(MeanLocalizationError(component="every", reading=reading), seen, names)
+    assert numbers == pytest.approx({"mlev": 100 * vector[key], "mlev/cat": 0, "mlev/dog": 100}, abs=1e-12)
+    # with one box per pair, image 1 keeps the first of its two components, which is wrong
+    assert measured(MeanLocalizationError(), seen, names)["mlev"] == 75
+
+
+def test_image_and_pair_readings_differ():
+    maps = {(0, 0): box_map([[0, 0, 4, 4]], 8, 8), (0, 1): box_map([[4, 4, 8, 8]], 8, 8), (1, 0): torch.zeros(8, 8)}
+    true = {(0, 0): [[0, 0, 4, 4]], (0, 1): [[4, 4, 8, 8]], (1, 0): [[0, 0, 4, 4]]}
+    seen = evidence(maps, [[1, 1], [1, 0]], boxes=true)
+    readings = {r: measured(MeanLocalizationError(reading=r), seen)["mlev"] for r in ("pair", "image", "literal")}
+    assert readings == pytest.approx({"pair": 100 / 3, "image": 50, "literal": 50})
+
+
+def test_an_overlap_of_exactly_one_half_is_an_error():
+    for rows, want in ((4, 0.0), (5, 100.0)):  # IoU 4/4 with the upper half, 4/8 with the whole
+        seen = evidence(
+            {(0, 0): box_map([[0, 0, 8, 4]], 8, 8)}, [[1]], boxes={(0, 0): [[0, 0, 8, 4 if rows == 4 else 8]]}
+        )
+        assert measured(MeanLocalizationError(), seen)["mlev"] == want
+
+
+def test_a_box_of_another_class_or_image_does_not_help():
+    maps = {(0, 0): box_map([[0, 0, 4, 4]], 8, 8), (1, 1): box_map([[4, 4, 8, 8]], 8, 8)}
+    swapped = {(0, 1): [[0, 0, 4, 4]], (1, 0): [[4, 4, 8, 8]], (0, 0): [[5, 5, 6, 6]], (1, 1): [[0, 0, 1, 1]]}
+    seen = evidence(maps, [[1, 0], [0, 1]], boxes=swapped)
+    assert measured(MeanLocalizationError(), seen) == {"mlev": 100.0, "mlev/a": 100.0, "mlev/b": 100.0}
+
+
+def test_no_boxes_at_all_is_named_when_concluding():
+    seen = evidence({(0, 0): torch.ones(8, 8)}, [[1]])
+    with pytest.raises(CamForgeError, match="metric 'mlev' needs boxes, and no image that it observed has one"):
+        measured(MeanLocalizationError(), seen)
+
+
+def test_an_image_without_classes_counts_nowhere():
+    seen = evidence({}, [[0]], masks=torch.zeros(1, 8, 8, dtype=torch.uint8))
+    assert not MeanLocalizationError().observe(seen).any()
