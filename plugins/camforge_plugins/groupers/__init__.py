@@ -2,8 +2,13 @@
 
 from camforge.api import Grouper, hookimpl
 
+from .given import Given
+from .kmeans_hierarchy import KMeansHierarchy
+from .none import NoGrouping
+from .random_hierarchy import RandomHierarchy
+
 
 @hookimpl
 def camforge_groupers() -> list[type[Grouper]]:
     """The classes of this folder."""
-    return []
+    return [NoGrouping, Given, KMeansHierarchy, RandomHierarchy]
