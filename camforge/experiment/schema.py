@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from camforge.interfaces import Dataset, Extractor, Fuser, Grouper, Metric, Trainer
+from camforge.interfaces.base import Options
 
 Size = Annotated[int, Field(ge=8, le=4096)]
+SHARED = ("grouper", "trainer", "extractor", "fusers")
+"""The sections that, at the top level, stand for every arm that has none of its own."""
 
 
-class Images(BaseModel):
+class Images(Options):
     """How photographs become network inputs; the same geometry moves masks and boxes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: Size = 224
     fit: Literal["crop", "squash"] = "crop"
@@ -23,10 +25,8 @@ class Images(BaseModel):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
-class Arm(BaseModel):
+class Arm(Options):
     """One line of plugins, measured as one row of the table. What it leaves out comes from the experiment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     grouper: Grouper
     trainer: Trainer
@@ -35,18 +35,14 @@ class Arm(BaseModel):
     note: str = ""
 
 
-class Report(BaseModel):
+class Report(Options):
     """What the page shows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: Annotated[int, Field(ge=0, le=500)] = 24
 
 
-class Experiment(BaseModel):
-    """A whole experiment. ``grouper``, ``trainer``, ``extractor`` and ``fusers`` stand for every arm that names none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+class Experiment(Options):
+    """A whole experiment. A ``grouper``, ``trainer``, ``extractor`` or ``fusers`` stands for each arm without one."""
 
     name: str
     about: str = ""
@@ -61,16 +57,23 @@ class Experiment(BaseModel):
     """Images per batch when maps are extracted."""
     report: Report = Report()
 
+    @classmethod
+    def options(cls) -> list[str]:
+        return [*super().options(), *SHARED]
+
     @model_validator(mode="before")
     @classmethod
     def _fill_arms(cls, value: Any) -> Any:
-        """Give each arm what the experiment says for all."""
-        if not isinstance(value, dict) or not isinstance(value.get("arms"), dict):
-            return value
-        value = dict(value)
-        shared = {key: value.pop(key) for key in ("grouper", "trainer", "extractor", "fusers") if key in value}
-        value["arms"] = {
+        return filled(value) if isinstance(value, dict) else value
+
+
+def filled(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each arm what the experiment says for all. An arm without a grouper has the classes as they are."""
+    shared = {key: config[key] for key in SHARED if key in config}
+    rest = {key: value for key, value in config.items() if key not in SHARED}
+    if isinstance(rest.get("arms"), dict):
+        rest["arms"] = {
             name: {"grouper": {"name": "none"}, **shared, **arm} if isinstance(arm, dict) else arm
-            for name, arm in value["arms"].items()
+            for name, arm in rest["arms"].items()
         }
-        return value
+    return rest

@@ -2,82 +2,106 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from camforge.interfaces.base import NESTED
+from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
+
+KeyPath = tuple[str | int, ...]
+NOTHING = object()  # "no value was given": None is a value
 
 
 @dataclass(frozen=True)
 class Mistake:
     """One wrong value: where, what was given, what is allowed."""
 
-    path: tuple[str | int, ...]
-    given: Any
+    path: KeyPath
     problem: str
+    given: Any = NOTHING
 
     @property
     def key(self) -> str:
         return ".".join(map(str, self.path))
 
     def __str__(self) -> str:
-        given = "" if self.given is None else f" (given: {_short(self.given)})"
-        return f"{self.key}: {self.problem}{given}"
+        given = "" if self.given is NOTHING else f" (given: {_short(self.given)})"
+        return f"{self.key}: {self.problem}{given}" if self.path else f"{self.problem}{given}"
 
 
-def mistakes(errors: list[Any], prefix: tuple[str | int, ...] = ()) -> list[Mistake]:
-    """pydantic's error list, nested plugins unfolded, as mistakes."""
-    found = []
-    for error in errors:
-        path = prefix + tuple(part for part in error["loc"] if not _is_tag(part))
-        if error["type"] == NESTED:
-            found += mistakes(error["ctx"]["errors"], path)
-        elif error["type"] == "extra_forbidden":
-            found.append(Mistake(path, error["input"], "unknown option"))
-        elif error["type"] == "missing":
-            found.append(Mistake(path, None, "is required"))
-        else:
-            found.append(Mistake(path, error["input"], error["msg"].removeprefix("Value error, ")))
-    return _merge_unions(found)
+def mistakes(error: ValidationError, given: Any) -> list[Mistake]:
+    """pydantic's errors about ``given`` as mistakes, in the order of the options.
 
-
-def nearest(wrong: str, known: list[str]) -> str:
-    """" (did you mean 'x'?)" or nothing."""
-    near = difflib.get_close_matches(wrong, known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    A value that every member of a union refuses is one mistake: the deepest complaint, or all that was allowed.
+    """
+    found: dict[KeyPath, list[Mistake]] = {}
+    for line in error.errors(include_url=False):
+        path, union = _written_path(line, given)
+        found.setdefault(path if union is None else union, []).append(_mistake(line, path))
+    return [merged for place, members in found.items() for merged in _of_union(members, place)]
 
 
 @contextmanager
-def option_errors(label: str) -> Iterator[None]:
+def option_errors(label: str, given: Any) -> Iterator[None]:
     """Turn pydantic's error into one CamForgeError that lists every mistake."""
     try:
         yield
     except ValidationError as error:
-        lines = [str(m) for m in mistakes(list(error.errors()))]
-        raise CamForgeError(f"{label}: " + "; ".join(lines)) from None
+        raise CamForgeError(f"{label}: " + "; ".join(map(str, mistakes(error, given)))) from None
 
 
-def _is_tag(part: Any) -> bool:
-    """Union members put their own names into pydantic's path; a user never wrote them."""
-    return isinstance(part, str) and ("[" in part or part in {"str", "int", "float", "bool", "none"})
+def _written_path(line: ErrorDetails, given: Any) -> tuple[KeyPath, KeyPath | None]:
+    """The path as the user wrote it and that of the first union on it: pydantic adds the names of a union's members."""
+    path: list[str | int] = []
+    union: KeyPath | None = None
+    missing = line["type"] in {"missing", "plugin_name"}
+    for place, part in enumerate(line["loc"]):
+        keys = range(len(given)) if isinstance(given, list | tuple) else given if isinstance(given, dict) else ()
+        if part in keys:
+            given = given[part]
+        elif not (missing and place == len(line["loc"]) - 1):
+            union = tuple(path) if union is None else union
+            continue
+        path.append(part)
+    return tuple(path), union
 
 
-def _merge_unions(found: list[Mistake]) -> list[Mistake]:
-    """One value refused by every member of a union is one mistake with all that was allowed."""
-    merged: dict[tuple[str | int, ...], Mistake] = {}
-    for mistake in found:
-        before = merged.get(mistake.path)
-        problem = mistake.problem if before is None or before.problem == mistake.problem else (
-            f"{before.problem}, or: {mistake.problem}"
-        )
-        merged[mistake.path] = Mistake(mistake.path, mistake.given, problem)
-    return list(merged.values())
+def _mistake(line: ErrorDetails, path: KeyPath) -> Mistake:
+    kind, message, given = (
+        line["type"],
+        line["msg"].removeprefix("Value error, ").replace("Input should", "should"),
+        line["input"],
+    )
+    if kind == "missing":
+        return Mistake(path, "is required")
+    if kind == "plugin_name":
+        return Mistake(path, message)
+    if kind == "literal_error":
+        return Mistake(path, message + _nearest(given, message), given)
+    if kind in {"is_instance_of", "model_type"}:
+        message = f"{path[-1] if path else 'the whole'} takes options by name, {{option: value}}"
+    return Mistake(path, message, given)
+
+
+def _nearest(given: Any, allowed: str) -> str:
+    hint = choices(given, re.findall(r"'([^']*)'", allowed)).partition("known: ")[0].strip()
+    return f"; {hint}" if hint else ""
+
+
+def _of_union(members: Sequence[Mistake], union: KeyPath) -> list[Mistake]:
+    """The members that got beyond the value itself know best; where none did, together they say what is allowed."""
+    inner = [m for m in members if m.path != union] or members
+    return [
+        Mistake(path, ", or: ".join(dict.fromkeys(m.problem for m in group)), group[0].given)
+        for path in dict.fromkeys(m.path for m in inner)
+        if (group := [m for m in inner if m.path == path])
+    ]
 
 
 def _short(value: Any, limit: int = 80) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, LiteralString
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from camforge.host.discovery import Offer, SetAside, discover
 from camforge.interfaces import KINDS, Plugin
+from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
 
 
@@ -32,25 +35,38 @@ class Registry:
     def get(self, kind: str, name: Any) -> type[Plugin]:
         """The class of that name. Raises CamForgeError with the nearest match and the list."""
         if kind not in self.plugins:
-            raise CamForgeError(f"unknown kind of plugin {kind!r}; {_choices(kind, self.plugins)}")
+            raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, self.plugins)}")
         if name not in self.plugins[kind]:
             aside = "".join(f"; set aside: {a.reason}" for a in self.set_aside if f"'{name}'" in a.reason)
-            raise CamForgeError(f"unknown {kind} {name!r}; {_choices(name, self.plugins[kind])}{aside}")
+            raise CamForgeError(f"unknown {kind} {name!r}; {choices(name, self.plugins[kind])}{aside}")
         return self.plugins[kind][name].cls
 
     def build(self, kind: str, spec: Mapping[str, Any] | str) -> Plugin:
-        """An instance from a name or from {"name": …, option: …}. Raises CamForgeError or pydantic's ValidationError."""
+        """An instance from a name or from {"name": …, option: …}. Raises CamForgeError or ValidationError."""
         options = {"name": spec} if isinstance(spec, str) else dict(spec)
         if "name" not in options:
-            raise CamForgeError(f"a {kind} needs a name; {_choices('', self.plugins[kind])}")
+            raise CamForgeError(f"give the {kind} a name; {choices('', self.plugins[kind])}")
         cls = self.get(kind, options.pop("name"))
-        return cls.model_validate(options, context={"build": self._build_nested})
+        return cls.model_validate(options, context=self.context)
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What pydantic needs to build plugins by name: ``Model.model_validate(value, context=registry().context)``."""
+        return {"build": self._build_nested}
 
     def _build_nested(self, kind: str, spec: Mapping[str, Any]) -> Plugin:
         try:
             return self.build(kind, spec)
-        except CamForgeError as error:  # pydantic collects ValueErrors, with their place
-            raise ValueError(str(error)) from None
+        except CamForgeError as error:  # pydantic collects it with the other errors, with its place
+            line = InitErrorDetails(
+                type=PydanticCustomError("plugin_name", _literal(str(error))), loc=("name",), input=spec.get("name")
+            )
+            raise ValidationError.from_exception_data(kind, [line]) from None
+
+
+def _literal(text: str) -> LiteralString:
+    """pydantic asks for a literal because it fills in {ctx}; without a ctx nothing is filled in."""
+    return text
 
 
 def _objection(offer: Offer, taken: Mapping[str, Offer]) -> tuple[str, str]:
@@ -67,11 +83,6 @@ def _objection(offer: Offer, taken: Mapping[str, Offer]) -> tuple[str, str]:
     if name in taken:
         return "name", f"{offer.kind} {name!r} of {label} is taken by {taken[name].distribution}"
     return "", ""
-
-
-def _choices(wrong: Any, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(str(wrong), known, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(sorted(known))}"
 
 
 @cache
@@ -91,5 +102,5 @@ def build(kind: str, spec: Mapping[str, Any] | str) -> Any:
     """
     from camforge.host.errors import option_errors
 
-    with option_errors(kind):
+    with option_errors(kind, spec):
         return registry().build(kind, spec)

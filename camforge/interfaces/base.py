@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -15,18 +17,38 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
-
-NESTED = "camforge_options"  # error type that carries the errors of a nested plugin, flattened by the reporter
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 
-class Plugin(BaseModel):
+class Options(BaseModel):
+    """A frozen set of options. An unknown one is refused with the nearest match and the list of those there are."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )  # fmt: skip
+
+    @classmethod
+    def options(cls) -> list[str]:
+        """The names of all options."""
+        return list(cls.model_fields)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_is_allowed(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            if any(e["type"] == "extra_forbidden" for e in error.errors(include_url=False)):
+                raise _explained(error, cls) from None
+            raise
+
+
+class Plugin(Options):
     """A named piece of the pipeline. Its fields are the options in Python, config, JSON and the command line alike.
 
     A field whose type is an interface (``backbone: Backbone``) takes an instance or ``{"name": …, option: …}``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
 
     kind: ClassVar[str]
     name: ClassVar[str]
@@ -49,21 +71,41 @@ class Plugin(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _by_name(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if isinstance(value, cls):
+            return handler(value)
         if not inspect.isabstract(cls):
             return handler(_without_name(cls, value))
         if isinstance(value, str):
             value = {"name": value}
         if not isinstance(value, dict):
-            return handler(value)
+            raise PydanticCustomError("plugin", f'{cls.kind}: give a name or {{"name": …, option: …}}')
         if info.context is None or "build" not in info.context:
             raise PydanticCustomError("no_registry", f"a {cls.kind} by name needs camforge.build(); got {value!r}")
-        try:
-            return info.context["build"](cls.kind, value)
-        except ValidationError as error:
-            raise PydanticCustomError(NESTED, "wrong options", {"errors": error.errors()}) from None
+        return info.context["build"](cls.kind, value)  # the errors of its options keep their place
+
+
+def choices(wrong: Any, known: Iterable[str], label: str = "known") -> str:
+    """``did you mean 'x'? known: x, y``: the nearest match, if there is one, and the whole list."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(wrong), names, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"{label}: {', '.join(names) or 'none'}"
 
 
 def _without_name(cls: type[Plugin], value: Any) -> Any:
     if isinstance(value, dict) and value.get("name") == cls.name:
         return {key: option for key, option in value.items() if key != "name"}
     return value
+
+
+def _explained(error: ValidationError, cls: type[Options]) -> ValidationError:
+    """The same errors; those of unknown options tell the options of ``cls``."""
+    lines = [_as_line(e, cls) for e in error.errors(include_url=False)]
+    return ValidationError.from_exception_data(cls.__name__, lines)
+
+
+def _as_line(error: ErrorDetails, cls: type[Options]) -> InitErrorDetails:
+    kind, message = error["type"], error["msg"]
+    if kind == "extra_forbidden" and len(error["loc"]) == 1:
+        kind = "unknown_option"
+        message = f"unknown option; {choices(error['loc'][-1], cls.options(), 'options')}"
+    return InitErrorDetails(type=PydanticCustomError(kind, message), loc=error["loc"], input=error["input"])

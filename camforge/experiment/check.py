@@ -1,0 +1,91 @@
+"""What cannot work although every value by itself is allowed: said before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from camforge.capture import Probe, stages_of
+from camforge.experiment.controls import CONTROLS
+from camforge.experiment.schema import Arm, Experiment
+from camforge.host.errors import KeyPath, Mistake
+from camforge.interfaces import Axis, GradientExtractor, Trainer
+from camforge.types import CamForgeError, Network
+
+
+def check(experiment: Experiment) -> list[Mistake]:
+    """Every contradiction between the plugins of an arm, without data and without weights."""
+    found = [
+        Mistake(("arms", name), "is the name of a control, which every experiment has")
+        for name in experiment.arms
+        if name in CONTROLS
+    ]
+    specs = [metric.spec() for metric in experiment.metrics]
+    found += [
+        Mistake(("metrics", place), "the same metric with the same options stands here twice", specs[place]["name"])
+        for place in range(len(specs))
+        if specs[place] in specs[:place]
+    ]
+    for name, arm in experiment.arms.items():
+        found += [Mistake(("arms", name, *m.path), m.problem, m.given) for m in _check_arm(arm)]
+    return found
+
+
+def _check_arm(arm: Arm) -> Iterator[Mistake]:
+    fused = [fuser.axis for fuser in arm.fusers]
+    for place, axis in enumerate(fused):
+        if axis in fused[:place]:
+            yield Mistake(("fusers", place, "axis"), f"an earlier fuser already reduced the {axis!r} axis", axis)
+    for option, trainer in arm.grouper.trainers().items():
+        yield from _check_trainer(trainer, ("grouper", option))
+    networks = []
+    try:
+        networks = _outline(arm.trainer)
+    except CamForgeError as error:
+        yield Mistake(("trainer",), str(error), arm.trainer.name)
+    if arm.grouper.name != "none" and "view" not in fused:
+        yield _left("view", f"grouper {arm.grouper.name!r} makes several views")
+    if len(networks) > 1 and "branch" not in fused:
+        yield _left("branch", f"trainer {arm.trainer.name!r} makes {len(networks)} branches")
+    if networks:
+        yield from _check_layers(arm, networks[0], "layer" in fused)
+
+
+def _check_trainer(trainer: Trainer, path: KeyPath) -> Iterator[Mistake]:
+    try:
+        _outline(trainer)
+    except CamForgeError as error:
+        yield Mistake(path, str(error), trainer.name)
+
+
+def _check_layers(arm: Arm, network: Network, fused: bool) -> Iterator[Mistake]:
+    """Layers that the network does not have, and several that nothing brings together."""
+    extractor = arm.extractor
+    probe = Probe(network, stages_of(network, torch.zeros(1, 3, 8, 8)))
+    try:
+        extractor.needs(probe)
+    except CamForgeError as error:
+        layers = extractor.spec().get("layers")
+        yield Mistake(
+            ("extractor",) if layers is None else ("extractor", "layers"), str(error), layers or extractor.name
+        )
+        return
+    if isinstance(extractor, GradientExtractor) and extractor.merge is None and not fused:
+        count = len(probe.resolve(extractor.layers))
+        if count > 1:
+            yield _left("layer", f"extractor {extractor.name!r} reads {count} layers")
+
+
+def _left(axis: Axis, because: str) -> Mistake:
+    return Mistake(("fusers",), f"{because}: add a fuser with axis={axis!r}, or the maps cannot become one")
+
+
+def _outline(trainer: Trainer) -> list[Network]:
+    """The trainer's networks without memory behind them, one per branch; none where they cannot be built like that."""
+    try:
+        with torch.device("meta"):
+            learner = trainer.learner(2, pretrained=False)
+    except (RuntimeError, NotImplementedError):  # a network that computes with its weights when it is built
+        return []
+    return [network for network in learner.networks if isinstance(network, Network)]
