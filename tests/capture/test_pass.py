@@ -1,0 +1,255 @@
+"""The pass: right for every layer named, and the model comes back as it was."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import camforge
+from camforge import CamForgeError, build
+from camforge.capture import Capture, Needs, extract_maps
+
+HIRES = (("conv1",), ("bn1",), ("conv2",), ("bn2",), ("relu#0",), ("relu#1",), ("relu",), ("conv1", "bn2", "relu#0"))
+
+
+class ElementWise:
+    """sum_k g_k A_k, unrectified, so that the sign of every activation and gradient shows."""
+
+    def __init__(self, layers: tuple[str, ...]) -> None:
+        self.layers = layers
+
+    def needs(self, probe) -> Needs:
+        names = probe.resolve(self.layers)
+        return Needs(activations=names, gradients=names)
+
+    def extract(self, capture: Capture) -> list[Tensor]:
+        return [(capture.gradients[n] * capture.activations[n]).sum(1) for n in capture.resolve(self.layers)]
+
+
+class Broken(ElementWise):
+    def extract(self, capture: Capture) -> list[Tensor]:
+        raise RuntimeError(f"injected into {capture}")
+
+
+def reference(plain, images: Tensor, layer: str, target: int) -> Tensor:
+    """sum_k A_k dy/dA_k from the copy without in-place operations and plain autograd."""
+    path, _, call = layer.partition("#")
+    outputs: list[Tensor] = []
+    handle = plain.get_submodule(path).register_forward_hook(lambda _m, _i, out: outputs.append(out))
+    plain.eval()
+    score = plain(images)[:, target].sum()
+    handle.remove()
+    output = outputs[int(call) if call else -1]
+    return (output * torch.autograd.grad(score, output)[0]).sum(1).detach()
+
+
+@pytest.mark.parametrize("layers", HIRES)
+def test_in_place_operations_and_reused_modules(residual_pair, images, unchanged, layers) -> None:
+    inplace, plain = residual_pair
+    inplace.train()
+    check = unchanged(inplace)
+    found = extract_maps(inplace, images, [ElementWise(layers)], 2).maps[0]
+    check()
+    for layer, values in zip(layers, found, strict=True):
+        torch.testing.assert_close(values, reference(plain, images, layer, 2))
+
+
+def test_bn3_before_the_residual_addition_of_a_resnet(unchanged) -> None:
+    from torchvision.models import resnet50
+
+    model, images = resnet50(num_classes=5), torch.randn(1, 3, 32, 32)
+    plain = resnet50(num_classes=5)
+    plain.load_state_dict(model.state_dict())
+    for module in plain.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    block = plain.layer4[2]  # the addition itself is in place too: write it out
+    block.forward = lambda x: block.relu(block.bn3(block.conv3(block.relu(block.bn2(block.conv2(block.relu(
+        block.bn1(block.conv1(x)))))))) + x)  # fmt: skip
+    check = unchanged(model)
+    found = extract_maps(model, images, [ElementWise(("layer4.2.bn3", "layer4.2.bn2"))], 1).maps[0]
+    check()
+    for layer, values in zip(("layer4.2.bn3", "layer4.2.bn2"), found, strict=True):
+        torch.testing.assert_close(values, reference(plain, images, layer, 1), rtol=1e-4, atol=1e-6)
+
+
+def test_state_is_kept_in_every_mode_of_the_caller(residual_pair, images, unchanged) -> None:
+    model, plain = residual_pair
+    model(images).sum().backward()  # gradients that must survive
+    model.bn1.eval()
+    model.conv1.weight.requires_grad_(False)
+    check = unchanged(model)
+    expected = reference(plain, images, "conv2", 0)
+    plain.load_state_dict(model.state_dict())
+    expected = reference(plain, images, "conv2", 0)
+    for mode in (torch.no_grad, torch.enable_grad, torch.inference_mode):
+        with mode():
+            given = images.clone()
+            (found,) = extract_maps(model, given, [ElementWise(("conv2",))], 0).maps[0]
+            torch.testing.assert_close(found, expected)
+        check()
+
+
+def test_a_frozen_model_is_explained(residual_pair, images, unchanged) -> None:
+    model, plain = residual_pair
+    model.requires_grad_(False)
+    check = unchanged(model)
+    (found,) = extract_maps(model, images, [ElementWise(("bn1",))], 0).maps[0]
+    check()
+    torch.testing.assert_close(found, reference(plain, images, "bn1", 0))
+
+
+@pytest.mark.parametrize("where", ["extractor", "model", "targets"])
+def test_state_is_kept_after_an_exception(residual_pair, images, unchanged, where: str) -> None:
+    model, _ = residual_pair
+    model.train()
+    extractor = Broken(("conv1",)) if where == "extractor" else ElementWise(("conv1",))
+    given = images[:, :2] if where == "model" else images
+    check = unchanged(model)
+    with pytest.raises((RuntimeError, CamForgeError)):
+        extract_maps(model, given, [extractor], 99 if where == "targets" else 0)
+    check()
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_grad_mode_does_not_leak_into_extractors(residual_pair, images) -> None:
+    class Watch(ElementWise):
+        def extract(self, capture: Capture) -> list[Tensor]:
+            assert torch.is_grad_enabled() is self.expected
+            return super().extract(capture)
+
+    watch = Watch(("bn2",))
+    for create_graph in (False, True):
+        watch.expected = create_graph
+        with torch.no_grad():
+            (found,) = extract_maps(residual_pair[0], images, [watch], 0, create_graph=create_graph).maps[0]
+        assert found.requires_grad is create_graph
+
+
+def test_create_graph_gives_the_gradient_of_the_map(residual_pair, images, unchanged) -> None:
+    model = residual_pair[0].double()
+    images = images.double()
+    check = unchanged(model)
+
+    def energy() -> Tensor:
+        return extract_maps(model, images, [ElementWise(("conv2",))], 1, create_graph=True).maps[0][0].square().sum()
+
+    weight = model.conv2.weight
+    (slope,) = torch.autograd.grad(energy(), weight)
+    check()
+    step = 1e-6
+    with torch.no_grad():
+        weight[0, 0, 1, 1] += step
+        up = energy()
+        weight[0, 0, 1, 1] -= 2 * step
+        down = energy()
+        weight[0, 0, 1, 1] += step
+    assert abs((up - down) / (2 * step) - slope[0, 0, 1, 1]) < 1e-6 * slope.abs().max()
+
+
+def test_training_through_cam_reaches_head_and_convolutions(images) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    for name in ("gradcam", "layercam"):
+        options = {"name": name, "layers": ("1",)}
+        found = camforge.explain(model, images, 1, options, create_graph=True)
+        grads = torch.autograd.grad(found.sum(), [model[0].weight, model[4].weight])
+        assert all(g.abs().sum() > 0 for g in grads)
+
+
+def test_wrappers_are_looked_through(residual_pair, images, unchanged) -> None:
+    model, plain = residual_pair
+    expected = reference(plain, images, "bn2", 3)
+    compiled_in_place = type(model)(True)
+    compiled_in_place.load_state_dict(model.state_dict())
+    compiled_in_place.compile(backend="eager")
+    compiled_in_place.eval()(images)  # compiled before any hook is there
+    for wrapped in (nn.DataParallel(model), torch.compile(model, backend="eager"), compiled_in_place):
+        check = unchanged(wrapped)
+        (found,) = extract_maps(wrapped, images, [ElementWise(("bn2",))], 3).maps[0]
+        check()
+        torch.testing.assert_close(found, expected)
+
+
+def test_dict_and_tuple_outputs_need_a_selector(residual_pair, images) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Tensor) -> dict[str, tuple[Tensor, str]]:
+            return {"out": (self.inner(x), "beside")}
+
+    model = Wrapped(residual_pair[0])
+    extractor = ElementWise(("inner.bn2",))
+    with pytest.raises(CamForgeError, match="returns a dict; give select="):
+        extract_maps(model, images, [extractor], 0)
+    (found,) = extract_maps(model, images, [extractor], 0, select=lambda out: out["out"][0]).maps[0]
+    torch.testing.assert_close(found, reference(residual_pair[1], images, "bn2", 0))
+
+
+def test_several_inputs(residual_pair, images) -> None:
+    class Scaled(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Tensor, scale: Tensor, sign: int) -> Tensor:
+            return self.inner(x) * scale * sign
+
+    scale = torch.tensor([[1.0], [2.0], [3.0]])
+    (found,) = extract_maps(Scaled(residual_pair[0]), (images, scale, -1), [ElementWise(("inner.bn2",))], 0).maps[0]
+    expected = reference(residual_pair[1], images, "bn2", 0)
+    torch.testing.assert_close(found, -expected * scale[:, :, None])
+
+
+def test_autocast_gives_float32_maps(residual_pair, images) -> None:
+    model, plain = residual_pair
+    with torch.autocast("cpu", torch.bfloat16):
+        model.eval()(images)  # fills the cache of weights that autocast keeps
+        (found,) = extract_maps(model, images, [ElementWise(("conv2",))], 0).maps[0]
+        expected = reference(plain, images, "conv2", 0).float()
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+def test_nothing_is_recorded_below_the_shallowest_layer(residual_pair, images) -> None:
+    model, _ = residual_pair
+    seen: dict[str, bool] = {}
+    for name in ("bn1", "conv2"):
+        layer = model.get_submodule(name)
+        layer.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out.requires_grad}))
+    extract_maps(model, images, [ElementWise(("relu#0",))], 0)
+    assert seen == {"bn1": False, "conv2": True}
+
+
+def test_one_forward_and_one_backward_for_many_extractors(residual_pair, images) -> None:
+    model, _ = residual_pair
+    forwards, backwards = [], []
+    model.register_forward_hook(lambda _m, _i, out: forwards.append(out.register_hook(lambda g: backwards.append(g))))
+    extract_maps(model, images, [ElementWise(layers) for layers in HIRES], 0)
+    assert (len(forwards), len(backwards)) == (1, 1)
+
+
+def test_layer_errors_name_the_layer(residual_pair, images) -> None:
+    model, _ = residual_pair
+    cases = {
+        ("bn3",): "no layer 'bn3'.*near it: bn",
+        ("relu#5",): "layer 'relu' was called 2 times; there is no call #5",
+        ("relu#x",): "after '#' stands the index",
+    }
+    for layers, message in cases.items():
+        with pytest.raises(CamForgeError, match=message):
+            extract_maps(model, images, [ElementWise(layers)], 0)
+
+
+def test_nan_logits_name_the_images(residual_pair, images) -> None:
+    images[1] = torch.nan
+    with pytest.raises(CamForgeError, match=r"images \[1\]"):
+        extract_maps(residual_pair[0], images, [ElementWise(("bn1",))], 0)
+
+
+def test_maps_of_no_pair_keep_their_shape(residual_pair, images) -> None:
+    none = torch.zeros(3, 4, dtype=torch.bool)
+    found = extract_maps(residual_pair[0], images, [build("extractor", {"name": "layercam", "layers": ["bn1"]})], none)
+    assert found.maps[0][0].shape == (0, 7, 5)
+    assert len(found.targets) == 0

@@ -1,0 +1,103 @@
+"""Targets in every form, and the order of the pairs."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import camforge
+from camforge import CamForgeError
+from camforge.capture import Capture, Needs, extract_maps, target_lists
+
+LOGITS = torch.tensor([[1.0, 5.0, 2.0], [7.0, 0.0, 1.0]])
+
+
+class Gradient:
+    """The gradient of the target at the first layer: linear in the target, so it tells them apart."""
+
+    def needs(self, probe) -> Needs:
+        return Needs(gradients=probe.resolve(("0",)))
+
+    def extract(self, capture: Capture) -> list[Tensor]:
+        return [capture.gradients["0"].sum(1)]
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randn(2, 3, 6, 8)
+
+
+def expected(model: nn.Module, image: Tensor, score) -> Tensor:
+    hidden = model[0](image[None]).detach().requires_grad_()
+    return torch.autograd.grad(score(model[1:](hidden)[0]), hidden)[0][0].sum(0)
+
+
+def test_forms_of_targets() -> None:
+    forms = {
+        (): None,
+        ((1,), (0,)): [1, 0],
+        ((2,), (2,)): 2,
+        ((0, 2), (1, 1)): torch.tensor([[0, 2], [1, 1]]),
+        ((0, 2), ()): torch.tensor([[True, False, True], [False, False, False]]),
+        ((2,), (0, 1)): [[2], torch.tensor([0, 1])],
+    }
+    assert target_lists(None, LOGITS) == [[1], [0]]
+    for lists, form in list(forms.items())[1:]:
+        assert target_lists(form, LOGITS) == [list(row) for row in lists]
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([1], "1 targets for 2 images"),
+        (torch.tensor(1), "1 targets for 2 images"),
+        ([0, 3], "target 3 of image 1: the model has outputs 0 to 2"),
+        ([-1, 0], "target -1 of image 0"),
+        (torch.zeros(2, 4, dtype=torch.bool), r"multi-hot targets have shape \(2, 4\), not \(images, 3 outputs\)"),
+    ],
+)
+def test_wrong_targets_are_errors(targets, message: str) -> None:
+    with pytest.raises(CamForgeError, match=message):
+        target_lists(targets, LOGITS)
+
+
+def test_pairs_are_ordered_by_image_then_as_given(model, images) -> None:
+    found = extract_maps(model, images, [Gradient()], [[2], [1, 0, 2]])
+    assert found.images.tolist() == [0, 1, 1, 1]
+    assert found.targets.tolist() == [2, 1, 0, 2]
+    for values, image, target in zip(found.maps[0][0], found.images, found.targets, strict=True):
+        torch.testing.assert_close(values, expected(model, images[image], lambda row, t=target: row[t]))
+    torch.testing.assert_close(found.logits, model(images))
+
+
+def test_callables_explain_any_function_of_the_logits(model, images) -> None:
+    def margin(row: Tensor) -> Tensor:
+        return row[0] - row[1:].max()
+
+    found = extract_maps(model, images, [Gradient()], [margin, 2])
+    assert found.targets.tolist() == [-1, 2]
+    torch.testing.assert_close(found.maps[0][0][0], expected(model, images[0], margin))
+    torch.testing.assert_close(found.maps[0][0][1], expected(model, images[1], lambda row: row[2]))
+
+
+def test_explain_shapes_follow_the_targets(model, images) -> None:
+    extractor = {"name": "layercam", "layers": ["1"]}
+    single = [camforge.explain(model, images, t, extractor) for t in (0, 1)]
+    assert camforge.explain(model, images, None, extractor).shape == (2, 6, 8)
+    both = camforge.explain(model, images, [[0, 1], [1, 0]], extractor)
+    torch.testing.assert_close(both[0], torch.stack([single[0][0], single[1][0]]))
+    torch.testing.assert_close(both[1], torch.stack([single[1][1], single[0][1]]))
+    ragged = camforge.explain(model, images, [[0, 1], [1]], extractor)
+    torch.testing.assert_close(ragged, torch.stack([single[0][0], single[1][0], single[1][1]]))
+
+
+def test_explain_gives_a_dict_for_a_list_and_sums_layers(model, images) -> None:
+    both = {"name": "layercam", "layers": ["0", "2"]}
+    found = camforge.explain(model, images, 1, [{"name": "layercam", "layers": ["0"]}, "gradcam", both])
+    assert list(found) == ["layercam", "gradcam", "layercam#1"]
+    small = camforge.explain(model, images, 1, {"name": "layercam", "layers": ["2"]})
+    torch.testing.assert_close(found["layercam#1"], found["layercam"] + small)
