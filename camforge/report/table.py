@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from camforge.report.standing import columns, in_order
 from camforge.report.story import Story
@@ -12,15 +12,14 @@ from camforge.report.story import Story
 
 def arms_table(story: Story) -> Table:
     """One row per arm, the best of each column bold, controls dimmed at the end."""
-    table = Table(title=escape(story.title), title_justify="left", caption_justify="left", header_style="bold")
+    table = Table(title=Text(story.title), title_justify="left", header_style="bold")
     table.add_column("arm", no_wrap=True)
     parts = columns(story.arms)
     for column in parts:
-        table.add_column(escape(column.title), justify="right", no_wrap=True)
+        table.add_column(Text(column.title), justify="right", no_wrap=True)
     for arm in in_order(story.arms):
-        cells = [(f"[bold]{c.text(arm)}[/]" if arm.name in c.best else c.text(arm)) for c in parts]
-        table.add_row(escape(arm.name), *cells, style="dim" if arm.control else None)
-    table.caption = escape("\n".join(remarks(story))) or None
+        cells = [Text(column.text(arm), "bold" if arm.name in column.best else "") for column in parts]
+        table.add_row(Text(arm.name), *cells, style="dim" if arm.control else None)
     return table
 
 
@@ -32,10 +31,14 @@ def remarks(story: Story) -> list[str]:
         if column.beaten_by
     ]
     if story.skipped:
-        found.append(f"{len(story.skipped)} image(s) skipped: {'; '.join(story.skipped[:3])}")
+        shown = "; ".join(story.skipped[:3]) + ("; …" if len(story.skipped) > 3 else "")
+        found.append(f"Skipped {len(story.skipped)} of the images: {shown}")
     return found
 
 
 def print_arms(story: Story, console: Console | None = None) -> None:
-    """The table, on the console given or on the screen."""
-    (console or Console()).print(arms_table(story))
+    """The table and its remarks, on the console given or on the screen."""
+    console = console or Console()
+    console.print(arms_table(story))
+    for remark in remarks(story):
+        console.print(Text(remark))

@@ -1,0 +1,184 @@
+"""The page: one HTML file that holds everything, asks nobody for anything and executes only its own script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from camforge.report.figures import HUES, Tree, bars, charts, tree
+from camforge.report.files import write_atomically
+from camforge.report.gallery import BUDGET, FUSED, Packed, pack_gallery
+from camforge.report.pictures import data_uri, heat_colours
+from camforge.report.standing import Column, columns, in_order, per_class
+from camforge.report.story import ArmStory, Story, ViewStory
+from camforge.report.table import remarks
+
+SCRIPTS = ("tables.js", "maps.js", "drawing.js", "measure.js", "bench.js", "film.js", "gallery.js")
+"""Joined in this order into the page's one script."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A C x C table of the grouper's account as a picture, in the order of the tree's leaves."""
+
+    name: str
+    picture: str
+    order: tuple[str, ...]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class GroupingPart:
+    """How classes were grouped, and the arms that share it."""
+
+    arms: tuple[str, ...]
+    tree: Tree | None
+    views: tuple[ViewStory, ...]
+    matrices: tuple[Matrix, ...]
+    facts: Mapping[str, Any]
+
+
+def write_page(path: Path | str, story: Story) -> Path:
+    """Write the story as one HTML file."""
+    return write_atomically(path, render(story).encode())
+
+
+def render(story: Story, budget: int = BUDGET) -> str:
+    """The page's text; ``budget`` is the number of characters that the gallery may take."""
+    gallery = pack_gallery(story, budget)
+    arms, classwise = in_order(story.arms), per_class(story.arms)
+    return render_template(
+        "page.html",
+        story=story,
+        arms=arms,
+        hues=_hues(story),
+        columns=columns(story.arms),
+        headline=_headline(story),
+        remarks=remarks(story),
+        per_class=classwise,
+        bars={metric: bars(arms, metric, labels) for metric, labels in classwise.items()},
+        groupings=_groupings(story),
+        charts={arm.name: charts(arm.curves) for arm in story.arms if arm.curves},
+        gallery=gallery,
+        index=_index(story, gallery),
+    )
+
+
+def render_template(name: str, **context: object) -> str:
+    """One of the package's templates with its style and script inline, allowed by their hashes and nothing else."""
+    loader = PackageLoader("camforge.report")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"pretty": _pretty, "plain": _is_plain, "json_text": _json_text}
+    style = _source(environment, "page.css")
+    script = "(() => {\n'use strict';\n" + "\n".join(_source(environment, part) for part in SCRIPTS) + "\n})();"
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    shared = {"style": Markup(style), "script": Markup(script), "policy": policy}
+    return environment.get_template(name).render(**shared, **context)
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _json_text(text: str) -> Markup:
+    """JSON for a script element: in JSON these letters stand only inside strings, where an escape means the same."""
+    return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _headline(story: Story) -> tuple[Column, ArmStory] | None:
+    """The first metric and the arm that leads in it."""
+    first = next(iter(columns(story.arms)), None)
+    leader = next((arm for arm in story.arms if first and arm.name in first.best), None)
+    return (first, leader) if first and leader else None
+
+
+def _groupings(story: Story) -> list[GroupingPart]:
+    shared: dict[str, list[ArmStory]] = {}
+    for arm in story.arms:
+        if any(view.level > 0 for view in arm.views) or arm.account:
+            key = repr(sorted(map(repr, arm.views))) + json.dumps(arm.account, sort_keys=True, default=str)
+            shared.setdefault(key, []).append(arm)
+    return [_grouping(arms, story.classes) for arms in shared.values()]
+
+
+def _grouping(arms: Sequence[ArmStory], classes: tuple[str, ...]) -> GroupingPart:
+    arm = arms[0]
+    drawn = tree(arm.views, classes)
+    order = drawn.order if drawn else classes
+    tables = {name: value for name, value in arm.account.items() if _is_matrix(value, len(classes))}
+    return GroupingPart(
+        arms=tuple(a.name for a in arms),
+        tree=drawn,
+        views=() if drawn else tuple(view for view in arm.views if view.level > 0),
+        matrices=tuple(_matrix(name, rows, order, classes) for name, rows in tables.items()),
+        facts={name: value for name, value in arm.account.items() if name not in tables},
+    )
+
+
+def _is_matrix(value: object, size: int) -> bool:
+    rows = value if isinstance(value, list | tuple) else []
+    return len(rows) == size > 0 and all(
+        isinstance(row, list | tuple) and len(row) == size and all(isinstance(x, int | float) for x in row)
+        for row in rows
+    )
+
+
+def _matrix(name: str, rows: Sequence[Sequence[float]], order: Sequence[str], classes: tuple[str, ...]) -> Matrix:
+    """Colours span the values off the diagonal, which would drown the others."""
+    places = [classes.index(label) for label in order]
+    values = torch.tensor(rows, dtype=torch.float64)[places][:, places]
+    others = values[~torch.eye(len(places), dtype=torch.bool) & values.isfinite()]
+    low, high = (float(others.min()), float(others.max())) if len(others) else (0.0, 1.0)
+    steps = ((values.nan_to_num(low) - low) / ((high - low) or 1) * 255).clamp(0, 255).round().long()
+    return Matrix(name, data_uri(heat_colours()[steps].permute(2, 0, 1), ".png"), tuple(order), low, high)
+
+
+def _index(story: Story, gallery: Packed) -> dict[str, Any]:
+    """What the page's script knows before it opens the first image."""
+    hues = _hues(story)
+    items = [(i, label) for i, image in enumerate(story.gallery) for label in _shown_classes(image.maps.values())]
+    return {
+        "classes": story.classes,
+        "sources": [{"arm": a, "step": s, "fused": s == FUSED, "hue": hues.get(a, 0)} for a, s in gallery.sources],
+        "items": items,
+        "threshold": round(min(1.0, max(0.0, story.threshold)) * 100) if math.isfinite(story.threshold) else 15,
+        "palette": base64.b64encode(heat_colours().numpy().tobytes()).decode(),
+    }
+
+
+def _hues(story: Story) -> dict[str, int]:
+    """{arm: its colour in every figure}."""
+    return {arm.name: i % HUES for i, arm in enumerate(story.arms)}
+
+
+def _shown_classes(maps: Iterable[Mapping[int, object]]) -> list[int]:
+    return sorted({label for of_arm in maps for label in of_arm})

@@ -1,0 +1,29 @@
+// What is not the gallery: tables that sort by a press on a heading, and the choice of light or dark.
+const cellValue = (row, column) => {
+  const cell = row.cells[column], number = Number(cell.dataset.value);
+  return 'value' in cell.dataset ? (cell.dataset.value === '' || Number.isNaN(number) ? null : number) : cell.textContent;
+};
+
+function compare(a, b) {
+  if (a === null || b === null) return (a === null) - (b === null);
+  return typeof a === 'number' ? b - a : a.localeCompare(b);
+}
+
+for (const button of document.querySelectorAll('.sortable thead button')) {
+  button.addEventListener('click', () => {
+    const heading = button.parentElement, table = heading.closest('table');
+    const turned = heading.getAttribute('aria-sort') === 'descending';
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute('aria-sort');
+    heading.setAttribute('aria-sort', turned ? 'ascending' : 'descending');
+    for (const body of table.tBodies) {
+      const rows = [...body.rows].map(row => [cellValue(row, heading.cellIndex), row]);
+      rows.sort(([a], [b]) => a === null || b === null ? compare(a, b) : (turned ? -1 : 1) * compare(a, b));
+      body.append(...rows.map(([, row]) => row));
+    }
+  });
+}
+
+document.getElementById('theme').addEventListener('click', () => {
+  const root = document.documentElement, system = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+  root.style.colorScheme = (root.style.colorScheme || system) === 'dark' ? 'light' : 'dark';
+});
