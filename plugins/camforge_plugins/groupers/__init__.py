@@ -2,6 +2,7 @@
 
 from camforge.api import Grouper, hookimpl
 
+from .false_positive_clusters import FalsePositiveClusters
 from .given import Given
 from .kmeans_hierarchy import KMeansHierarchy
 from .none import NoGrouping
@@ -11,4 +12,4 @@ from .random_hierarchy import RandomHierarchy
 @hookimpl
 def camforge_groupers() -> list[type[Grouper]]:
     """The classes of this folder."""
-    return [NoGrouping, Given, KMeansHierarchy, RandomHierarchy]
+    return [NoGrouping, Given, KMeansHierarchy, RandomHierarchy, FalsePositiveClusters]
