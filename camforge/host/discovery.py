@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from types import FrameType, ModuleType
 from typing import Any
 
 import pluggy
@@ -15,6 +20,18 @@ from camforge.host import hookspecs
 from camforge.interfaces import KINDS
 
 GROUP = "camforge"
+SECONDS = 30.0
+"""A plugin that takes longer to import is set aside (CAMFORGE_PLUGIN_SECONDS changes it)."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An entry point of group ``camforge``, not yet loaded."""
+
+    name: str
+    target: str
+    distribution: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -38,64 +55,119 @@ class SetAside:
     reason: str
 
 
-@dataclass(frozen=True)
-class _Declared:
-    name: str
-    target: str
-    distribution: str
-    version: str
+class _TooLong(BaseException):
+    """No Exception: a plugin's own ``except Exception`` must not swallow it."""
 
 
 def discover() -> tuple[list[Offer], list[SetAside]]:
     """Every class offered by the entry points of group ``camforge``, and what had to be set aside on the way."""
     offers: list[Offer] = []
-    aside: list[SetAside] = []
-    declared = sorted(_declared(aside), key=lambda d: (d.distribution != GROUP, d.distribution, d.name))
-    off = {name.strip() for name in os.environ.get("CAMFORGE_DISABLED_PLUGINS", "").split(",")}
-    for entry in declared:
-        if entry.distribution in off or f"{entry.distribution}:{entry.name}" in off:
-            aside.append(SetAside(entry.name, entry.distribution, "switched off", "named in CAMFORGE_DISABLED_PLUGINS"))
-            continue
-        step = "import"
-        try:
-            module = EntryPoint.from_string(entry.target, entry.name).load()
-            step = "hooks"
-            offers += _offers(module, entry)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a plugin may do anything at import, sys.exit included
-            aside.append(SetAside(entry.name, entry.distribution, step, f"{type(error).__name__}: {error}"))
+    entries, aside = declared()
+    for entry in entries:
+        found = load(entry)
+        if isinstance(found, SetAside):
+            aside.append(found)
+        else:
+            offers += found
     return offers, aside
 
 
-def _declared(aside: list[SetAside]) -> Iterator[_Declared]:
+def declared() -> tuple[list[Declared], list[SetAside]]:
+    """All entry points, CamForge's own first, and what is corrupt or switched off. Imports nothing."""
+    aside: list[SetAside] = []
+    entries = sorted(_walk(aside), key=lambda d: (d.distribution != GROUP, d.distribution, d.name))
+    off = {name.strip() for name in os.environ.get("CAMFORGE_DISABLED_PLUGINS", "").split(",")}
+    on = []
+    for entry in entries:
+        if off & {entry.distribution, f"{entry.distribution}:{entry.name}"}:
+            aside.append(SetAside(entry.name, entry.distribution, "switched off", "named in CAMFORGE_DISABLED_PLUGINS"))
+        else:
+            on.append(entry)
+    return on, aside
+
+
+def load(entry: Declared) -> list[Offer] | SetAside:
+    """Import one entry point and ask its hooks."""
+    step = "import"
+    try:
+        with _time_limit(float(os.environ.get("CAMFORGE_PLUGIN_SECONDS", SECONDS))):
+            module = EntryPoint.from_string(entry.target, entry.name).load()
+            step = "hooks"
+            return _offers(module, entry)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may do anything at import, sys.exit included
+        return SetAside(entry.name, entry.distribution, step, f"{type(error).__name__.lstrip('_')}: {error}")
+
+
+def _walk(aside: list[SetAside]) -> Iterator[Declared]:
     """Entry points, distribution by distribution: one corrupt file must not end the walk."""
     seen: set[str] = set()
     for dist in metadata.distributions():
         name = "?"
         try:
             name = dist.metadata["Name"] or "?"
-            if name in seen:  # an older copy further down the path
+            if _normal(name) in seen:  # an older copy further down the path
                 continue
-            seen.add(name)
+            seen |= {_normal(name)} - {"?"}
             for entry in dist.entry_points:
                 if entry.group == GROUP:
-                    yield _Declared(entry.name, entry.value, name, dist.version)
+                    yield Declared(entry.name, entry.value, name, dist.version)
         except Exception as error:
-            if "camforge" in (dist.read_text("entry_points.txt") or ""):
+            if _is_ours(dist):
                 aside.append(SetAside("?", name, "entry_points.txt", f"{type(error).__name__}: {error}"))
 
 
-def _offers(module: Any, entry: _Declared) -> list[Offer]:
+def _normal(name: str) -> str:
+    """A distribution's name as installers compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _is_ours(dist: metadata.Distribution) -> bool:
+    """Whether a damaged distribution ever wanted to be a plugin of CamForge."""
+    try:
+        return GROUP in (dist.read_text("entry_points.txt") or "")
+    except UnicodeDecodeError as error:
+        return GROUP.encode() in error.object
+    except OSError:
+        return False
+
+
+def _offers(module: Any, entry: Declared) -> list[Offer]:
     """Ask one plugin's hooks, alone, so that a failing one is known by name."""
-    manager = pluggy.PluginManager("camforge")
+    if not isinstance(module, ModuleType):
+        raise TypeError(f"the entry point must name a module with hooks, not {type(module).__name__} {entry.target!r}")
+    manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(module)
     manager.check_pending()
+    if not manager.get_hookcallers(module):
+        raise TypeError("no hook in this module: mark functions such as camforge_extractors() with @hookimpl")
     offers = []
     for kind in KINDS:
-        for classes in getattr(manager.hook, f"camforge_{kind}s")():
+        hook = getattr(manager.hook, f"camforge_{kind}s")
+        answers = hook() or [None] * len(hook.get_hookimpls())  # pluggy leaves an answer None out
+        for classes in answers:
             if not isinstance(classes, list | tuple):
                 raise TypeError(f"camforge_{kind}s() must return a list of classes, got {type(classes).__name__}")
             offers += [Offer(kind, cls, entry.name, entry.distribution, entry.version) for cls in classes]
     return offers
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise _TooLong inside the block. Only a main thread on a system with alarms can be stopped like this."""
+    if threading.current_thread() is not threading.main_thread() or os.name != "posix":
+        yield
+        return
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        raise _TooLong(f"took more than {seconds:g} s; switch it off with CAMFORGE_DISABLED_PLUGINS")
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    waiting, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, waiting)
+        signal.signal(signal.SIGALRM, handler)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, LiteralString
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from camforge.api import VERSION
 from camforge.host.discovery import Offer, SetAside, discover
 from camforge.interfaces import KINDS, Plugin
 from camforge.interfaces.base import choices
@@ -26,7 +28,10 @@ class Registry:
 
     def offer(self, offer: Offer) -> None:
         """Take one class in, or set it aside with its reason."""
-        step, reason = _objection(offer, self.plugins[offer.kind])
+        try:
+            step, reason = _objection(offer, self.plugins[offer.kind])
+        except Exception as error:  # a class may do anything when it is looked at
+            step, reason = "interface", f"{type(error).__name__}: {error}"
         if reason:
             self.set_aside.append(SetAside(offer.entry, offer.distribution, step, reason))
         else:
@@ -36,7 +41,7 @@ class Registry:
         """The class of that name. Raises CamForgeError with the nearest match and the list."""
         if kind not in self.plugins:
             raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, self.plugins)}")
-        if name not in self.plugins[kind]:
+        if not isinstance(name, str) or name not in self.plugins[kind]:
             aside = "".join(f"; set aside: {a.reason}" for a in self.set_aside if f"'{name}'" in a.reason)
             raise CamForgeError(f"unknown {kind} {name!r}; {choices(name, self.plugins[kind])}{aside}")
         return self.plugins[kind][name].cls
@@ -59,14 +64,9 @@ class Registry:
             return self.build(kind, spec)
         except CamForgeError as error:  # pydantic collects it with the other errors, with its place
             line = InitErrorDetails(
-                type=PydanticCustomError("plugin_name", _literal(str(error))), loc=("name",), input=spec.get("name")
+                type=PydanticCustomError("plugin_name", str(error)), loc=("name",), input=spec.get("name")
             )
             raise ValidationError.from_exception_data(kind, [line]) from None
-
-
-def _literal(text: str) -> LiteralString:
-    """pydantic asks for a literal because it fills in {ctx}; without a ctx nothing is filled in."""
-    return text
 
 
 def _objection(offer: Offer, taken: Mapping[str, Offer]) -> tuple[str, str]:
@@ -77,12 +77,23 @@ def _objection(offer: Offer, taken: Mapping[str, Offer]) -> tuple[str, str]:
         return "interface", f"{label} does not implement {interface.__name__}"
     if inspect.isabstract(cls):
         return "interface", f"{label} leaves {', '.join(sorted(cls.__abstractmethods__))} of {interface.__name__} open"
+    if not cls.__pydantic_complete__:
+        return "interface", f"{label}: the types of its options cannot be resolved; import them where it is defined"
+    if not api_fits(cls.api):
+        return "interface", f"{label} needs version {cls.api} of camforge.api; this is {VERSION}"
     name = getattr(cls, "name", None)
-    if not (isinstance(name, str) and name):
-        return "name", f"{label} has no name"
+    if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z]\w*", name)):
+        return "name", f"{label} needs a name of letters, digits and underscores, not {name!r}"
     if name in taken:
         return "name", f"{offer.kind} {name!r} of {label} is taken by {taken[name].distribution}"
     return "", ""
+
+
+def api_fits(needed: str) -> bool:
+    """Whether this ``camforge.api`` serves a plugin written for version ``needed``: same major, no later minor."""
+    major, _, minor = needed.partition(".")
+    own_major, _, own_minor = VERSION.partition(".")
+    return not needed or (major == own_major and int(minor or 0) <= int(own_minor))
 
 
 @cache

@@ -54,6 +54,8 @@ class Plugin(Options):
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     """Part of every key in the store: raise it when the numbers of the plugin change."""
+    api: ClassVar[str] = ""
+    """The version of ``camforge.api`` that the plugin needs, such as "1.0"; empty: any."""
 
     @classmethod
     def summary(cls) -> str:

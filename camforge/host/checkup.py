@@ -1,0 +1,67 @@
+"""Load each plugin in a process of its own, with a time limit: ``camforge plugins check``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from camforge.host.discovery import Declared, SetAside, declared, load
+from camforge.host.registry import Registry
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one entry point came to: the plugins it gives as ``kind name``, and what is wrong with it."""
+
+    distribution: str
+    entry: str
+    gives: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+def check_all(seconds: float, at_once: int = 2) -> Iterator[Verdict]:
+    """A verdict for every entry point, in the order of their names; a name can be taken only once."""
+    entries, aside = declared()
+    for gone in aside:
+        yield Verdict(gone.distribution, gone.entry, (), (f"{gone.step}: {gone.reason}",))
+    taken: dict[str, str] = {}
+    with ThreadPoolExecutor(at_once) as pool:
+        for verdict in pool.map(lambda entry: _check(entry, seconds), entries):
+            clashes = [f"name: {plugin} is taken by {taken[plugin]}" for plugin in verdict.gives if plugin in taken]
+            gives = tuple(plugin for plugin in verdict.gives if plugin not in taken)
+            taken |= dict.fromkeys(gives, verdict.distribution)
+            yield Verdict(verdict.distribution, verdict.entry, gives, (*verdict.wrong, *clashes))
+
+
+def _check(entry: Declared, seconds: float) -> Verdict:
+    command = [sys.executable, "-m", "camforge.host.checkup", json.dumps(asdict(entry))]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return Verdict(entry.distribution, entry.name, (), (f"import: not done after {seconds:g} s, stopped",))
+    last = done.stdout.strip().rpartition("\n")[2]
+    if done.returncode or not last.startswith('{"gives"'):
+        reason = f"import: the process ended with code {done.returncode}"
+        return Verdict(entry.distribution, entry.name, (), (reason,))
+    answer = json.loads(last)
+    return Verdict(entry.distribution, entry.name, tuple(answer["gives"]), tuple(answer["wrong"]))
+
+
+def _report(entry: Declared) -> dict[str, list[str]]:
+    """Load one entry point here and say what it gives."""
+    registry = Registry()
+    found = load(entry)
+    if isinstance(found, SetAside):
+        return {"gives": [], "wrong": [f"{found.step}: {found.reason}"]}
+    for offer in found:
+        registry.offer(offer)
+    gives = [f"{kind} {name}" for kind, offers in registry.plugins.items() for name in offers]
+    return {"gives": gives, "wrong": [f"{a.step}: {a.reason}" for a in registry.set_aside]}
+
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(_report(Declared(**json.loads(sys.argv[1])))))

@@ -1,0 +1,114 @@
+"""Plugins described for people: what there is, and what one of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from camforge.host.discovery import Offer
+from camforge.host.registry import Registry
+from camforge.interfaces import Plugin
+from camforge.interfaces.base import choices
+from camforge.types import CamForgeError
+
+SECTIONS = {
+    "dataset": "dataset", "backbone": "backbone", "grouper": "grouper", "trainer": "trainer", "extractor": "extractor",
+    "fuser": "fusers", "metric": "metrics",
+}  # fmt: skip
+"""Where a plugin of each kind stands in a config; a backbone stands inside a trainer."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a plugin, as text."""
+
+    name: str
+    type: str
+    default: str
+    about: str
+
+
+def plugins_of(registry: Registry, kind: str | None = None) -> list[Offer]:
+    """Every plugin, or those of one kind (singular or plural). Raises CamForgeError for an unknown kind."""
+    if kind is None:
+        return [offer for offers in registry.plugins.values() for offer in offers.values()]
+    singular = kind.removesuffix("s")
+    if singular not in registry.plugins:
+        raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, registry.plugins, 'kinds')}")
+    return list(registry.plugins[singular].values())
+
+
+def named(registry: Registry, name: str) -> list[Offer]:
+    """The plugins of that name, of whatever kind; ``kind:name`` asks for one. Raises CamForgeError with the list."""
+    kind, colon, bare = name.rpartition(":")
+    offers = plugins_of(registry, kind if colon else None)
+    found = [offer for offer in offers if offer.cls.name == bare]
+    if not found:
+        raise CamForgeError(f"unknown plugin {name!r}; {choices(bare, {offer.cls.name for offer in offers})}")
+    return found
+
+
+def options_of(cls: type[Plugin]) -> list[Option]:
+    """The options of a plugin class, its own first."""
+    schema = cls.model_json_schema()
+    own = [name for name in cls.model_fields if name in cls.__annotations__]
+    rest = [name for name in cls.model_fields if name not in own]
+    required = schema.get("required", [])
+    return [
+        Option(
+            name=name,
+            type=type_text(written := schema["properties"][name]),
+            default="required" if name in required else _default(written.get("default")),
+            about=" ".join(written.get("description", "").split()),
+        )
+        for name in own + rest
+    ]
+
+
+def type_text(schema: Mapping[str, Any]) -> str:
+    """A JSON schema as a person would say it: ``'last' | 'stages' | list of string``, ``integer ≥ 1``."""
+    if "anyOf" in schema:
+        return " | ".join(type_text(member) for member in schema["anyOf"])
+    if "$ref" in schema:
+        return schema["$ref"].rpartition("/")[2].lower()
+    if "const" in schema or "enum" in schema:
+        return " | ".join(map(repr, schema.get("enum", [schema.get("const")])))
+    if "prefixItems" in schema:
+        return f"[{', '.join(type_text(item) for item in schema['prefixItems'])}]"
+    if schema.get("type") == "array":
+        return f"list of {type_text(schema['items'])}" if schema.get("items") else "list"
+    bounds = [f"{sign} {schema[key]}" for key, sign in _SIGNS.items() if key in schema]
+    return " ".join([schema.get("type", "any"), *bounds])
+
+
+_SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def example(cls: type[Plugin]) -> str:
+    """A piece of yaml that names the plugin and gives what it requires."""
+    schema = cls.model_json_schema()
+    spec = {"name": cls.name} | {name: _placeholder(schema["properties"][name]) for name in schema.get("required", [])}
+    section = SECTIONS[cls.kind]
+    value: Any = [spec] if section.endswith("s") else spec
+    return yaml.safe_dump({section: value}, sort_keys=False, default_flow_style=None, allow_unicode=True).rstrip()
+
+
+def _placeholder(schema: Mapping[str, Any]) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    return {"name": "…"} if "$ref" in schema else "…"
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, dict) and "name" in value:
+        return str(value["name"])
+    return "null" if value is None else repr(value)
+
+
+def set_aside_lines(registry: Registry) -> Iterator[tuple[str, str, str, str]]:
+    """(distribution, entry, step, reason) of what was set aside."""
+    for aside in registry.set_aside:
+        yield aside.distribution, aside.entry, aside.step, " ".join(aside.reason.split())
