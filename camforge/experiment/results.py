@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.table import Table
 
 from camforge import __version__
 from camforge.experiment.pipeline import Row
 from camforge.experiment.store import write_json
 from camforge.experiment.workshop import Bench
+from camforge.report.story import Story
+from camforge.report.table import arms_table
 from camforge.training.images import Prepared
 
 _LIBRARIES = ("torch", "torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy", "opencv-python")
@@ -22,45 +25,38 @@ _LIBRARIES = ("torch", "torchvision", "mmengine", "numpy", "scikit-learn", "pyda
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The numbers of a finished experiment.
+    """A finished experiment: its story, and the folder where results.json, manifest.json and report.html lie."""
 
-    arms, controls  name -> {metric: number}
-    skipped         split -> {image id: reason}
-    empty_maps      arm -> how many of its fused maps had nothing above zero
-    folder          where results.json, manifest.json and report.html lie
-    """
-
-    name: str
-    arms: Mapping[str, Mapping[str, float]]
-    controls: Mapping[str, Mapping[str, float]]
-    skipped: Mapping[str, Mapping[str, str]]
-    empty_maps: Mapping[str, int]
-    lower_is_better: frozenset[str]
+    story: Story
     folder: Path
 
-    @staticmethod
-    def of(name: str, rows: Sequence[Row], bench: Bench, val: Prepared, lower: frozenset[str], folder: Path) -> Results:
-        """Collect the rows."""
-        return Results(
-            name=name,
-            arms={row.name: dict(row.measured.metrics) for row in rows if row.arm is not None},
-            controls={row.name: dict(row.measured.metrics) for row in rows if row.arm is None},
-            skipped={"train": bench.train.skipped, "val": val.skipped},
-            empty_maps={row.name: row.measured.empty for row in rows if row.measured.empty},
-            lower_is_better=lower,
-            folder=folder,
-        )
+    @property
+    def arms(self) -> dict[str, dict[str, float]]:
+        """{arm: {metric: number}}."""
+        return {arm.name: dict(arm.metrics) for arm in self.story.arms if not arm.control}
 
-    def write(self, manifest: Mapping[str, Any]) -> None:
-        """Both JSON files, the manifest first: numbers without a recipe must not lie about."""
-        write_json(self.folder / "manifest.json", dict(manifest))
-        numbers = {"experiment": self.name, "arms": self.arms, "controls": self.controls}
-        write_json(self.folder / "results.json", numbers | {"skipped": self.skipped, "empty_maps": self.empty_maps})
+    @property
+    def controls(self) -> dict[str, dict[str, float]]:
+        """{control: {metric: number}}: what every arm must be held against."""
+        return {arm.name: dict(arm.metrics) for arm in self.story.arms if arm.control}
 
     @property
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"
+
+    def table(self) -> Table:
+        """The arms, for the screen."""
+        return arms_table(self.story)
+
+    def write(self, empty_maps: Mapping[str, int]) -> None:
+        """Both JSON files, the manifest first: numbers without a recipe must not lie about."""
+        write_json(self.folder / "manifest.json", dict(self.story.recipe))
+        numbers = {"experiment": self.story.title, "arms": self.arms, "controls": self.controls}
+        write_json(
+            self.folder / "results.json",
+            numbers | {"skipped": list(self.story.skipped), "empty_maps": dict(empty_maps)},
+        )
 
 
 def manifest_of(config: Mapping[str, Any], rows: Sequence[Row], bench: Bench, val: Prepared) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from camforge.experiment.schema import Experiment
 from camforge.experiment.store import Store
 from camforge.experiment.tell import story
 from camforge.experiment.workshop import Bench
-from camforge.report.page import write_report
+from camforge.report.page import write_page
 from camforge.training.device import pick_device
 from camforge.types import CamForgeError
 
@@ -60,9 +60,8 @@ def _run_locked(
         raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
     bench = Bench(train, store, where, experiment.seed, progress)
     rows = run_arms(experiment, bench, val)
-    lower = frozenset(metric.name for metric in experiment.metrics if not metric.higher_is_better)
-    results = Results.of(experiment.name, rows, bench, val, lower, folder)
     manifest = manifest_of(config, rows, bench, val)
-    write_report(story(experiment, results, rows, val, manifest), results.report)
-    results.write(manifest)
+    results = Results(story(experiment, rows, bench, val, manifest), folder)
+    write_page(results.report, results.story)
+    results.write({row.name: row.measured.empty for row in rows if row.measured.empty})
     return results

@@ -10,24 +10,26 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from camforge.experiment.controls import CONTROLS
 from camforge.experiment.pipeline import Row
-from camforge.experiment.results import Results
 from camforge.experiment.schema import Experiment
+from camforge.experiment.workshop import Bench
 from camforge.report.story import ArmStory, Curve, GalleryImage, Story, ViewStory
 from camforge.training.images import Prepared
 
 MAP_SIDE = 112  # pixels of a gallery map: the page is one file
 
 
-def story(experiment: Experiment, results: Results, rows: Sequence[Row], val: Prepared, manifest: Mapping[str, Any]) -> Story:
+def story(experiment: Experiment, rows: Sequence[Row], bench: Bench, val: Prepared, manifest: Mapping[str, Any]) -> Story:
     """Everything the report shows."""
+    lower = frozenset(name for metric in experiment.metrics for name in metric.lower_is_better)
+    skipped = {"train": bench.train.skipped, "val": val.skipped}
     return Story(
         title=experiment.name,
         about=experiment.about,
         recipe=manifest,
         classes=val.images.classes,
-        arms=tuple(_arm(row, results.lower_is_better, val.images.classes) for row in rows),
+        arms=tuple(_arm(row, lower, val.images.classes) for row in rows),
         gallery=_gallery(rows, val, experiment.report.images),
-        skipped=tuple(f"{split}: {reason}" for split, images in results.skipped.items() for reason in images.values()),
+        skipped=tuple(f"{split}: {reason}" for split, images in skipped.items() for reason in images.values()),
     )
 
 

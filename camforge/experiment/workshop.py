@@ -100,6 +100,8 @@ class ArmWorkshop:
         def write(draft: Path) -> None:
             torch.save(learner.state_dict(), draft / "weights.pt")
             write_json(draft / "history.json", history)
+            logs = sorted(folder.glob("*/*.log"))  # one per start of the training
+            (draft / "training.log").write_text("".join(log.read_text() for log in logs))
 
         return bench.store.keep("network", key, recipe, write)
 

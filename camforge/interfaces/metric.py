@@ -27,7 +27,8 @@ class Metric(Plugin, ABC):
     """
 
     kind: ClassVar[str] = "metric"
-    higher_is_better: ClassVar[bool] = True
+    lower_is_better: ClassVar[frozenset[str]] = frozenset()
+    """Which of the names that ``conclude`` returns are better when lower."""
 
     @abstractmethod
     def observe(self, evidence: Evidence) -> Tensor:

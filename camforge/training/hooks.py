@@ -49,7 +49,7 @@ class EpochHistory(Hook):
         del data_batch
         size = len(runner.train_dataloader)
         weight = min(runner.train_dataloader.batch_size, len(runner.train_dataloader.dataset) - self._count)
-        logs = {name: float(value) for name, value in (outputs or {}).items()}
+        logs = {name: float(value.detach()) for name, value in (outputs or {}).items()}
         for name, value in logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
         self._count += weight
@@ -78,6 +78,12 @@ class CheckpointEveryEpoch(Hook):
 
     priority = "VERY_LOW"
     FILE = "checkpoint.pth"
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Of mmengine's message hub keep the history: its buffers and NumPy numbers could not be loaded as plain data."""
+        hub = checkpoint["message_hub"]
+        hub["log_scalars"] = {}
+        hub["runtime_info"] = {"history": hub["runtime_info"]["history"]}
 
     def after_train_epoch(self, runner: Runner) -> None:
         runner.save_checkpoint(runner.work_dir, self.FILE + ".partial", by_epoch=True)

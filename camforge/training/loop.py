@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
-from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper, PolyLR, ReduceOnPlateauLR
 from mmengine.runner import Runner
@@ -23,15 +24,6 @@ from camforge.interfaces import Learner, Trainer
 from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
 from camforge.training.images import Prepared
 from camforge.types import CamForgeError, View
-
-# What mmengine's own checkpoints hold besides tensors; anything else in a checkpoint is refused.
-_CHECKPOINT_CLASSES = [
-    HistoryBuffer,
-    np.ndarray,
-    np.dtype,
-    np.core.multiarray._reconstruct if not hasattr(np, "_core") else np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    *{type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32, np.uint8, np.bool_)},
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +110,7 @@ def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
         learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     history = EpochHistory(task.trainer.stop_at_accuracy, task.tick)
     runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
-    with torch.serialization.safe_globals(_CHECKPOINT_CLASSES):
+    with redirect_stdout(StringIO()):  # mmengine prints which file it resumes from
         runner.train()
     return learner.eval(), history.records
 
@@ -152,6 +144,7 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
         load_from=str(checkpoint) if checkpoint.exists() else None,
         resume=checkpoint.exists(),
         experiment_name=f"camforge-{uuid4().hex}",
+        randomness={"seed": task.seed},
         default_scope="mmengine",
         log_level="INFO",
     )

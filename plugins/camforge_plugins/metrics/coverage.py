@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ class Coverage(Metric):
     """
 
     name = "coverage"
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"leakage"})
     threshold: Threshold = 0.15
     normalise: Normalise = "max"
 

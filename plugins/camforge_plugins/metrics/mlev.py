@@ -25,7 +25,7 @@ class MeanLocalizationError(Metric):
     """
 
     name = "mlev"
-    higher_is_better: ClassVar[bool] = False
+    lower_is_better: ClassVar[frozenset[str]] = frozenset({"mlev"})
     threshold: Threshold = 0.15
     normalise: Normalise = "max"
     component: Component = "largest"
