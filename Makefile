@@ -1,0 +1,32 @@
+# Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+# Waiting threads sleep instead of spinning: on a shared machine small networks train several times faster.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test check install clean
+
+demo: install
+	$(BIN)/camforge run configs/quickstart.py
+	@echo "open work/quickstart/report.html"
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) work dist build
