@@ -1,6 +1,7 @@
 """Built-in backbones."""
 
 from camforge.api import Backbone, hookimpl
+from camforge_plugins.backbones.cbam import CBAM
 from camforge_plugins.backbones.small import Small
 from camforge_plugins.backbones.torchvision_models import Torchvision
 
@@ -8,4 +9,4 @@ from camforge_plugins.backbones.torchvision_models import Torchvision
 @hookimpl
 def camforge_backbones() -> list[type[Backbone]]:
     """The classes of this folder."""
-    return [Small, Torchvision]
+    return [Small, Torchvision, CBAM]
