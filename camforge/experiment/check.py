@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from camforge.capture import Probe, stages_of
+from camforge.capture import Probe
 from camforge.experiment.controls import CONTROLS
 from camforge.experiment.schema import Arm, Experiment
 from camforge.host.errors import KeyPath, Mistake
@@ -62,7 +62,7 @@ def _check_trainer(trainer: Trainer, path: KeyPath) -> Iterator[Mistake]:
 def _check_layers(arm: Arm, network: Network, fused: bool) -> Iterator[Mistake]:
     """Layers that the network does not have, and several that nothing brings together."""
     extractor = arm.extractor
-    probe = Probe(network, stages_of(network, torch.zeros(1, 3, 8, 8)))
+    probe = Probe(network, (torch.zeros(1, 3, 8, 8),))
     try:
         extractor.needs(probe)
     except CamForgeError as error:

@@ -155,3 +155,21 @@ def _as_written(found: Sequence[Mistake], config: dict[str, Any]) -> list[Mistak
                 path = path[2:]
         written.append(Mistake(path, mistake.problem, mistake.given))
     return written
+
+
+def values_with_places(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[tuple[str, Any, Spot]]:
+    """(key, value, place) of every single value of a config, in the order of the file."""
+    config, spot = read(path, overrides)
+    for place, value in _leaves(config, ()):
+        yield ".".join(map(str, place)), value, spot.find(place)
+
+
+def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, dict) and value:
+        for key, member in value.items():
+            yield from _leaves(member, (*path, key))
+    elif isinstance(value, list) and any(isinstance(member, dict | list) for member in value):
+        for place, member in enumerate(value):
+            yield from _leaves(member, (*path, place))
+    else:
+        yield path, value

@@ -68,12 +68,15 @@ class Experiment(Options):
 
 
 def filled(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Give each arm what the experiment says for all. An arm without a grouper has the classes as they are."""
+    """Give each arm what the experiment says for all; an arm of which nothing is said has just that.
+
+    An arm without a grouper has the classes as they are.
+    """
     shared = {key: config[key] for key in SHARED if key in config}
     rest = {key: value for key, value in config.items() if key not in SHARED}
     if isinstance(rest.get("arms"), dict):
         rest["arms"] = {
-            name: {"grouper": {"name": "none"}, **shared, **arm} if isinstance(arm, dict) else arm
+            name: {"grouper": {"name": "none"}, **shared, **(arm or {})} if isinstance(arm, dict | None) else arm
             for name, arm in rest["arms"].items()
         }
     return rest

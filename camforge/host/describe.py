@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from inspect import getdoc
 from typing import Any
 
 import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from camforge.host.discovery import Offer
 from camforge.host.registry import Registry
@@ -49,6 +53,18 @@ def named(registry: Registry, name: str) -> list[Offer]:
     if not found:
         raise CamForgeError(f"unknown plugin {name!r}; {choices(bare, {offer.cls.name for offer in offers})}")
     return found
+
+
+def page(offer: Offer, console: Console) -> None:
+    """Print all that a person needs to use a plugin."""
+    cls = offer.cls
+    console.print(Text(f"{offer.kind} {cls.name}   from {offer.distribution} {offer.version}", "bold"))
+    console.print(Text(getdoc(cls) or ""), "")
+    table = Table("option", "type", "default", "what it does")
+    for option in options_of(cls):
+        table.add_row(*map(Text, (option.name, option.type, option.default, option.about)))
+    console.print(table if table.rows else "no options")
+    console.print(Text(f"\nExample:\n{example(cls)}\n"))
 
 
 def options_of(cls: type[Plugin]) -> list[Option]:

@@ -1,0 +1,195 @@
+"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="camforge", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False,
+    help="Class activation maps as experiments: group, train, extract, fuse, measure - every step a plugin.",
+)  # fmt: skip
+plugins = typer.Typer(no_args_is_help=True, help="What is installed: list it, look at one, check it, start a new one.")
+config = typer.Typer(no_args_is_help=True, help="Experiment files: check them, see what they come to, their schema.")
+app.add_typer(plugins, name="plugins")
+app.add_typer(config, name="config")
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A .py, .yaml or .json file.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as trainer.epochs=3. May be repeated."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one message and exit code 2, no traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        from camforge.types import CamForgeError
+
+        if not isinstance(error, CamForgeError):
+            raise
+        print(f"camforge: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    work_dir: Annotated[Path | None, typer.Option(help="Where everything goes.", show_default="work/<file>")] = None,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+) -> None:
+    """Run an experiment; stages that are finished in the work directory are picked up."""
+    from camforge.experiment.run import run as run_experiment
+    from camforge.report.table import print_arms
+
+    results = run_experiment(
+        config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet
+    )
+    print_arms(results.story, _console())
+    typer.echo(f"report: {results.report}")
+
+
+@app.command()
+def explain(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.", show_default=False)],
+    model: Annotated[str, typer.Option(help="A backbone plugin or a classifier of torchvision.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder for the pictures.", show_default=False)],
+    weights: Annotated[str | None, typer.Option(help="A state-dict file or torchvision's name.")] = None,
+    extractor: Annotated[str, typer.Option(help="Names, separated by commas.")] = "gradcam",
+    target: Annotated[int | None, typer.Option(help="The output to explain.", show_default="highest")] = None,
+    outputs: Annotated[int | None, typer.Option(help="Outputs of the model.", show_default="the file's")] = None,
+    device: Device = "auto",
+) -> None:
+    """Overlay maps on photographs; no config needed. ImageNet preprocessing: 224 pixels, centre crop."""
+    from rich.table import Table
+
+    from camforge.report.photographs import backbone, explain_files
+    from camforge.training.device import pick_device
+    from camforge.types import CamForgeError
+
+    names = [name.strip() for name in extractor.split(",") if name.strip()]
+    table = Table("image", "extractor", "target", "class", "logit", "picture")
+    failed: list[CamForgeError] = []
+    network = backbone(model, weights, outputs)
+    for made in explain_files(images, network, names, target, out, pick_device(device)):
+        if isinstance(made, CamForgeError):
+            failed.append(made)
+        else:
+            table.add_row(
+                str(made.source), made.extractor, str(made.target), made.label, f"{made.logit:.2f}", str(made.picture)
+            )
+    if not table.rows:
+        raise CamForgeError("; ".join(map(str, failed)) or "no extractor was named")
+    _console().print(table)
+    for error in failed:
+        typer.echo(f"skipped: {error}", err=True)
+
+
+@plugins.command("list")
+def list_plugins(kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None) -> None:
+    """Every installed plugin in one line each, and what was set aside, at what step and why."""
+    from rich.table import Table
+
+    from camforge.host.describe import plugins_of, set_aside_lines
+    from camforge.host.registry import registry
+
+    table = Table("kind", "name", "what it is", "distribution", "version")
+    for offer in plugins_of(registry(), kind):
+        table.add_row(offer.kind, offer.cls.name, offer.cls.summary(), offer.distribution, offer.version)
+    _console().print(table)
+    aside = list(set_aside_lines(registry()))
+    if aside:
+        table = Table("distribution", "entry", "step", "reason", title="Set aside", title_justify="left")
+        for line in aside:
+            table.add_row(*line)
+        _console().print(table)
+
+
+@plugins.command()
+def show(name: Annotated[str, typer.Argument(help="A name, or kind:name.", show_default=False)]) -> None:
+    """One plugin: its docstring, its options with types and defaults, an example."""
+    from camforge.host.describe import named, page
+    from camforge.host.registry import registry
+
+    for offer in named(registry(), name):
+        page(offer, _console())
+
+
+@plugins.command()
+def check(
+    seconds: Annotated[float, typer.Option(help="How long one plugin may take to load.")] = 60.0,
+) -> None:
+    """Load each plugin in a process of its own; exit code 1 where one does not work."""
+    from camforge.host.checkup import check_all
+
+    wrong = 0
+    for verdict in check_all(seconds):
+        wrong += bool(verdict.wrong)
+        what = "; ".join([*verdict.wrong, *([f"gives {', '.join(verdict.gives)}"] if verdict.gives else [])])
+        typer.echo(f"{'WRONG' if verdict.wrong else 'ok':5} {verdict.distribution}:{verdict.entry}: {what}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@plugins.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="extractor, fuser or metric.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="The plugin's name in configs.", show_default=False)],
+    into: Annotated[Path, typer.Option(help="The folder to make it in.")] = Path(),
+) -> None:
+    """Write a small distribution with one plugin, whose tests pass at once."""
+    from camforge.host.skeleton import write
+
+    folder = write(kind, name, into)
+    typer.echo(f"{folder}: try it with\n  cd {folder} && python -m pytest\n  pip install -e {folder}")
+
+
+@config.command("check")
+def check_config(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Say every mistake of an experiment file, with its line; run nothing."""
+    from camforge.experiment.config import load
+
+    loaded = load(config, overrides or ())
+    arms = ", ".join(loaded.experiment.arms)
+    typer.echo(f"{config}: no mistakes. Experiment {loaded.experiment.name!r}, arms: {arms}")
+
+
+@config.command("show")
+def show_config(config: ConfigFile, overrides: Overrides = None) -> None:
+    """What a file comes to after its bases and overrides, and where each value came from."""
+    from camforge.experiment.config import values_with_places
+
+    for key, value, place in values_with_places(config, overrides or ()):
+        typer.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}  # {place}")
+
+
+@config.command()
+def schema() -> None:
+    """The JSON Schema of an experiment with every installed plugin, for editors that complete and check."""
+    from camforge.experiment.json_schema import experiment_schema
+    from camforge.host.registry import registry
+
+    typer.echo(json.dumps(experiment_schema(registry()), indent=2, ensure_ascii=False))
+
+
+def _console() -> Console:
+    """As wide as the terminal; wide enough for whole lines where there is none."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 200
+    return Console(width=width, markup=False, highlight=False)
