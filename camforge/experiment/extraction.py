@@ -93,7 +93,10 @@ def _one_network(orders: Mapping[str, Order], bench: Bench, val: Prepared, batch
         ]
         state = {"rows": _row_table(wanted), "maps": maps, "logits": logits}
         done[key] = bench.store.keep(
-            "maps", key, order.recipe(bench, val), lambda draft, state=state: torch.save(state, draft / "maps.pt")  # type: ignore[misc]
+            "maps",
+            key,
+            order.recipe(bench, val),
+            lambda draft, state=state: torch.save(state, draft / "maps.pt"),  # type: ignore[misc]
         )
     return done
 

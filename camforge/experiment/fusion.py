@@ -34,9 +34,9 @@ class Stacker:
             maps = fuser(maps)
         maps = self._squeezed(maps)
         shown = labels[maps.images, maps.classes]
-        return Maps(
-            maps.values[shown], (), maps.images[shown], maps.classes[shown], maps.valid[shown], maps.outputs[shown], labels
-        )
+        kept = (maps.values, maps.images, maps.classes, maps.valid, maps.outputs)
+        values, images, classes, valid, outputs = (tensor[shown] for tensor in kept)
+        return Maps(values, (), images, classes, valid, outputs, labels)
 
     def _stack(self, places: list[int], pairs: Tensor, labels: Tensor, size: tuple[int, int]) -> Maps:
         images, classes = pairs.nonzero(as_tuple=True)
@@ -49,7 +49,8 @@ class Stacker:
             pair, slot = (slots == v).nonzero(as_tuple=True)
             if len(pair) == 0:
                 continue
-            owner = torch.tensor([-1 if o is None else o for o in self.grouping.views[v].assignment], device=labels.device)
+            assignment = self.grouping.views[v].assignment
+            owner = torch.tensor([-1 if o is None else o for o in assignment], device=labels.device)
             outputs[pair, slot] = owner[classes[pair]]
             rows = extracted.rows[where[pair].cpu(), owner[classes[pair]].cpu()]
             for b, branch in enumerate(extracted.maps):

@@ -29,7 +29,13 @@ class Measured:
 
 
 def measure(
-    label: str, recipe: Mapping[str, Any], source: Source, metrics: Sequence[Metric], bench: Bench, val: Prepared, size: int
+    label: str,
+    recipe: Mapping[str, Any],
+    source: Source,
+    metrics: Sequence[Metric],
+    bench: Bench,
+    val: Prepared,
+    size: int,
 ) -> Measured:
     """All metrics over a split in one go; ``recipe`` says what determines the maps."""
     recipe = {"maps": recipe, "metrics": [recipe_of(m) for m in metrics]} | bench.data_recipe(val)

@@ -37,8 +37,9 @@ class Progress:
 
     @contextmanager
     def _bar(self, label: str) -> Iterator[Tick]:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bars(*columns, TimeRemainingColumn(), TextColumn("{task.fields[logs]}"), console=self.console, transient=True) as bars:
+        counts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[logs]}"))
+        with Bars(*counts, *times, console=self.console, transient=True) as bars:
             bar = bars.add_task(label, total=None, logs="")
 
             def tick(done: int, total: int, logs: Mapping[str, float] | None = None) -> None:
@@ -46,7 +47,6 @@ class Progress:
                 bars.update(bar, completed=done, total=total, logs=shown)
 
             yield tick
-
 
     @contextmanager
     def _lines(self, label: str) -> Iterator[Tick]:

@@ -14,11 +14,14 @@ from camforge.experiment.schema import Experiment
 from camforge.experiment.workshop import Bench
 from camforge.report.story import ArmStory, Curve, GalleryImage, Story, ViewStory
 from camforge.training.images import Prepared
+from camforge.types import View
 
 MAP_SIDE = 112  # pixels of a gallery map: the page is one file
 
 
-def story(experiment: Experiment, rows: Sequence[Row], bench: Bench, val: Prepared, manifest: Mapping[str, Any]) -> Story:
+def story(
+    experiment: Experiment, rows: Sequence[Row], bench: Bench, val: Prepared, manifest: Mapping[str, Any]
+) -> Story:
     """Everything the report shows."""
     lower = frozenset(name for metric in experiment.metrics for name in metric.lower_is_better)
     skipped = {"train": bench.train.skipped, "val": val.skipped}
@@ -36,15 +39,17 @@ def story(experiment: Experiment, rows: Sequence[Row], bench: Bench, val: Prepar
 def _arm(row: Row, lower: frozenset[str], classes: tuple[str, ...]) -> ArmStory:
     if row.arm is None or row.grouping is None:
         return ArmStory(row.name, row.measured.metrics, lower, control=True)
-    views = tuple(
-        ViewStory(view.name, tuple(tuple(classes[c] for c in view.members(o)) for o in range(len(view.outputs))), view.level)
-        for view in row.grouping.views
-    )
+    views = tuple(_view(view, classes) for view in row.grouping.views)
     curves = tuple(Curve(model.view.name, model.history) for model in row.models)
     spec = row.arm.model_dump(mode="json", exclude={"note"})
     return ArmStory(
         row.name, row.measured.metrics, lower, row.arm.note, spec, views, row.grouping.account, curves
     )  # fmt: skip
+
+
+def _view(view: View, classes: tuple[str, ...]) -> ViewStory:
+    members = (view.members(output) for output in range(len(view.outputs)))
+    return ViewStory(view.name, tuple(tuple(classes[c] for c in group) for group in members), view.level)
 
 
 def _gallery(rows: Sequence[Row], val: Prepared, count: int) -> tuple[GalleryImage, ...]:

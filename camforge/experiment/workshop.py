@@ -13,7 +13,7 @@ from torch import Tensor
 
 from camforge import __version__
 from camforge.experiment.progress import Progress
-from camforge.experiment.store import Store, digest, write_json
+from camforge.experiment.store import Store, checksum, digest, write_json
 from camforge.interfaces import Learner, Plugin, Trainer
 from camforge.training.images import Prepared
 from camforge.types import CamForgeError, Network, TrainedModel, View
@@ -131,9 +131,7 @@ def load_networks(entry: Path, trainer: Trainer, view: View, key: str, device: t
 
 
 def _weight_files(trainer: Trainer) -> dict[str, str]:
-    """Checksums of the files that the trainer's plugins read their weights from: a path alone does not say what it holds."""
-    from camforge.experiment.store import checksum
-
+    """The checksum of the file that the backbone reads its weights from: a path alone does not say what it holds."""
     weights = trainer.backbone.spec().get("weights")
     path = Path(weights) if isinstance(weights, str) else None
     return {path.name: checksum(path)} if path is not None and path.is_file() else {}

@@ -22,10 +22,14 @@ class Workshop(Protocol):
     taxonomy  a known grouping of the classes, where the data set has one
     """
 
-    seed: int
-    classes: tuple[str, ...]
-    labels: Tensor
-    taxonomy: Mapping[str, tuple[str, ...]] | None
+    @property
+    def seed(self) -> int: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def labels(self) -> Tensor: ...
+    @property
+    def taxonomy(self) -> Mapping[str, tuple[str, ...]] | None: ...
 
     def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
         """The view's networks, by the arm's trainer unless another is named; ``holdout`` (N,) bool images are kept out."""

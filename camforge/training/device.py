@@ -8,7 +8,7 @@ from camforge.types import CamForgeError
 
 
 def pick_device(name: str) -> torch.device:
-    """"auto" takes a GPU where there is one. Raises CamForgeError for a GPU that is not there."""
+    """ "auto" takes a GPU where there is one. Raises CamForgeError for a GPU that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

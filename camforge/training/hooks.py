@@ -1,4 +1,4 @@
-"""What CamForge adds to mmengine's loop: seeds per epoch, a record per epoch, checkpoints that are never half-written."""
+"""What CamForge adds to mmengine's loop: seeds and a record per epoch, checkpoints that are never half-written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 
 class SeedEveryEpoch(Hook):
-    """Random numbers depend on (seed, epoch) alone, so that a resumed run draws the ones an undisturbed run draws."""
+    """Random numbers depend on (seed, epoch) alone: a resumed run draws the ones an undisturbed run draws."""
 
     priority = "VERY_HIGH"
 
@@ -26,7 +26,7 @@ class SeedEveryEpoch(Hook):
 
 
 class EpochHistory(Hook):
-    """Averages what each step logged, keeps it in the checkpoint, steps the plateau schedule and ends early training."""
+    """Averages what the steps logged, keeps it in the checkpoint, steps the plateau schedule, ends training early."""
 
     priority = 80  # after the other schedules have stepped, before the checkpoint
 
@@ -43,9 +43,7 @@ class EpochHistory(Hook):
             self.records = list(runner.message_hub.get_info("history"))
         self._stop_if_good_enough(runner)
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         del data_batch
         size = len(runner.train_dataloader)
         weight = min(runner.train_dataloader.batch_size, len(runner.train_dataloader.dataset) - self._count)
@@ -80,7 +78,8 @@ class CheckpointEveryEpoch(Hook):
     FILE = "checkpoint.pth"
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Of mmengine's message hub keep the history: its buffers and NumPy numbers could not be loaded as plain data."""
+        """Of mmengine's message hub keep the history: its buffers and NumPy numbers are not plain data."""
+        del runner
         hub = checkpoint["message_hub"]
         hub["log_scalars"] = {}
         hub["runtime_info"] = {"history": hub["runtime_info"]["history"]}

@@ -31,7 +31,7 @@ class Geometry:
     def place(self, sample: Sample) -> Sample:
         """The sample in a square of ``size`` pixels. Boxes are clipped; those that leave the square are dropped."""
         size = tuple(sample.image.shape[-2:])
-        boxes = tv_tensors.BoundingBoxes(sample.boxes, format="XYXY", canvas_size=size)  # type: ignore[call-overload]
+        boxes = tv_tensors.BoundingBoxes(sample.boxes.float(), format="XYXY", canvas_size=size)
         shapes = [None if m is None else tv_tensors.Mask(m[None]) for m in (sample.mask, sample.parts)]
         image, boxes, mask, parts = self._transform()(tv_tensors.Image(sample.image), boxes, *shapes)
         area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
@@ -142,7 +142,12 @@ def prepare(
             tick(len(usable) + len(skipped), len(images))
     _check_labels(images, usable, skipped, every_class)
     return Prepared(
-        images, geometry, torch.tensor(usable), images.labels[usable], skipped, [kept[i] for i in usable] if keep else None
+        images,
+        geometry,
+        torch.tensor(usable),
+        images.labels[usable],
+        skipped,
+        [kept[i] for i in usable] if keep else None,
     )
 
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from camforge.interfaces import Learner, Trainer
 from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
 from camforge.training.images import Prepared
-from camforge.types import CamForgeError, View
+from camforge.types import CamForgeError, Network, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +78,8 @@ class _Model(BaseModel):
             losses = self.learner.losses(images, targets.to(task.device))
         for name, value in losses.items():
             if not torch.isfinite(value).all():
-                raise CamForgeError(
-                    f"training {task.view.name!r}: {name} is {value.item()}; a smaller lr than {task.trainer.lr} may help"
-                )
+                told = f"training {task.view.name!r}: {name} is {value.item()}"
+                raise CamForgeError(f"{told}; a smaller lr than {task.trainer.lr} may help")
         return losses
 
 
@@ -107,7 +106,7 @@ def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
     torch.manual_seed(task.seed)
     learner = task.trainer.learner(len(task.view.outputs))
     if task.trainer.channels_last:
-        learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learner = learner.to(memory_format=torch.channels_last)
     history = EpochHistory(task.trainer.stop_at_accuracy, task.tick)
     runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
     with redirect_stdout(StringIO()):  # mmengine prints which file it resumes from
@@ -127,7 +126,7 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
     loader = DataLoader(
         data,
         batch_size=trainer.batch_size,
-        sampler=DefaultSampler(data, shuffle=True, seed=task.seed),  # type: ignore[arg-type]
+        sampler=DefaultSampler(data, shuffle=True, seed=task.seed),
         collate_fn=lambda batch: batch,
     )
     optimizer = _optimizer(trainer, learner)
@@ -153,8 +152,9 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
 
 
 def _optimizer(trainer: Trainer, learner: Learner) -> torch.optim.Optimizer:
-    heads = {id(p) for net in learner.networks for p in net.body.get_submodule(net.head).parameters()}  # type: ignore[union-attr,operator,arg-type]
-    groups = [
+    networks = [network for network in learner.networks if isinstance(network, Network)]
+    heads = {id(p) for network in networks for p in network.body.get_submodule(network.head).parameters()}
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in learner.parameters() if id(p) not in heads]},
         {"params": [p for p in learner.parameters() if id(p) in heads], "lr": trainer.head_lr or trainer.lr},
     ]
@@ -175,6 +175,6 @@ def _schedule(trainer: Trainer, optimizer: torch.optim.Optimizer, steps: int) ->
         warm = max(1, math.ceil(0.15 * steps))
         return [
             LinearLR(optimizer, start_factor=0.04, end=warm, by_epoch=False),
-            CosineAnnealingLR(optimizer, T_max=max(1, steps - warm), eta_min=0.0, begin=warm, end=steps, by_epoch=False),
+            CosineAnnealingLR(optimizer, max(1, steps - warm), eta_min=0.0, begin=warm, end=steps, by_epoch=False),
         ]
     return None

@@ -1,0 +1,34 @@
+"""A whole experiment that takes a second or two."""
+
+from pathlib import Path
+
+import pytest
+
+TINY = """
+name = "tiny"
+dataset = dict(name="partworld", size=32, train=64, val=12)
+images = dict(size=32)
+_recipe = dict(backbone=dict(name="small", stem=4, widths=[8, 8], strides=[2, 1], blocks=["plain", "plain"]),
+               epochs=2, lr=0.01, batch_size=32, schedule="constant")
+trainer = dict(name="single", **_recipe)
+extractor = dict(name="gradcam")
+_levels = dict(name="hierarchy", rest="image")
+_branches = dict(name="mean", axis="branch", normalise="max")
+arms = {
+    "baseline": dict(),
+    "families": dict(grouper=dict(name="given"), fusers=[_levels]),
+    "both": dict(grouper=dict(name="kmeans_hierarchy", sizes=[4], trainer=trainer),
+                 trainer=dict(name="two_branch_orthogonal", **_recipe), fusers=[_branches, _levels]),
+    "layers": dict(extractor=dict(name="layercam", layers="stages"), fusers=[dict(name="sum", axis="layer")]),
+}
+metrics = [dict(name="miou"), dict(name="mlev"), dict(name="coverage")]
+report = dict(images=3)
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """An experiment file with four arms, five networks in all."""
+    path = tmp_path / "tiny.py"
+    path.write_text(TINY)
+    return path
