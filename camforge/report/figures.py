@@ -72,18 +72,19 @@ class Bar:
     text: str
 
 
-def bars(arms: Sequence[ArmStory], metric: str, classes: Sequence[str]) -> dict[str, list[Bar]]:
-    """{class: one bar per arm}; the scale starts at 0 and ends at the largest number, at 1 where all are fractions."""
-    values = {label: [arm.metrics.get(f"{metric}/{label}", math.nan) for arm in arms] for label in classes}
-    top = max((v for row in values.values() for v in row if math.isfinite(v)), default=1.0)
-    whole = 1.0 if top <= 1 else top
-    return {label: [_bar(value, whole) for value in row] for label, row in values.items()}
+def bars(arms: Sequence[ArmStory], metric: str, classes: Sequence[str]) -> tuple[list[ArmStory], dict[str, list[Bar]]]:
+    """The arms that have numbers per class, and {class: one bar for each of them}, from 0 to a round number."""
+    shown = [arm for arm in arms if any(f"{metric}/{label}" in arm.metrics for label in classes)]
+    values = {label: [arm.metrics.get(f"{metric}/{label}", math.nan) for arm in shown] for label in classes}
+    finite = [value for row in values.values() for value in row if math.isfinite(value)]
+    whole = max(ticks([0.0, *finite])[-1], 1e-12)
+    return shown, {label: [_bar(value, whole) for value in row] for label, row in values.items()}
 
 
 def _bar(value: float, whole: float) -> Bar:
     if not math.isfinite(value):
         return Bar(0.0, NOTHING)
-    return Bar(round(max(0.0, value / whole) * 100, 2), f"{value:.3f}" if whole == 1 else f"{value:.2f}")
+    return Bar(round(max(0.0, value / whole) * 100, 2), f"{value:.3f}" if whole <= 1 else f"{value:.2f}")
 
 
 def charts(curves: Sequence[Curve]) -> list[Chart]:
@@ -120,7 +121,7 @@ def ticks(values: Sequence[float], near_zero: bool = True) -> list[float]:
     power = 10 ** math.floor(math.log10(span / 3))
     step = min((power * m for m in (1, 2, 5, 10)), key=lambda s: abs(span / s - 4))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * i, 12) for i in range(first, max(last, first + 1) + 1)]
+    return [float(f"{step * i:.12g}") for i in range(first, max(last, first + 1) + 1)]
 
 
 def tree(views: Sequence[ViewStory], classes: Sequence[str]) -> Tree | None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from camforge.maps import max_normalise
+from camforge.maps import max_normalise, resize
 from camforge.report.pictures import data_uri
 from camforge.report.story import GalleryImage, Story
 from camforge.types import CamForgeError
@@ -59,7 +59,7 @@ def quantise(values: Tensor, longest: int) -> Tensor:
 
 def compress(planes: Sequence[Tensor]) -> str:
     """(h, w) uint8 planes of any sizes -> base64 text."""
-    return base64.b64encode(zlib.compress(b"".join(map(_differences, planes)), 9)).decode()
+    return base64.b64encode(zlib.compress(b"".join(map(_differences, planes)))).decode()
 
 
 def _pack(image: GalleryImage, sources: Sequence[tuple[str, str]], sizes: tuple[int, int]) -> str:
@@ -70,7 +70,9 @@ def _pack(image: GalleryImage, sources: Sequence[tuple[str, str]], sizes: tuple[
     if image.mask is not None:
         planes.append(interpolate(image.mask[None, None].float(), (height, width), mode="nearest")[0, 0].byte())
     for source, label, values in _maps(image):
-        planes.append(quantise(_finite(values, image.id, source[0]), sizes[1]))
+        raw = _finite(values, image.id, source[0])
+        # rectified before it is enlarged a signed map would grow: the page enlarges only what holds no negatives
+        planes.append(quantise(resize(raw, (height, width)) if raw.min() < 0 else raw, sizes[1]))
         entries.append([sources.index(source), label, *reversed(planes[-1].shape)])
     return json.dumps({
         "id": image.id, "width": width, "height": height, "picture": data_uri(picture),

@@ -24,7 +24,7 @@ FORMATS: Mapping[str, tuple[str, dict[str, object]]] = {
     ".jpeg": ("JPEG", {"quality": 92}),
     ".webp": ("WEBP", {"quality": 82, "method": 4}),
 }
-OPACITY = 0.75  # of the hottest pixel: the photograph stays readable under it
+OPACITY = 0.6  # of the hottest pixel: the photograph stays readable under it
 MARGIN, CAPTION, FONT = 8, 24, 14  # pixels of a sheet
 PAPER, INK = (250, 248, 244), (36, 33, 30)
 

@@ -24,21 +24,18 @@ def arms_table(story: Story) -> Table:
 
 
 def remarks(story: Story) -> list[str]:
-    """What a reader of the table must know: controls that no arm beats, images that were left out."""
-    found = [
-        f"No arm beats the control {', '.join(map(repr, column.beaten_by))} in {column.metric}."
+    """What a reader of the table must not overlook: the metrics in which a control beats every arm."""
+    return [
+        f"In {column.metric} no arm reaches {' or '.join(map(repr, column.beaten_by))}, which looks at no image."
         for column in columns(story.arms)
         if column.beaten_by
     ]
-    if story.skipped:
-        shown = "; ".join(story.skipped[:3]) + ("; …" if len(story.skipped) > 3 else "")
-        found.append(f"Skipped {len(story.skipped)} of the images: {shown}")
-    return found
 
 
 def print_arms(story: Story, console: Console | None = None) -> None:
     """The table and its remarks, on the console given or on the screen."""
     console = console or Console()
     console.print(arms_table(story))
-    for remark in remarks(story):
-        console.print(Text(remark))
+    left_out = [f"Skipped {len(story.skipped)}: {'; '.join(story.skipped[:3])}"] if story.skipped else []
+    for line in remarks(story) + left_out:
+        console.print(Text(line))

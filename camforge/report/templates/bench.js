@@ -25,7 +25,7 @@ function paint(canvas, image, picture, map, scale, colour, shown) {
   context.drawImage(picture, 0, 0, ...size);
   if (map && shown.heat) context.drawImage(heatLayer(map.heat, ...size, palette), 0, 0, ...size);
   if (shown.truth && image.truth) {
-    trace(context, outline(at => image.truth[at] === state.item.label + 1, ...size), '#fff', [5, 4]);
+    trace(context, outline(at => image.truth[at] === state.item.label + 1, ...size), '#fff');
   }
   if (map && shown.seed) trace(context, outline(at => map.levels[at] > state.k, ...size), colour);
   if (!shown.boxes) return;
@@ -88,6 +88,7 @@ async function draw() {
   plot(curves);
   nameImage(image);
   element('canvases').classList.toggle('alone', state.b < 0);
+  element('canvases').style.setProperty('--aspect', image.width / image.height);
   element('threshold-value').textContent = (state.k / STEPS).toFixed(2);
   await drawEvery(image, picture, turn);
 }

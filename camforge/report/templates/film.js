@@ -71,7 +71,7 @@ async function rank() {
     since = performance.now();
   }
   if (run !== state.run) return;
-  element('progress').textContent = film.length < items.length ? `${film.length} of ${items.length}` : `${film.length}`;
+  element('progress').textContent = `${film.length} of ${items.length} image and class pairs`;
   state.order = [...film].sort((x, y) => compare(value(x), value(y)) || x.place - y.place);
   showFilm();
 }

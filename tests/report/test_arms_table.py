@@ -1,0 +1,48 @@
+"""The arms table on the screen, and who is best."""
+
+import re
+
+from rich.console import Console
+
+from camforge.report.standing import columns, in_order
+from camforge.report.story import Story
+from camforge.report.table import print_arms
+
+
+def _printed(story: Story, colour: bool = False) -> str:
+    console = Console(width=160, record=True, force_terminal=colour, file=open("/dev/null", "w"))  # noqa: SIM115
+    print_arms(story, console)
+    return console.export_text(styles=colour)
+
+
+def test_numbers_best_and_controls(story: Story) -> None:
+    lines = _printed(story, colour=True).splitlines()
+    rows = [line for line in lines if "│" in line]
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in rows]
+    assert [row.split("│")[1].strip() for row in plain] == ["plain", "<b>both</b>", "centred Gaussian"]
+    assert [cell.strip() for cell in plain[0].split("│")[2:5]] == ["0.438", "0.625", "0.500"]
+    assert [cell.strip() for cell in plain[2].split("│")[2:5]] == ["0.250", "–", "0.900"]
+    bold = [set(re.findall(r"\x1b\[1m\s*([0-9.]+)", row)) for row in rows]
+    assert bold == [{"0.625"}, {"0.487", "0.600"}, set()]
+    assert "\x1b[2m" in rows[2]
+    assert "\x1b[2m" not in rows[0]
+
+
+def test_headings_mark_lower_and_remarks_name_the_control(story: Story) -> None:
+    text = _printed(story)
+    assert "mlev ↓" in text
+    assert "miou ↓" not in text
+    assert "In recall no arm reaches 'centred Gaussian'" in text
+    assert "In miou" not in text
+    assert "Skipped 1: bad<x>.jpg: cut short" in text
+
+
+def test_numbers_above_one_have_two_digits_and_ties_share_the_best(story: Story) -> None:
+    from dataclasses import replace
+
+    tied = [replace(arm, metrics={"miou": 36.014}) for arm in story.arms]
+    (column,) = columns(tied)
+    assert column.best == {"plain", "<b>both</b>"}
+    assert column.beaten_by == ()
+    assert column.text(tied[0]) == "36.01"
+    assert [arm.control for arm in in_order(tied)] == [False, False, True]
