@@ -20,7 +20,7 @@ from camforge.report.story import Story
 from camforge.report.table import arms_table
 from camforge.training.images import Prepared
 
-_LIBRARIES = ("torch", "torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy", "opencv-python")
+_LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy", "opencv-python")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Results:
 
 def manifest_of(config: Mapping[str, Any], rows: Sequence[Row], bench: Bench, val: Prepared) -> dict[str, Any]:
     """The recipe: what it takes to get the same numbers again."""
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    versions = {name: metadata.version(name) for name in _LIBRARIES} | {"torch": torch.__version__}
     return {
         "camforge": __version__,
         "python": platform.python_version(),

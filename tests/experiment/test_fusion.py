@@ -70,7 +70,7 @@ def test_an_axis_without_a_fuser_is_named(stacker: Stacker) -> None:
 
 
 def test_fusers_reduce_axis_by_axis(stacker: Stacker) -> None:
-    fusers = tuple(Mean(axis=axis) for axis in ("layer", "branch", "view"))  # type: ignore[arg-type]
+    fusers = tuple(Mean(axis=axis, normalise="none") for axis in ("layer", "branch", "view"))  # type: ignore[arg-type]
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=fusers)
     fused: Maps = Stacker("arm", arm, GROUPING, stacker.extracted).fused([0], LABELS[:1], SIZE)
     whole = stacker._stack([0], LABELS[:1], LABELS[:1], SIZE)
