@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from made import evidence, measured, random_evidence
 
 from camforge.api import CamForgeError
 from camforge_plugins.metrics.coverage import Coverage
-from made import evidence, measured, random_evidence
 
 
 def test_by_hand():

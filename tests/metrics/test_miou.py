@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from made import box_map, evidence, measured, random_evidence
 
 from camforge.api import CamForgeError, Evidence
 from camforge_plugins.metrics.miou import MeanIoU
-from made import box_map, evidence, measured, random_evidence
 
 
 def label_map_evidence(vector: dict) -> Evidence:

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from made import box_map, evidence, measured
 
 from camforge.api import CamForgeError
 from camforge_plugins.metrics.boxes import box_iou, component_boxes
 from camforge_plugins.metrics.foreground import foreground
 from camforge_plugins.metrics.mlev import MeanLocalizationError
-from made import box_map, evidence, measured
 
 
 def test_overlap_conventions(vectors):

@@ -1,0 +1,60 @@
+"""mIoU at every threshold from one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from camforge.api import IGNORED, CamForgeError, Evidence, Metric, max_normalise, minmax_normalise
+from camforge_plugins.metrics.foreground import Normalise
+from camforge_plugins.metrics.grid import grid_bins
+from camforge_plugins.metrics.observed import class_mean, labelled_pairs, percent, truth_masks
+
+STEPS = 100
+
+
+class ThresholdSweep(Metric):
+    """The best threshold of 0, 0.01 … 1 and the mIoU (percent) there: what ``miou`` gives, from one histogram.
+
+    A threshold found on the training split serves the validation split as ``miou``'s option, or by ``curve``.
+    """
+
+    name = "threshold_sweep"
+    normalise: Normalise = "max"
+
+    def observe(self, evidence: Evidence) -> Tensor:
+        """(C, 2, 102) int64 pixels: beside and inside the class's mask, by how many thresholds they reach."""
+        masks, pairs = truth_masks(evidence, self.name), labelled_pairs(evidence, self.name)
+        scaled = max_normalise(pairs.maps) if self.normalise == "max" else minmax_normalise(pairs.maps)
+        reached = torch.where(scaled > 0, 1 + grid_bins(scaled, self.thresholds().to(scaled), 1 / STEPS), 0)
+        masks = masks[pairs.images]
+        inside = masks == (1 + pairs.classes)[:, None, None]
+        rows, bins = 2 * pairs.batch.labels.shape[1], STEPS + 2
+        place = ((2 * pairs.classes)[:, None, None] + inside) * bins + reached
+        return torch.bincount(place[masks != IGNORED], minlength=rows * bins).view(-1, 2, bins)
+
+    @staticmethod
+    def thresholds() -> Tensor:
+        """(101,) float64: 0, 0.01 … 1."""
+        return torch.tensor([k / STEPS for k in range(STEPS + 1)], dtype=torch.float64)
+
+    def class_curves(self, total: Tensor) -> tuple[Tensor, Tensor]:
+        """Statistics -> IoU (C, 101) in percent at each threshold, and (C, 101) bool: the class occurs."""
+        predicted = total.flip(-1).cumsum(-1).flip(-1)[..., 1:]
+        union = predicted[:, 0] + total[:, 1].sum(-1, keepdim=True)
+        return percent(predicted[:, 1], union), union > 0
+
+    def curve(self, total: Tensor) -> Tensor:
+        """Statistics -> (101,) float64: the mIoU in percent at each threshold."""
+        values, occurs = self.class_curves(total)
+        if not occurs[:, 0].any():
+            raise CamForgeError(f"metric {self.name!r}: no class was observed, so there is nothing to conclude")
+        return values.sum(0) / occurs.sum(0).clamp(min=1)
+
+    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+        best = int(self.curve(total).argmax())
+        values, occurs = self.class_curves(total)
+        numbers = class_mean("best_miou", values[:, best], occurs[:, best], classes)
+        return numbers | {"best_threshold": float(self.thresholds()[best])}

@@ -1,0 +1,64 @@
+"""PxAP against the reference numbers and the authors' histograms."""
+
+import numpy as np
+import pytest
+import torch
+from made import evidence, measured, random_evidence
+from wsol_direct import pixel_average_precision, pixel_histograms
+
+from camforge.api import CamForgeError
+from camforge_plugins.metrics.grid import grid_bins, grid_edges, rounded_up
+from camforge_plugins.metrics.pxap import PxAP
+
+
+@pytest.mark.parametrize(("step", "key"), [(0.1, "i0.1"), (0.001, "i0.001"), (0.001, "authors_i0.001")])
+def test_reference_numbers(vectors, step, key):
+    masks = torch.tensor(vectors["pxap"]["masks"], dtype=torch.uint8)
+    maps = {(i, 0): torch.tensor(vectors["wsol_box"][n], dtype=torch.float64) for i, n in enumerate(("sc1", "sc2"))}
+    assert measured(PxAP(step=step), evidence(maps, [[1], [1]], masks)) == {
+        "pxap": pytest.approx(vectors["pxap"][key], abs=1e-12)
+    }
+
+
+def test_perfect_and_constant_maps(vectors):
+    masks = torch.tensor(vectors["pxap"]["masks"], dtype=torch.uint8)
+    perfect = {(i, 0): (masks[i] == 1).float() for i in range(2)}
+    assert measured(PxAP(), evidence(perfect, [[1], [1]], masks))["pxap"] == vectors["pxap"]["perfect"]
+    constant = evidence({(0, 0): torch.full((8, 8), 0.3)}, [[1]], masks[1:])
+    assert measured(PxAP(), constant)["pxap"] == vectors["pxap"]["constant"]
+    assert vectors["pxap"]["pos_fraction_m2"] == 100 * float((masks[1] == 1).float().mean())
+
+
+@pytest.mark.parametrize("step", [0.001, 0.1, 0.03])
+def test_histograms_are_the_authors(step):
+    for seed in range(4):
+        seen = random_evidence(seed, size=24)
+        edges = len(np.arange(0, 1, step))
+        want = np.zeros((2, edges + 2))
+        for image, c, values in seen.pairs():
+            mask = seen.batch.masks[image].numpy()
+            own = np.where(mask == 255, 255, mask == 1 + c)
+            want += pixel_histograms(values.numpy(), own, step)
+        total = PxAP(step=step).observe(seen)
+        assert total.tolist() == want[:, :-1].tolist()
+        assert measured(PxAP(step=step), seen)["pxap"] == pytest.approx(pixel_average_precision(want), abs=1e-9)
+
+
+@pytest.mark.parametrize("step", [0.001, 0.01, 0.1, 0.3, 0.007])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_at_and_beside_every_edge(step, dtype):
+    exact = np.append(np.arange(0, 1, step), 1.0)
+    assert grid_edges(step).tolist() == exact[:-1].tolist()
+    edges = rounded_up(torch.tensor(exact), torch.zeros(0, dtype=dtype))
+    values = torch.cat(
+        [edges, torch.nextafter(edges, edges - 1), torch.tensor(exact).to(dtype), torch.rand(500).to(dtype)]
+    )
+    values = values.clamp(0, 1)
+    want = np.searchsorted(exact, values.double().numpy(), side="right") - 1
+    assert grid_bins(values, edges, step).tolist() == want.tolist()
+
+
+def test_no_pixel_of_any_class_is_named():
+    seen = evidence({(0, 0): torch.rand(8, 8)}, [[1]], torch.zeros(1, 8, 8, dtype=torch.uint8))
+    with pytest.raises(CamForgeError, match="metric 'pxap': no mask that it observed shows a pixel"):
+        measured(PxAP(), seen)
