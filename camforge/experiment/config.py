@@ -17,7 +17,7 @@ from camforge.experiment.locate import DELETE, Spot
 from camforge.experiment.overrides import apply
 from camforge.experiment.schema import SHARED, Arm, Experiment, filled
 from camforge.experiment.sources import Source, shown, survey
-from camforge.host.errors import KeyPath, Mistake, mistakes
+from camforge.host.errors import REQUIRED, KeyPath, Mistake, mistakes
 from camforge.host.registry import registry
 from camforge.types import CamForgeError
 
@@ -83,7 +83,18 @@ def _merged(source: Source) -> Config:
     except (KeyboardInterrupt, CamForgeError):
         raise
     except BaseException as error:  # a python config may raise anything, SystemExit included
+        if "cannot inherit from base" in str(error):
+            raise _no_join(str(error).partition("=")[0], source) from None
         raise CamForgeError(f"{_raised_at(error, source)}: {type(error).__name__}: {_one_line(error)}") from None
+
+
+def _no_join(key: str, source: Source) -> CamForgeError:
+    """mmengine joins a dict with the dict that a base file has in its place, and with nothing else."""
+    place = next((spot for path, spot in source.spot.walk() if path[-1:] == (key,)), source.spot)
+    return CamForgeError(
+        f"{place}: {key}: these options cannot join what a base file has here, which is no dict; "
+        f"give all of them, and {DELETE}=True to replace it"
+    )
 
 
 def _raised_at(error: BaseException, source: Source) -> str:
@@ -148,12 +159,15 @@ def _as_written(found: Sequence[Mistake], config: dict[str, Any]) -> list[Mistak
     arms = config.get("arms")
     written = []
     for mistake in found:
-        path = mistake.path
+        path, problem = mistake.path, mistake.problem
         if len(path) >= 3 and path[0] == "arms" and isinstance(arms, dict) and path[2] in SHARED:
-            nobody = all(path[2] not in arm for arm in arms.values() if isinstance(arm, dict))
-            if path[2] not in arms[path[1]] and (path[2] in config or nobody):
+            shared = path[2] not in (arms[path[1]] or {})
+            nobody = not any(path[2] in (arm or {}) for arm in arms.values())
+            if shared and path[2] in config:
                 path = path[2:]
-        written.append(Mistake(path, mistake.problem, mistake.given))
+            elif shared and nobody and problem == REQUIRED:
+                path, problem = path[2:], f"{problem}, here for all arms or in each of them"
+        written.append(Mistake(path, problem, mistake.given))
     return written
 
 

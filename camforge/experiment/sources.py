@@ -66,9 +66,7 @@ def plain_yaml(text: str, file: str) -> tuple[Any, Spot]:
     try:
         node = yaml.compose(text, Loader=Loader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)  # only marked errors know their place
-        line = f":{mark.line + 1}" if mark else ""
-        raise CamForgeError(f"{file}{line}: not valid yaml: {getattr(error, 'problem', None) or error}") from None
+        raise CamForgeError(_yaml_problem(error, file)) from None
     if node is None:
         return None, Spot(file, 1)
     _check_nodes(node, file)
@@ -76,6 +74,16 @@ def plain_yaml(text: str, file: str) -> tuple[Any, Spot]:
         return yaml.safe_load(text), yaml_spot(node, file)
     except (yaml.YAMLError, ValueError, TypeError) as error:  # {[a]: b}, 2024-99-99
         raise CamForgeError(f"{file}: not valid yaml: {' '.join(str(error).split())}") from None
+
+
+def _yaml_problem(error: yaml.YAMLError, file: str) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"{file}: not valid yaml: {' '.join(str(error).split())}"
+    return f"{_at(file, error.problem_mark.line + 1)}: not valid yaml: {error.problem}"
+
+
+def _at(file: str, line: int) -> str:
+    return file if file.startswith("--set") else f"{file}:{line}"
 
 
 def _read(path: Path) -> str:
@@ -120,9 +128,11 @@ def _python(path: Path, text: str, chain: tuple[Path, ...]) -> Source:
 
 
 def _refuse_lazy_style(module: ast.Module, label: str) -> None:
-    for node in ast.walk(module):
+    nodes = list(ast.walk(module))
+    for node in nodes:
         if isinstance(node, ast.Name) and node.id == "read_base":
             _refuse(label, node, "'with read_base()' is not supported: write _base_ = ['other_file.py'] instead")
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             _refuse(
                 label, node, "a config is no package: write _base_ = ['other_file.py'] instead of a relative import"
@@ -202,14 +212,14 @@ def _check_nodes(root: yaml.Node, file: str) -> None:
     def size(node: yaml.Node, above: tuple[int, ...]) -> int:
         line = node.start_mark.line + 1
         if id(node) in above or len(above) > MAX_DEPTH:
-            raise CamForgeError(f"{file}:{line}: values are nested without end, or more than {MAX_DEPTH} deep")
+            raise CamForgeError(f"{_at(file, line)}: values are nested without end, or more than {MAX_DEPTH} deep")
         if node.tag not in _PLAIN_TAGS:
-            raise CamForgeError(f"{file}:{line}: only plain values may stand here, not {_tag(node)}")
+            raise CamForgeError(f"{_at(file, line)}: only plain values may stand here, not {_tag(node)}")
         if id(node) not in sizes:
             inner = (*above, id(node))
             sizes[id(node)] = 1 + sum(size(child, inner) for child in _parts(node, file))
             if sizes[id(node)] > MAX_VALUES:
-                raise CamForgeError(f"{file}:{line}: aliases blow this up to more than {MAX_VALUES} values")
+                raise CamForgeError(f"{_at(file, line)}: aliases blow this up to more than {MAX_VALUES} values")
         return sizes[id(node)]
 
     size(root, ())
@@ -220,7 +230,7 @@ def _parts(node: yaml.Node, file: str) -> Iterable[yaml.Node]:
         seen: set[str] = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise CamForgeError(f"{file}:{key.start_mark.line + 1}: {key.value!r} is given twice")
+                raise CamForgeError(f"{_at(file, key.start_mark.line + 1)}: {key.value!r} is given twice")
             seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
             yield from (key, value)
     elif isinstance(node, yaml.SequenceNode):

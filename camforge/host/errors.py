@@ -15,6 +15,7 @@ from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
 
 KeyPath = tuple[str | int, ...]
+REQUIRED = "is required"
 NOTHING = object()  # "no value was given": None is a value
 
 
@@ -79,7 +80,7 @@ def _mistake(line: ErrorDetails, path: KeyPath) -> Mistake:
         line["input"],
     )
     if kind == "missing":
-        return Mistake(path, "is required")
+        return Mistake(path, REQUIRED)
     if kind == "plugin_name":
         return Mistake(path, message)
     if kind == "literal_error":

@@ -80,7 +80,7 @@ class Plugin(Options):
         if isinstance(value, str):
             value = {"name": value}
         if not isinstance(value, dict):
-            raise PydanticCustomError("plugin", f'{cls.kind}: give a name or {{"name": …, option: …}}')
+            raise PydanticCustomError("plugin", f'give the {cls.kind} by name or as {{"name": …, option: …}}')
         if info.context is None or "build" not in info.context:
             raise PydanticCustomError("no_registry", f"a {cls.kind} by name needs camforge.build(); got {value!r}")
         return info.context["build"](cls.kind, value)  # the errors of its options keep their place

@@ -1,0 +1,59 @@
+"""A small experiment that is right, in the three formats."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from camforge.experiment.config import Loaded, load
+from camforge.types import CamForgeError
+
+PYTHON = """\
+name = "small"
+dataset = dict(name="partworld", train=40, val=20)
+images = dict(size=64)
+trainer = dict(
+    name="single",
+    epochs=1,
+    backbone=dict(name="small"),
+)
+extractor = dict(name="gradcam")
+fusers = [dict(name="mean", axis="branch")]
+metrics = ["miou", dict(name="mlev", threshold=0.2)]
+arms = dict(
+    plain=dict(),
+    two=dict(trainer=dict(name="two_branch_orthogonal", epochs=2, backbone="small")),
+)
+"""
+
+VALUES = {
+    "name": "small",
+    "dataset": {"name": "partworld", "train": 40, "val": 20},
+    "images": {"size": 64},
+    "trainer": {"name": "single", "epochs": 1, "backbone": {"name": "small"}},
+    "extractor": {"name": "gradcam"},
+    "fusers": [{"name": "mean", "axis": "branch"}],
+    "metrics": ["miou", {"name": "mlev", "threshold": 0.2}],
+    "arms": {
+        "plain": {},
+        "two": {"trainer": {"name": "two_branch_orthogonal", "epochs": 2, "backbone": "small"}},
+    },
+}
+
+
+def written(folder: Path, name: str = "small.py", text: str | None = None) -> Path:
+    """The experiment, or ``text``, in a file of that name."""
+    as_data = {".json": json.dumps(VALUES, indent=1), ".yaml": yaml.safe_dump(VALUES, sort_keys=False)}
+    path = folder / name
+    path.write_text(as_data.get(path.suffix, PYTHON) if text is None else text)
+    return path
+
+
+def complaint(path: Path, overrides: Sequence[str] = ()) -> str:
+    """What loading says is wrong."""
+    try:
+        loaded: Loaded = load(path, overrides)
+    except CamForgeError as error:
+        return str(error)
+    raise AssertionError(f"{path.name} has no mistake: {loaded.config}")
