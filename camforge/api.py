@@ -10,14 +10,17 @@ from camforge.interfaces import (
     Fuser,
     GradientExtractor,
     Grouper,
+    LayerExtractor,
     LayerMerge,
     Layers,
     Learner,
     Metric,
     Plateau,
     Plugin,
+    RerunExtractor,
     Split,
     Trainer,
+    Truncation,
     Workshop,
     spatial_mean,
 )
@@ -41,8 +44,8 @@ VERSION = "1.0"
 
 __all__ = [
     "IGNORED", "VERSION", "Axis", "Backbone", "Batch", "CamForgeError", "Capture", "Dataset", "Evidence", "Extractor",
-    "Fuser", "GradientExtractor", "Grouper", "Grouping", "ImageSet", "LayerMerge", "Layers", "Learner", "LinearHead",
-    "Maps", "Metric", "Needs", "Network", "Plateau", "Plugin", "Probe", "Sample", "Split", "TrainedModel", "Trainer",
-    "View", "Workshop", "hookimpl", "max_normalise", "merge_layers", "minmax_normalise", "resize", "seed_mask",
-    "spatial_mean", "stages_of", "truncate",
+    "Fuser", "GradientExtractor", "Grouper", "Grouping", "ImageSet", "LayerExtractor", "LayerMerge", "Layers",
+    "Learner", "LinearHead", "Maps", "Metric", "Needs", "Network", "Plateau", "Plugin", "Probe", "RerunExtractor",
+    "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "View", "Workshop", "hookimpl", "max_normalise",
+    "merge_layers", "minmax_normalise", "resize", "seed_mask", "spatial_mean", "stages_of", "truncate",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -22,17 +22,26 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     return interpolate(maps.reshape(-1, 1, *spatial), size=size, mode=mode, align_corners=False).reshape(*before, *size)
 
 
-def max_normalise(maps: Tensor) -> Tensor:
-    """ReLU, then divide each (H, W) map by its own maximum; an all-zero map stays zero."""
+def max_normalise(maps: Tensor, dims: int = 2) -> Tensor:
+    """ReLU, then divide each map, the last ``dims`` axes, by its own maximum; an all-zero map stays zero."""
     maps = maps.relu()
-    peak = maps.amax(dim=(-2, -1), keepdim=True)
-    return torch.where(peak > 0, maps / peak, torch.zeros_like(maps))
+    peak = maps.amax(dim=tuple(range(-dims, 0)), keepdim=True)
+    return torch.where(peak == 0, torch.zeros_like(maps), maps / peak)
 
 
-def minmax_normalise(maps: Tensor) -> Tensor:
-    """Each (H, W) map to [0, 1]; a constant map becomes zero."""
-    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
-    return torch.where(high > low, (maps - low) / (high - low), torch.zeros_like(maps))
+def minmax_normalise(maps: Tensor, dims: int = 2) -> Tensor:
+    """Each map, the last ``dims`` axes, to [0, 1]; a constant map becomes zero."""
+    axes = tuple(range(-dims, 0))
+    low, high = maps.amin(dim=axes, keepdim=True), maps.amax(dim=axes, keepdim=True)
+    return torch.where(high == low, torch.zeros_like(maps), (maps - low) / (high - low))
+
+
+NORMALISERS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "none": lambda maps, _dims: maps,
+    "max": max_normalise,
+    "minmax": minmax_normalise,
+}
+"""By name, from maps and the number of their spatial axes."""
 
 
 def seed_mask(maps: Tensor, threshold: float, normalise: Literal["max", "minmax"] = "max") -> Tensor:
@@ -63,10 +72,10 @@ def truncate(gradients: Tensor, quantile: float, over_layer: bool = False, stric
 def merge_layers(maps: Sequence[Tensor], how: Literal["sum", "max", "tanh_max"]) -> Tensor:
     """Maps (P, h_l, w_l) of several layers -> one (P, H, W) at the largest size among them.
 
-    "sum" is 003 eq. 8; "max" the element-wise maximum; "tanh_max" Layer-CAM's own rule, max of tanh(2 * cam / max cam)
+    "sum" is 003 eq. 8; "max" the element-wise maximum; "tanh_max" Layer-CAM's own rule, max of tanh(2 * cam / max cam).
     """
     size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
     if how == "tanh_max":
-        maps = [torch.tanh(2 * max_normalise(m)) for m in maps]
+        maps = [torch.tanh(2 * max_normalise(m, m.dim() - 1)) for m in maps]
     stack = torch.stack([resize(m, size) for m in maps])
     return stack.sum(0) if how == "sum" else stack.amax(0)

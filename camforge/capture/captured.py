@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from camforge.capture.grid import Grids
 from camforge.capture.head import LinearHead
 from camforge.capture.probe import Probe
+from camforge.capture.targets import Rank
+
+if TYPE_CHECKING:
+    from camforge.capture.rerun import Rerun
+
+Score = Callable[[Tensor, Tensor], Tensor]
+"""(P, K) logits and (P,) targets -> (P,): what is differentiated in the place of the target's own logit."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What an extractor reads: layers by module path. Needs join with ``|``."""
+    """What an extractor reads: layers by module path. Needs join with ``|``; the score is the left one's.
+
+    activations, gradients  layers whose output, and whose d score / d output, is read
+    curvatures              layers A whose Hessian-vector product (d2 score / dA2) A is read
+    raw_inputs              modules whose first input is read as the module got it
+    raw_gradients           modules whose gradient is read in the module's own layout
+    input_gradients         d score / d image is read
+    score                   the explained function of the logits; None: the target's logit
+
+    A path may end in ``#k``, the k-th call of a reused module, and a raw one in ``#*``, every call there was.
+    """
 
     activations: tuple[str, ...] = ()
     gradients: tuple[str, ...] = ()
+    curvatures: tuple[str, ...] = ()
+    raw_inputs: tuple[str, ...] = ()
+    raw_gradients: tuple[str, ...] = ()
     input_gradients: bool = False
+    score: Score | None = None
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
-            tuple(dict.fromkeys(self.activations + other.activations)),
-            tuple(dict.fromkeys(self.gradients + other.gradients)),
+            _union(self.activations, other.activations),
+            _union(self.gradients, other.gradients),
+            _union(self.curvatures, other.curvatures),
+            _union(self.raw_inputs, other.raw_inputs),
+            _union(self.raw_gradients, other.raw_gradients),
             self.input_gradients or other.input_gradients,
+            self.score,
         )
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.activations + self.gradients))
+    def differentiated(self) -> tuple[str, ...]:
+        """Every layer that a derivative is taken to."""
+        return _union(self.gradients, self.curvatures, self.raw_gradients)
 
 
 class Selected(Mapping[str, Tensor]):
@@ -57,34 +85,59 @@ def pick(values: Tensor, images: Tensor) -> Tensor:
     return values if torch.equal(images, whole) else values[images]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Capture:
-    """One forward and one backward, seen as P (image, target) pairs.
+    """One forward and one backward, seen as P (image, target) pairs, in float32 or wider.
 
     probe            the model and its stages
     inputs           (P, 3, H, W), the pair's image
-    images           (P,) int64, its index in the batch that was given
-    targets          (P,) int64, the explained output; -1 where a callable was given
-    logits           (P, K), float32 or float64
-    activations      layer -> (P, C, h, w), float32 or float64; tokens and channels-last maps are brought to this shape
+    rank             the pairs: their images and targets
+    logits           (P, K)
+    activations      layer -> (P, C, h, w); tokens and channels-last maps are brought to this shape
     gradients        layer -> (P, C, h, w): d score / d activation
+    curvatures       layer -> (P, C, h, w): the Hessian-vector product with the activation itself
+    raw_inputs       path#k -> (P, …), what the module got;  raw_gradients  path#k -> (P, …), as the module returned it
     input_gradients  (P, 3, H, W) or None
-    head             the linear head, where the last stage is followed by nothing but a mean and a linear layer
+    head             the linear head, where a captured layer is followed by nothing but a mean and a linear layer
+    grids            brings a module's output to (P, C, h, w)
+    rerun            runs the network again, or what lies behind a layer, on other values
     """
 
     probe: Probe
     inputs: Tensor
-    images: Tensor
-    targets: Tensor
+    rank: Rank
     logits: Tensor
     activations: Mapping[str, Tensor]
     gradients: Mapping[str, Tensor]
+    curvatures: Mapping[str, Tensor] = field(default_factory=dict)
+    raw_inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    raw_gradients: Mapping[str, Tensor] = field(default_factory=dict)
     input_gradients: Tensor | None = None
     head: LinearHead | None = None
+    grids: Grids
+    rerun: Rerun
+
+    @property
+    def images(self) -> Tensor:
+        """(P,) int64, the pair's image in the batch."""
+        return self.rank.images
+
+    @property
+    def targets(self) -> Tensor:
+        """(P,) int64, the explained output; -1 where a callable was given."""
+        return self.rank.index
 
     def resolve(self, layers: str | tuple[str, ...]) -> tuple[str, ...]:
         """Layer names as ``activations`` and ``gradients`` know them."""
         return self.probe.resolve(layers)
 
+    def scores(self, logits: Tensor) -> Tensor:
+        """Logits (P, …, K) of the pairs, run again -> (P, …): the explained score of each."""
+        return self.rank.scores(logits)
+
     def __len__(self) -> int:
         return self.targets.shape[0]
+
+
+def _union(*names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for group in names for name in group))

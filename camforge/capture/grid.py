@@ -2,56 +2,70 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from camforge.types import CamForgeError
 
+_CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
 
-def as_grid(values: Tensor, inputs: Tensor) -> Tensor:
-    """(B, C, h, w) or (B, C, d, h, w) as it is; tokens (B, N, C) and channels-last (B, h, w, C) rearranged; float32.
 
-    A token grid has the aspect of the input image; leading tokens (class, registers) are dropped.
+class Grids:
+    """Brings the output of a model's module to (B, C, h, w), or (B, C, d, h, w) for volumes; at least float32.
+
+    Tokens (B, N, C) form a grid of the image's aspect, leading tokens (class, registers) are dropped; (B, h, w, C) is
+    told from (B, C, h, w) by the module's kind, by the sizes that the model's layer norms know, and by the aspect.
     """
-    values = values if values.dtype.itemsize >= 4 else values.float()
-    if values.dim() == 3:
-        return _from_tokens(values, inputs)
-    if values.dim() == 4 and _channels_are_last(values, inputs):
-        return values.permute(0, 3, 1, 2)
-    if values.dim() < 4:
-        raise CamForgeError(f"a layer of shape {tuple(values.shape)} has no spatial extent: name a shallower one")
-    return values
 
+    def __init__(self, model: nn.Module, inputs: Tensor) -> None:
+        self._model, self._image = model, inputs.shape[2:]
+        norms = [m for m in model.modules() if type(m) is nn.LayerNorm]  # a subclass may permute first
+        self._normed = {int(m.normalized_shape[-1]) for m in norms}
 
-def _channels_are_last(values: Tensor, inputs: Tensor) -> bool:
-    """The two axes that shrink with the image are h and w: (h, w) has the input's aspect, the other pair has not."""
-    _, a, b, c = values.shape
-    if inputs.dim() != 4:
-        return False
-    first, last = _aspect_error(a, b, inputs), _aspect_error(b, c, inputs)
-    return first < last if first != last else c > max(a, b)
+    def __call__(self, values: Tensor, path: str) -> Tensor:
+        """Raises CamForgeError where the values have no spatial extent that fits the image."""
+        values = values if values.dtype.itemsize >= 4 else values.float()
+        if values.dim() == 3 and len(self._image) == 2:
+            return self._from_tokens(values)
+        if values.dim() != len(self._image) + 2:
+            raise CamForgeError(
+                f"layer {path!r} returns shape {tuple(values.shape)}, which has no spatial extent: name a shallower one"
+            )
+        return values.movedim(-1, 1) if self.channel_axis(values.shape, path) == -1 else values
 
+    def channel_axis(self, shape: torch.Size, path: str) -> int:
+        """1 for (B, C, h, w), -1 for (B, h, w, C) and tokens (B, N, C)."""
+        if len(shape) == 3 and len(self._image) == 2:
+            return -1
+        module = self._model.get_submodule(path.partition("#")[0])
+        if isinstance(module, nn.Linear) or type(module) is nn.LayerNorm:
+            return -1
+        if not self._normed or isinstance(module, _CHANNELS_FIRST):
+            return 1
+        first, last = shape[1] in self._normed, shape[-1] in self._normed
+        if first != last:
+            return -1 if last else 1
+        if first and last:
+            return 1 if any(isinstance(m, _CHANNELS_FIRST) for m in module.modules()) else -1
+        return -1 if self._misfit(shape[1:-1]) < self._misfit(shape[2:]) else 1
 
-def _aspect_error(h: int, w: int, inputs: Tensor) -> float:
-    """How far h x w is from a whole downscaling of the input, in cells; infinite where it is larger than the input."""
-    height, width = inputs.shape[-2:]
-    if h > height or w > width:
-        return float("inf")
-    return abs(h * width - w * height) / max(height, width)
+    def _misfit(self, grid: tuple[int, ...]) -> float:
+        """How far a grid is from a whole downscaling of the image, in cells; infinite where it is larger than that."""
+        if any(n > size for n, size in zip(grid, self._image, strict=True)):
+            return float("inf")
+        (*_, h, w), (*_, height, width) = grid, self._image
+        return abs(h * width - w * height) / max(height, width)
 
-
-def _from_tokens(tokens: Tensor, inputs: Tensor) -> Tensor:
-    batch, count, channels = tokens.shape
-    height, width = inputs.shape[-2:]
-    best: tuple[float, int, int] | None = None
-    for extra in range(min(9, count)):  # a class token and up to eight registers
-        h = round(((count - extra) * height / width) ** 0.5)
-        if h < 1 or (count - extra) % h:
-            continue
-        w = (count - extra) // h
-        score = _aspect_error(h, w, inputs) + 0.01 * extra
-        if best is None or score < best[0]:
-            best = (score, h, w)
-    if best is None or best[0] >= 1:
-        raise CamForgeError(f"{count} tokens do not form a grid of the image's aspect {height}x{width}")
-    _, h, w = best
-    return tokens[:, count - h * w :].transpose(1, 2).reshape(batch, channels, h, w)
+    def _from_tokens(self, tokens: Tensor) -> Tensor:
+        batch, count, channels = tokens.shape
+        height, width = self._image
+        found: list[tuple[float, int, int]] = []
+        for extra in range(min(9, count)):  # a class token and up to eight registers
+            h = round(((count - extra) * height / width) ** 0.5)
+            if h and not (count - extra) % h:
+                grid = (h, (count - extra) // h)
+                found.append((self._misfit(grid) + 0.01 * extra, *grid))
+        misfit, h, w = min(found, default=(1.0, 0, 0))
+        if misfit >= 1:
+            raise CamForgeError(f"{count} tokens do not form a grid of the image's aspect {height}x{width}")
+        return tokens[:, count - h * w :].transpose(1, 2).reshape(batch, channels, h, w)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -25,9 +26,9 @@ class LinearHead:
     weight: Tensor
     bias: Tensor | None
 
-    def gradient(self, targets: Tensor, spatial: torch.Size) -> Tensor:
+    def gradient(self, targets: Tensor, spatial: tuple[int, ...]) -> Tensor:
         """d logit / d activation of (P,) targets: weight / places everywhere, (P, C, *spatial), no backward pass."""
-        chosen = self.weight[targets] / spatial.numel()
+        chosen = self.weight[targets] / prod(spatial)
         return chosen[(...,) + (None,) * len(spatial)].expand(*chosen.shape, *spatial)
 
 

@@ -1,28 +1,36 @@
-"""The one pass: hooks in, forward, hooks out, gradients per target rank, maps."""
+"""The one pass: hooks in, forward, hooks out, gradients per target rank and score, maps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import reduce
+from operator import or_
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.captured import Capture, Needs, Selected, pick
-from camforge.capture.grid import as_grid
-from camforge.capture.head import LinearHead, linear_head
+from camforge.capture.augment import brought_back, merged, scaled, with_mirrored
+from camforge.capture.captured import Capture, Needs, Score
+from camforge.capture.forward import Runner, Select, run_forward, wide
 from camforge.capture.lending import lent
+from camforge.capture.pairs import Tables, capture_rank
 from camforge.capture.probe import Probe, unwrap
-from camforge.capture.recording import Taken, gradients_of, recording
-from camforge.capture.targets import Rank, Targets, ranks, target_lists
-from camforge.types import CamForgeError
-
-Select = Callable[[Any], Tensor]
+from camforge.capture.targets import Rank, Target, Targets, ranks, target_lists
 
 
 class MapMaker(Protocol):
-    """What the pass asks of an extractor."""
+    """What the pass asks of an extractor; ``scales``, ``flip`` and ``views`` are its test-time augmentation."""
+
+    @property
+    def scales(self) -> tuple[float, ...]: ...
+
+    @property
+    def flip(self) -> bool: ...
+
+    @property
+    def views(self) -> Literal["sum", "max"]: ...
 
     def needs(self, probe: Probe) -> Needs: ...
 
@@ -42,17 +50,13 @@ class Extraction:
     logits: Tensor
     maps: list[list[Tensor]]
 
+    def empty(self, extractor: int) -> Tensor:
+        """(P,) bool: the pairs for which an extractor's maps are zero everywhere, on every layer."""
+        return torch.stack([(maps == 0).flatten(1).all(1) for maps in self.maps[extractor]]).all(0)
 
-@dataclass(frozen=True, eq=False)
-class Forward:
-    """What the forward left: the leaf it started from, logits (B, K), the recorded calls and the head behind them."""
-
-    probe: Probe
-    inputs: Tensor
-    logits: Tensor
-    taken: dict[str, Taken]
-    head: LinearHead | None
-    create_graph: bool
+    def broken(self, extractor: int) -> Tensor:
+        """(P,) bool: the pairs for which an extractor's maps hold a NaN or infinity."""
+        return torch.stack([~torch.isfinite(maps).flatten(1).all(1) for maps in self.maps[extractor]]).any(0)
 
 
 def extract_maps(
@@ -69,94 +73,89 @@ def extract_maps(
     images (B, 3, H, W), or a tuple whose first entry they are, for a model of several inputs; targets as in
     ``target_lists``; ``select`` takes the logits out of a dict or tuple output; ``create_graph`` gives maps to train
     through. The model comes back exactly as it was, also after an exception, whatever grad mode the caller is in.
+    Extractors with test-time augmentation get further runs, shared by those that want the same views.
     """
     model = unwrap(model)
     inputs = images if isinstance(images, tuple) else (images,)
     with lent(model, freeze=not create_graph):
-        probe = Probe(model, inputs)
-        needs = Needs()
-        for extractor in extractors:
-            needs |= extractor.needs(probe)
-        forward = run_forward(probe, inputs, needs, select, create_graph)
-        lists = target_lists(targets, forward.logits)
-        todo = ranks(lists, forward.logits.device)
-        with torch.set_grad_enabled(create_graph):
-            made = []
-            for rank in todo:
-                capture = _capture(forward, needs, rank, keep=rank is not todo[-1])
-                made.append([extractor.extract(capture) for extractor in extractors])
-    return _ordered(forward.logits, todo, made, len(extractors))
+        runner = Runner(Probe(model, inputs), select, create_graph)
+        plain = [i for i, extractor in enumerate(extractors) if _views(extractor) == _ONE_VIEW]
+        run = _run(runner, inputs, [extractors[i] for i in plain], targets)
+        maps = dict(zip(plain, run.maps, strict=True))
+        for views in dict.fromkeys(map(_views, extractors)):
+            if views != _ONE_VIEW:
+                same = [i for i, extractor in enumerate(extractors) if _views(extractor) == views]
+                found = _augmented(runner, inputs, [extractors[i] for i in same], run.targets, *views)
+                maps |= dict(zip(same, found, strict=True))
+    pairs = run.gather([r.images for r in run.ranks]), run.gather([r.index for r in run.ranks])
+    return Extraction(*pairs, run.logits, [maps[i] for i in range(len(extractors))])
 
 
-def run_forward(
-    probe: Probe, inputs: tuple[Any, ...], needs: Needs, select: Select | None, create_graph: bool
-) -> Forward:
-    """One forward of the lent model with the needed layers recorded."""
-    first = inputs[0].clone() if inputs[0].is_inference() else inputs[0]
-    leaf = first.detach().requires_grad_() if needs.input_gradients else first
-    with recording(probe.model, needs.activations, needs.gradients) as record:
-        logits = _logits(probe.model(leaf, *inputs[1:]), select)
-    taken = {name: record[name] for name in needs.layers}
-    return Forward(probe, leaf, logits, taken, linear_head(probe.model, taken, logits), create_graph)
+_ONE_VIEW: tuple[tuple[float, ...], bool] = ((1.0,), False)
 
 
-def _capture(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> Capture:
-    """The pairs of one rank: gradients of all layers from one call of autograd, none where the head gives them."""
-    inputs, images, head = forward.inputs, rank.images, forward.head
-    closed: dict[str, Tensor] = {}
-    if head is not None and head.layer in needs.gradients and not forward.create_graph and rank.plain:
-        closed[head.layer] = head.gradient(rank.index, forward.taken[head.layer].shape[2:])
-    todo = {name: forward.taken[name] for name in needs.gradients if name not in closed}
-    extra = [inputs] * needs.input_gradients
-    with torch.enable_grad():
-        score = rank.scores(pick(forward.logits, images)).sum()
-        found = gradients_of(score, todo, extra, create=forward.create_graph, keep=keep)
-    values = {name: forward.taken[name].value for name in needs.activations}
-    grids = {name: as_grid(value, inputs) for name, value in values.items() if value is not None}
-    return Capture(
-        probe=forward.probe,
-        inputs=pick(inputs.detach(), images),
-        images=images,
-        targets=rank.index,
-        logits=pick(_wide(_out(forward.logits, forward)), images),
-        activations=Selected({name: _out(grid, forward) for name, grid in grids.items()}, images),
-        gradients=closed | {n: pick(as_grid(g, inputs), images) for n, g in zip(todo, found, strict=False)},
-        input_gradients=pick(_wide(found[-1]), images) if needs.input_gradients else None,
-        head=head,
-    )
+def _views(extractor: MapMaker) -> tuple[tuple[float, ...], bool]:
+    return extractor.scales, extractor.flip
 
 
-def _ordered(logits: Tensor, todo: Sequence[Rank], made: list[list[list[Tensor]]], count: int) -> Extraction:
-    """Per rank, extractor and layer -> per extractor and layer, the pairs in their defined order."""
-    order = torch.cat([rank.rows for rank in todo]).argsort()
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One forward and its backwards: logits (B, K), the targets of every image, and maps per extractor and layer."""
 
-    def gather(parts: list[Tensor]) -> Tensor:
-        return parts[0] if len(parts) == 1 else torch.cat(parts)[order]
+    logits: Tensor
+    targets: list[list[Target]]
+    ranks: list[Rank]
+    maps: list[list[Tensor]]
 
-    maps = [[gather(list(layer)) for layer in zip(*(rank[e] for rank in made), strict=True)] for e in range(count)]
-    return Extraction(
-        gather([rank.images for rank in todo]), gather([rank.index for rank in todo]), _wide(logits.detach()), maps
-    )
-
-
-def _logits(output: Any, select: Select | None) -> Tensor:
-    """The logits (B, K) in a model's output. Raises CamForgeError where they are not there or not finite."""
-    if select is not None:
-        output = select(output)
-    if not isinstance(output, Tensor):
-        raise CamForgeError(f"the model returns a {type(output).__name__}; give select= to take its logits out")
-    if output.dim() != 2:
-        raise CamForgeError(f"the model returns shape {tuple(output.shape)}, not logits (B, K): give select=")
-    finite = torch.isfinite(output).all(1)
-    if not finite.all():
-        bad = (~finite).nonzero().flatten().tolist()
-        raise CamForgeError(f"NaN or infinite logits for images {bad} of the batch: no map can be made of them")
-    return output
+    def gather(self, parts: Sequence[Tensor]) -> Tensor:
+        return _gathered(self.ranks, parts)
 
 
-def _out(values: Tensor, forward: Forward) -> Tensor:
-    return values if forward.create_graph else values.detach()
+def _run(runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker], targets: Targets) -> _Run:
+    """One forward for all extractors, one backward per target rank and score."""
+    groups: dict[Score | None, Needs] = {}
+    needs = [extractor.needs(runner.probe) for extractor in extractors]
+    for one in needs:
+        groups[one.score] = groups[one.score] | one if one.score in groups else one
+    forward = run_forward(runner, inputs, reduce(or_, groups.values(), Needs()))
+    lists = target_lists(targets, forward.logits)
+    todo = ranks(lists, forward.logits.device)
+    tables: Tables = {}
+    last = (todo[-1], list(groups)[-1] if groups else None)
+    made: list[list[list[Tensor]]] = []
+    with torch.set_grad_enabled(runner.create_graph):
+        for rank in todo:
+            captures = {
+                score: capture_rank(forward, group, rank, inputs, tables, keep=(rank, score) != last)
+                for score, group in groups.items()
+            }
+            made.append([e.extract(captures[one.score]) for e, one in zip(extractors, needs, strict=True)])
+    layers = [[_gathered(todo, parts) for parts in zip(*per_rank, strict=True)] for per_rank in zip(*made, strict=True)]
+    return _Run(wide(forward.logits.detach()), lists, todo, layers)
 
 
-def _wide(values: Tensor) -> Tensor:
-    return values if values.dtype.itemsize >= 4 else values.float()
+def _gathered(todo: Sequence[Rank], parts: Sequence[Tensor]) -> Tensor:
+    """(P_r, …) of every rank -> (P, …) by image, then by rank."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))[torch.cat([rank.rows for rank in todo]).argsort()]
+
+
+def _augmented(
+    runner: Runner,
+    inputs: tuple[Any, ...],
+    extractors: Sequence[MapMaker],
+    targets: list[list[Target]],
+    scales: tuple[float, ...],
+    flip: bool,
+) -> list[list[Tensor]]:
+    """The maps of several views of the images, brought back and merged; images of one size in one run."""
+    views: list[list[list[Tensor]]] = [[] for _ in extractors]
+    for scale in scales:
+        batch = scaled(inputs, scale)
+        run = _run(runner, with_mirrored(batch) if flip else batch, extractors, targets * 2 if flip else targets)
+        for found, layers in zip(views, run.maps, strict=True):
+            back = [brought_back(layer) if flip else [layer] for layer in layers]
+            found += [list(view) for view in zip(*back, strict=True)]
+    return [
+        [merged(layer, extractor.views) for layer in zip(*found, strict=True)]
+        for extractor, found in zip(extractors, views, strict=True)
+    ]

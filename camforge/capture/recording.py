@@ -1,13 +1,12 @@
-"""Hooks that keep what layers return, right under in-place operations and for every call of a reused module."""
+"""Hooks that keep what layers get and return, right under in-place operations and for every call of a reused module."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
@@ -23,44 +22,70 @@ class Taken:
     """
 
     edge: Tensor | GradientEdge
-    shape: torch.Size
+    shape: tuple[int, ...]
     value: Tensor | None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Record:
-    """Every call of every hooked module, in order."""
+    """Every call of every hooked module, in order: its output, and its first input where that was asked for."""
 
-    calls: dict[str, list[Taken]] = field(default_factory=dict)
+    outputs: dict[str, list[Taken]] = field(default_factory=dict)
+    inputs: dict[str, list[Tensor]] = field(default_factory=dict)
 
-    def __getitem__(self, name: str) -> Taken:
+    def names(self, name: str) -> list[str]:
+        """``path#*`` -> ``path#0``, ``path#1`` … of the calls there were; any other name alone."""
+        path, _, index = name.partition("#")
+        calls = self.outputs.get(path) or self.inputs.get(path) or []
+        return [f"{path}#{k}" for k in range(len(calls))] if index == "*" else [name]
+
+    def output(self, name: str) -> Taken:
         """The call that ``path#k`` names; the last call without an index."""
         path, _, index = name.partition("#")
-        calls = self.calls[path]
+        calls = self.outputs[path]
         if not calls:
             raise CamForgeError(f"layer {path!r} was not called in this forward pass")
         if index and int(index) >= len(calls):
             raise CamForgeError(f"layer {path!r} was called {len(calls)} times; there is no call #{index}")
         return calls[int(index) if index else -1]
 
+    def input(self, name: str) -> Tensor:
+        """What the call got."""
+        path, _, index = name.partition("#")
+        return self.inputs[path][int(index)]
+
+    def clear(self) -> None:
+        """Forget what an abandoned forward left."""
+        for outputs in self.outputs.values():
+            outputs.clear()
+        for inputs in self.inputs.values():
+            inputs.clear()
+
 
 @contextmanager
-def recording(model: nn.Module, activations: Sequence[str], gradients: Sequence[str]) -> Iterator[Record]:
-    """Record the outputs of the named layers while the model runs inside the ``with`` block."""
-    record, values = Record(), {name.partition("#")[0] for name in activations}
-    handles = []
+def recording(
+    model: nn.Module, values: Sequence[str], edges: Sequence[str], inputs: Sequence[str] = ()
+) -> Iterator[Record]:
+    """Record while the model runs inside the ``with`` block: outputs with their values, outputs as edges, inputs."""
+    record, kept, handles = Record(), set(_paths(values)), []
     try:
-        for path in {name.partition("#")[0]: None for name in (*activations, *gradients)}:
-            record.calls[path] = []
-            hook = _hook(path, record.calls[path], path in values)
-            handles.append(model.get_submodule(path).register_forward_hook(hook))
+        for path in _paths((*values, *edges)):
+            calls = record.outputs[path] = []
+            handles.append(model.get_submodule(path).register_forward_hook(_output_hook(path, calls, path in kept)))
+        for path in _paths(inputs):
+            got = record.inputs[path] = []
+            handles.append(model.get_submodule(path).register_forward_pre_hook(_input_hook(got)))
         yield record
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _hook(path: str, calls: list[Taken], keep: bool) -> Any:
+def _paths(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name.partition("#")[0] for name in names))
+
+
+def _output_hook(path: str, calls: list[Taken], keep: bool) -> Callable[..., Any]:
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         first = output[0] if isinstance(output, tuple | list) else output
         if not isinstance(first, Tensor):
@@ -76,15 +101,8 @@ def _hook(path: str, calls: list[Taken], keep: bool) -> Any:
     return hook
 
 
-def gradients_of(
-    score: Tensor, record: Mapping[str, Taken], extra: Sequence[Tensor], create: bool, keep: bool
-) -> list[Tensor]:
-    """d score / d each recorded call, then / d each of ``extra``; zeros where the score does not depend on it."""
-    wrt: list[Any] = [taken.edge for taken in record.values()] + list(extra)
-    if not wrt:
-        return []
-    if not score.requires_grad:
-        raise CamForgeError("the score has no gradient: the model or the target works on detached tensors")
-    found = torch.autograd.grad(score, wrt, retain_graph=keep or create, create_graph=create, allow_unused=True)
-    shapes = [taken.shape for taken in record.values()] + [tensor.shape for tensor in extra]
-    return [score.new_zeros(shape) if g is None else g for g, shape in zip(found, shapes, strict=True)]
+def _input_hook(calls: list[Tensor]) -> Callable[..., None]:
+    def hook(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        calls.append(inputs[0].detach().clone())
+
+    return hook

@@ -34,12 +34,11 @@ class Rank:
         return not any(callable(target) for target in self.chosen)
 
     def scores(self, logits: Tensor) -> Tensor:
-        """(P, K) logits of the pairs -> (P,): the explained score of each."""
+        """Logits (P, …, K) of the pairs -> (P, …): the explained score of each."""
         if self.plain:
-            return logits.gather(1, self.index[:, None]).squeeze(1)
-        return torch.stack(
-            [t(row).reshape(()) if callable(t) else row[t] for t, row in zip(self.chosen, logits, strict=True)]
-        )
+            index = self.index.reshape(-1, *(1,) * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
+            return logits.gather(-1, index).squeeze(-1)
+        return torch.stack([_score(target, rows) for target, rows in zip(self.chosen, logits, strict=True)])
 
 
 def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
@@ -78,6 +77,14 @@ def ranks(targets: Sequence[Sequence[Target]], device: torch.device) -> list[Ran
             )
         )
     return found
+
+
+def _score(target: Target, logits: Tensor) -> Tensor:
+    """(…, K) -> (…): one target of every row; a callable sees one row (K,) at a time."""
+    if not callable(target):
+        return logits[..., target]
+    rows = logits.reshape(-1, logits.shape[-1])
+    return torch.stack([target(row).reshape(()) for row in rows]).reshape(logits.shape[:-1])
 
 
 def _int64(values: list[int], device: torch.device) -> Tensor:

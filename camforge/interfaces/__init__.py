@@ -3,7 +3,16 @@
 from camforge.interfaces.backbone import Backbone
 from camforge.interfaces.base import Plugin
 from camforge.interfaces.dataset import Dataset, Split
-from camforge.interfaces.extractor import Extractor, GradientExtractor, LayerMerge, Layers, spatial_mean
+from camforge.interfaces.extractor import (
+    Extractor,
+    GradientExtractor,
+    LayerExtractor,
+    LayerMerge,
+    Layers,
+    RerunExtractor,
+    Truncation,
+    spatial_mean,
+)
 from camforge.interfaces.fuser import Axis, Fuser
 from camforge.interfaces.grouper import Grouper, Workshop
 from camforge.interfaces.metric import Metric
@@ -14,6 +23,7 @@ KINDS: dict[str, type[Plugin]] = {
 }
 
 __all__ = [
-    "KINDS", "Axis", "Backbone", "Dataset", "Extractor", "Fuser", "GradientExtractor", "Grouper", "LayerMerge",
-    "Layers", "Learner", "Metric", "Plateau", "Plugin", "Split", "Trainer", "Workshop", "spatial_mean",
+    "KINDS", "Axis", "Backbone", "Dataset", "Extractor", "Fuser", "GradientExtractor", "Grouper", "LayerExtractor",
+    "LayerMerge", "Layers", "Learner", "Metric", "Plateau", "Plugin", "RerunExtractor", "Split", "Trainer",
+    "Truncation", "Workshop", "spatial_mean",
 ]

@@ -14,10 +14,11 @@ from camforge.maps import merge_layers, truncate
 
 Layers = Literal["last", "stages"] | tuple[str, ...]
 LayerMerge = Literal["sum", "max", "tanh_max"]
+Scale = Annotated[float, Field(gt=0, le=8)]
 
 
 class Extractor(Plugin, ABC):
-    """An extractor reads one capture and returns one map per layer.
+    """An extractor reads one capture and returns one map per layer. Test-time augmentation comes free.
 
     class FeatureNorm(Extractor):
         \"""The norm of the feature vector at each place of the last stage.\"""
@@ -32,6 +33,13 @@ class Extractor(Plugin, ABC):
 
     kind: ClassVar[str] = "extractor"
 
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = (1.0,)
+    """Sizes at which the images are seen, as factors; the maps come back to the largest."""
+    flip: bool = False
+    """See the images mirrored as well."""
+    views: Literal["sum", "max"] = "sum"
+    """How the maps of several scales and of mirrored images are merged."""
+
     def needs(self, probe: Probe) -> Needs:
         """What must be captured. The needs of all extractors are joined before the one pass."""
         del probe
@@ -42,7 +50,52 @@ class Extractor(Plugin, ABC):
         """One map (P, h, w) per layer for the capture's P (image, target) pairs, raw, at the layer's own size."""
 
 
-class GradientExtractor(Extractor, ABC):
+class LayerExtractor(Extractor, ABC):
+    """An extractor that makes one map of each layer's activation by itself; choice and merging of layers come free.
+
+    class FeatureNorm(LayerExtractor):
+        \"""The norm of the feature vector at each place.\"""
+        name = "feature_norm"
+
+        def layer_map(self, capture, layer):
+            return capture.activations[layer].norm(dim=1)
+    """
+
+    layers: Layers = "last"
+    """"last", "stages", or module paths such as ["layer3", "layer4"]."""
+    merge: LayerMerge | None = None
+    """How maps of several layers become one inside the extractor; None leaves them to the experiment's fusers."""
+
+    def needs(self, probe: Probe) -> Needs:
+        return Needs(activations=probe.resolve(self.layers))
+
+    @abstractmethod
+    def layer_map(self, capture: Capture, layer: str) -> Tensor:
+        """The map (P, h, w) of one layer, a key of ``capture.activations``."""
+
+    def extract(self, capture: Capture) -> list[Tensor]:
+        maps = [self.layer_map(capture, layer) for layer in capture.resolve(self.layers)]
+        return maps if self.merge is None else [merge_layers(maps, self.merge)]
+
+
+class Truncation(Plugin, ABC):
+    """The options of LT truncation, for whatever reads gradients (003 eq. 9-11)."""
+
+    truncate: Annotated[float, Field(ge=0, lt=100)] | None = None
+    """Keep a gradient where it reaches this percentile of its map's positive values; None keeps all of them."""
+    truncate_over: Literal["channel", "layer"] = "channel"
+    """Take the percentile over each channel, or over the whole layer."""
+    truncate_strict: bool = False
+    """Keep only values above the percentile, not those equal to it."""
+
+    def truncated(self, gradients: Tensor) -> Tensor:
+        """The gradients (P, C, …) after truncation, or as they are where ``truncate`` is None."""
+        if self.truncate is None:
+            return gradients
+        return truncate(gradients, self.truncate / 100, self.truncate_over == "layer", self.truncate_strict)
+
+
+class GradientExtractor(Truncation, LayerExtractor, ABC):
     """An extractor whose maps are a function of a layer's activation and its gradient; layers and truncation come free.
 
     class LayerCAM(GradientExtractor):
@@ -53,16 +106,6 @@ class GradientExtractor(Extractor, ABC):
             return (gradients.relu() * activations).sum(1).relu()
     """
 
-    layers: Layers = "last"
-    """"last", "stages", or module paths such as ["layer3", "layer4"]."""
-    merge: LayerMerge | None = None
-    """How maps of several layers become one inside the extractor; None leaves them to the experiment's fusers."""
-    truncate: Annotated[float, Field(ge=0, lt=100)] | None = None
-    """LT truncation: keep a gradient where it reaches this percentile of its map's positive values (003 eq. 9-11)."""
-    truncate_over: Literal["channel", "layer"] = "channel"
-    truncate_strict: bool = False
-    """Keep only values above the percentile, not those equal to it."""
-
     def needs(self, probe: Probe) -> Needs:
         layers = probe.resolve(self.layers)
         return Needs(activations=layers, gradients=layers)
@@ -71,18 +114,29 @@ class GradientExtractor(Extractor, ABC):
     def cam(self, activations: Tensor, gradients: Tensor) -> Tensor:
         """(P, C, h, w) activations and gradients of the target's logit -> (P, h, w). Pure tensor maths."""
 
-    def extract(self, capture: Capture) -> list[Tensor]:
-        maps = [
-            self.cam(capture.activations[layer], self.truncated(capture.gradients[layer]))
-            for layer in capture.resolve(self.layers)
-        ]
-        return maps if self.merge is None else [merge_layers(maps, self.merge)]
+    def layer_map(self, capture: Capture, layer: str) -> Tensor:
+        return self.cam(capture.activations[layer], self.truncated(capture.gradients[layer]))
 
-    def truncated(self, gradients: Tensor) -> Tensor:
-        """The gradients after LT truncation, or as they are where ``truncate`` is None."""
-        if self.truncate is None:
-            return gradients
-        return truncate(gradients, self.truncate / 100, self.truncate_over == "layer", self.truncate_strict)
+
+class RerunExtractor(LayerExtractor, ABC):
+    """An extractor that runs the network again: ``capture.rerun`` in chunks within ``max_memory``.
+
+    class Occlusion(RerunExtractor):
+        \"""How much of the score each channel's own map keeps.\"""
+        name = "kept"
+
+        def layer_map(self, capture, layer):
+            activations = capture.activations[layer]
+            logits = capture.rerun.logits(self.key(layer), activations.shape[1], make_variant, self.max_memory)
+            return (capture.scores(logits)[..., None, None] * activations).sum(1)
+    """
+
+    max_memory: Annotated[int, Field(ge=1)] = 512
+    """MiB that a chunk of the images or values run again may take, about."""
+
+    def key(self, layer: str) -> tuple[str, str]:
+        """Under which a table of logits is kept for the image's other targets."""
+        return layer, self.model_dump_json()
 
 
 def spatial_mean(values: Tensor) -> Tensor:
@@ -90,4 +144,7 @@ def spatial_mean(values: Tensor) -> Tensor:
     return values.mean(dim=tuple(range(2, values.dim())), keepdim=True) if values.dim() > 2 else values
 
 
-__all__ = ["Extractor", "GradientExtractor", "LayerMerge", "Layers", "spatial_mean"]
+__all__ = [
+    "Extractor", "GradientExtractor", "LayerExtractor", "LayerMerge", "Layers", "RerunExtractor", "Truncation",
+    "spatial_mean",
+]  # fmt: skip

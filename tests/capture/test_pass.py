@@ -14,6 +14,8 @@ HIRES = (("conv1",), ("bn1",), ("conv2",), ("bn2",), ("relu#0",), ("relu#1",), (
 class ElementWise:
     """sum_k g_k A_k, unrectified, so that the sign of every activation and gradient shows."""
 
+    scales, flip, views = (1.0,), False, "sum"
+
     def __init__(self, layers: tuple[str, ...]) -> None:
         self.layers = layers
 

@@ -14,6 +14,8 @@ LOGITS = torch.tensor([[1.0, 5.0, 2.0], [7.0, 0.0, 1.0]])
 class Gradient:
     """The gradient of the target at the first layer: linear in the target, so it tells them apart."""
 
+    scales, flip, views = (1.0,), False, "sum"
+
     def needs(self, probe) -> Needs:
         return Needs(gradients=probe.resolve(("0",)))
 

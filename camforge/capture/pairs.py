@@ -1,0 +1,103 @@
+"""From one forward to what extractors see of one target rank."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from camforge.capture.captured import Capture, Needs, Selected, pick
+from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
+from camforge.capture.rerun import Rerun
+from camforge.capture.targets import Rank
+from camforge.types import CamForgeError
+
+Tables = dict[Hashable, dict[int, Tensor]]
+
+
+def capture_rank(
+    forward: Forward, needs: Needs, rank: Rank, inputs: tuple[Any, ...], tables: Tables, keep: bool
+) -> Capture:
+    """The pairs of one rank. ``keep``: autograd's graph is still needed for another rank or score."""
+    runner, images = forward.runner, rank.images
+    with torch.enable_grad():
+        derived = _derive(forward, needs, rank, keep)
+    return Capture(
+        probe=runner.probe,
+        inputs=pick(forward.inputs.detach(), images),
+        rank=rank,
+        logits=pick(wide(forward.logits if runner.create_graph else forward.logits.detach()), images),
+        activations=Selected(forward.activations, images),
+        gradients=derived.gradients,
+        curvatures=derived.curvatures,
+        raw_inputs=Selected(forward.raw_inputs, images),
+        raw_gradients=derived.raw_gradients,
+        input_gradients=derived.input_gradients,
+        head=forward.head,
+        grids=forward.grids,
+        rerun=Rerun(runner, inputs, images, tables, partial(_again, runner, needs, rank)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Derived:
+    gradients: dict[str, Tensor]
+    curvatures: dict[str, Tensor]
+    raw_gradients: dict[str, Tensor]
+    input_gradients: Tensor | None
+
+
+def _derive(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> _Derived:
+    """Derivatives of the pairs' scores: one call of autograd for all layers, none where the head gives them."""
+    head, record, create_graph = forward.head, forward.record, forward.runner.create_graph
+    closed: dict[str, Tensor] = {}
+    if head is not None and rank.plain and not (create_graph or needs.curvatures or needs.score):
+        shape = record.output(head.layer).shape
+        closed = {name: head.gradient(rank.index, tuple(shape[2:])) for name in needs.gradients if name == head.layer}
+    raw = [name for path in needs.raw_gradients for name in record.names(path)]
+    names = dict.fromkeys([*needs.gradients, *needs.curvatures, *raw])
+    wrt = {name: record.output(name) for name in names if name not in closed}
+    leaf = [forward.inputs] * needs.input_gradients
+    score = _scores(forward, needs, rank).sum()
+    found, of_leaf = gradients(score, wrt, leaf, create_graph or bool(needs.curvatures), keep)
+
+    def grid(values: Tensor, name: str) -> Tensor:
+        return pick(forward.grids(values if create_graph else values.detach(), name), rank.images)
+
+    return _Derived(
+        closed | {name: grid(found[name], name) for name in needs.gradients if name not in closed},
+        {name: grid(_curvature(forward, name, found[name]), name) for name in needs.curvatures},
+        {name: pick(wide(found[name]), rank.images) for name in raw},
+        pick(wide(of_leaf[0]), rank.images) if of_leaf else None,
+    )
+
+
+def _scores(forward: Forward, needs: Needs, rank: Rank) -> Tensor:
+    logits = pick(forward.logits, rank.images)
+    if needs.score is None:
+        return rank.scores(logits)
+    if not rank.plain:
+        raise CamForgeError("an extractor with a score of its own explains outputs; a function of the logits was given")
+    return needs.score(logits, rank.index)
+
+
+def _curvature(forward: Forward, name: str, gradient: Tensor) -> Tensor:
+    """(d2 score / dA2) A: the gradient's own derivative in the direction of the activation."""
+    taken = forward.record.output(name)
+    assert taken.value is not None  # curvatures are recorded with their values
+    if not gradient.requires_grad:
+        return torch.zeros_like(gradient)
+    edges: list[Any] = [taken.edge]
+    direction, create = taken.value.detach(), forward.runner.create_graph
+    (found,) = torch.autograd.grad(gradient, edges, direction, retain_graph=True, create_graph=create, allow_unused=True)
+    return torch.zeros_like(gradient) if found is None else found
+
+
+def _again(runner: Runner, needs: Needs, rank: Rank, inputs: tuple[Any, ...]) -> Capture:
+    """The same pairs on other images, one image per pair."""
+    same = replace(rank, images=torch.arange(len(rank.chosen), device=rank.images.device))
+    return capture_rank(run_forward(runner, inputs, needs), needs, same, inputs, {}, keep=False)
