@@ -25,7 +25,7 @@ _LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "p
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A finished experiment: its story, and the folder where results.json, manifest.json and report.html lie."""
+    """A finished experiment: its story, and the folder with results.json, manifest.json, report.html and gallery.png."""
 
     story: Story
     folder: Path

@@ -16,7 +16,9 @@ from camforge.experiment.schema import Experiment
 from camforge.experiment.store import Store
 from camforge.experiment.tell import story
 from camforge.experiment.workshop import Bench
+from camforge.report.contact import contact_sheet
 from camforge.report.page import write_page
+from camforge.report.pictures import save
 from camforge.training.device import pick_device
 from camforge.types import CamForgeError
 
@@ -63,5 +65,8 @@ def _run_locked(
     manifest = manifest_of(config, rows, bench, val)
     results = Results(story(experiment, rows, bench, val, manifest), folder)
     write_page(results.report, results.story)
+    picture = contact_sheet(results.story)
+    if picture is not None:
+        save(folder / "gallery.png", picture)
     results.write({row.name: row.measured.empty for row in rows if row.measured.empty})
     return results
