@@ -21,7 +21,7 @@ _recipe = dict(
     backbone=dict(
         name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
     ),
-    epochs=6,
+    epochs=4,
     lr=1e-4,
     batch_size=20,
 )
@@ -38,7 +38,9 @@ arms = {
     "baseline": dict(note="Grad-CAM on one network"),
     "orthogonal": dict(trainer=_orthogonal, fusers=[_branches], note="two branches under the orthogonal constraint"),
     "grouping": dict(grouper=_kmeans, fusers=[_levels], note="levels 6, 4 and 2 by K-means of the network's rows"),
-    "both": dict(grouper=_kmeans, trainer=_orthogonal, fusers=[_branches, _levels], note="grouping and branches together"),
+    "both": dict(
+        grouper=_kmeans, trainer=_orthogonal, fusers=[_branches, _levels], note="grouping and branches together"
+    ),
     "random groups": dict(
         grouper=dict(name="random_hierarchy", sizes=[4, 2]), fusers=[_levels], note="control: groups drawn at random"
     ),
