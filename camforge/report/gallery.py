@@ -53,7 +53,7 @@ def pack_gallery(story: Story, budget: int = BUDGET) -> Packed:
 
 def quantise(values: Tensor, longest: int) -> Tensor:
     """(h, w) raw map -> (h', w') uint8: made smaller by averaging where a side exceeds ``longest``, ReLU, 255 = max."""
-    small = _shrink(values.float(), longest)
+    small = shrink(values.float(), longest)
     return (max_normalise(small) * 255).round().to(torch.uint8)
 
 
@@ -63,7 +63,7 @@ def compress(planes: Sequence[Tensor]) -> str:
 
 
 def _pack(image: GalleryImage, sources: Sequence[tuple[str, str]], sizes: tuple[int, int]) -> str:
-    picture = _shrink(image.image.float(), sizes[0]).round().to(torch.uint8)
+    picture = shrink(image.image.float(), sizes[0]).round().to(torch.uint8)
     height, width = picture.shape[-2:]
     scale = torch.tensor([width / image.image.shape[2], height / image.image.shape[1]]).repeat(2)
     planes, entries = [], []
@@ -90,7 +90,7 @@ def _maps(image: GalleryImage) -> Iterator[tuple[tuple[str, str], int, Tensor]]:
             yield from (((arm, step), label, values) for label, values in maps.items())
 
 
-def _shrink(image: Tensor, longest: int) -> Tensor:
+def shrink(image: Tensor, longest: int) -> Tensor:
     """(…, H, W) with the longer side at most ``longest``; each new pixel is the mean of those it covers."""
     height, width = image.shape[-2:]
     if max(height, width) <= longest:

@@ -56,23 +56,27 @@ def write_page(path: Path | str, story: Story) -> Path:
 
 def render(story: Story, budget: int = BUDGET) -> str:
     """The page's text; ``budget`` is the number of characters that the gallery may take."""
+    return render_template("page.html", **context_of(story, budget))
+
+
+def context_of(story: Story, budget: int = BUDGET) -> dict[str, Any]:
+    """What the page's template, and those that extend it, have to say."""
     gallery = pack_gallery(story, budget)
     arms, classwise = in_order(story.arms), per_class(story.arms)
-    return render_template(
-        "page.html",
-        story=story,
-        arms=arms,
-        hues=_hues(story),
-        columns=columns(story.arms),
-        headline=_headline(story),
-        remarks=remarks(story),
-        per_class=classwise,
-        bars={metric: bars(arms, metric, labels) for metric, labels in classwise.items()},
-        groupings=_groupings(story),
-        charts={arm.name: charts(arm.curves) for arm in story.arms if arm.curves},
-        gallery=gallery,
-        index=_index(story, gallery),
-    )
+    return {
+        "story": story,
+        "arms": arms,
+        "hues": _hues(story),
+        "columns": columns(story.arms),
+        "headline": _headline(story),
+        "remarks": remarks(story),
+        "per_class": classwise,
+        "bars": {metric: bars(arms, metric, labels) for metric, labels in classwise.items()},
+        "groupings": _groupings(story),
+        "charts": {arm.name: charts(arm.curves) for arm in story.arms if arm.curves},
+        "gallery": gallery,
+        "index": _index(story, gallery),
+    }
 
 
 def render_template(name: str, **context: object) -> str:

@@ -26,8 +26,13 @@ class Column:
 
     def text(self, arm: ArmStory) -> str:
         """The arm's number as it is printed."""
-        value = arm.metrics.get(self.metric, math.nan)
-        return f"{value:.{self.digits}f}" if math.isfinite(value) else NOTHING
+        return self.number(arm.metrics.get(self.metric))
+
+    def number(self, value: float | None, sign: bool = False) -> str:
+        """Any number as this column prints it; ``sign`` writes a plus as well."""
+        if value is None or not math.isfinite(value):
+            return NOTHING
+        return f"{value:{'+' if sign else ''}.{self.digits}f}"
 
     @property
     def title(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,14 +15,30 @@ from camforge.report.story import Story
 def arms_table(story: Story) -> Table:
     """One row per arm, the best of each column bold, controls dimmed at the end."""
     table = Table(title=Text(story.title), title_justify="left", header_style="bold")
-    table.add_column("arm", no_wrap=True)
+    add_names(table, "arm", [arm.name for arm in story.arms])
     parts = columns(story.arms)
     for column in parts:
-        table.add_column(Text(column.title), justify="right", no_wrap=True)
+        add_numbers(table, column.title, [column.text(arm) for arm in story.arms])
     for arm in in_order(story.arms):
         cells = [Text(column.text(arm), "bold" if arm.name in column.best else "") for column in parts]
         table.add_row(Text(arm.name), *cells, style="dim" if arm.control else None)
     return table
+
+
+def add_names(table: Table, title: str, names: Sequence[str]) -> None:
+    """The first column: long names fold on a narrow screen, and are never cut."""
+    table.add_column(title, overflow="fold", min_width=min(16, max(map(len, names), default=0)))
+
+
+def add_numbers(table: Table, title: str, texts: Sequence[str]) -> None:
+    """A column whose heading may fold on a narrow screen; its numbers never do."""
+    table.add_column(Text(title), justify="right", overflow="fold", min_width=max(map(len, texts), default=0))
+
+
+def show(table: Table, console: Console) -> None:
+    """Print the table, wider than the console where whole numbers need it: lines that fold can still be read."""
+    least = console.measure(table, options=console.options.update(max_width=1000)).minimum
+    console.print(table, width=max(console.width, least), crop=False)
 
 
 def remarks(story: Story) -> list[str]:
@@ -35,7 +53,7 @@ def remarks(story: Story) -> list[str]:
 def print_arms(story: Story, console: Console | None = None) -> None:
     """The table and its remarks, on the console given or on the screen."""
     console = console or Console()
-    console.print(arms_table(story))
+    show(arms_table(story), console)
     left_out = [f"Skipped {len(story.skipped)}: {'; '.join(story.skipped[:3])}"] if story.skipped else []
     for line in remarks(story) + left_out:
         console.print(Text(line))

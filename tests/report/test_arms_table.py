@@ -1,6 +1,7 @@
 """The arms table on the screen, and who is best."""
 
 import re
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -9,8 +10,8 @@ from camforge.report.story import Story
 from camforge.report.table import print_arms
 
 
-def _printed(story: Story, colour: bool = False) -> str:
-    console = Console(width=160, record=True, force_terminal=colour, file=open("/dev/null", "w"))  # noqa: SIM115
+def _printed(story: Story, colour: bool = False, width: int = 160) -> str:
+    console = Console(width=width, record=True, force_terminal=colour, file=open("/dev/null", "w"))  # noqa: SIM115
     print_arms(story, console)
     return console.export_text(styles=colour)
 
@@ -38,11 +39,19 @@ def test_headings_mark_lower_and_remarks_name_the_control(story: Story) -> None:
 
 
 def test_numbers_above_one_have_two_digits_and_ties_share_the_best(story: Story) -> None:
-    from dataclasses import replace
-
     tied = [replace(arm, metrics={"miou": 36.014}) for arm in story.arms]
     (column,) = columns(tied)
     assert column.best == {"plain", "<b>both</b>"}
     assert column.beaten_by == ()
     assert column.text(tied[0]) == "36.01"
     assert [arm.control for arm in in_order(tied)] == [False, False, True]
+
+
+def test_a_narrow_screen_cuts_no_number_and_no_name(story: Story) -> None:
+    long = replace(
+        story.arms[1], name="an arm whose name is long", metrics={f"a_long_metric_{i}": i + 0.125 for i in range(9)}
+    )
+    text = _printed(replace(story, arms=(long,)), width=30)
+    assert all(f"{i}.12" in text for i in range(9))
+    assert "…" not in text
+    assert "".join(re.findall(r"^│([^│]*)│", text, re.MULTILINE)).replace(" ", "") == "anarmwhosenameislong"

@@ -23,6 +23,7 @@ from camforge.report.gallery import quantise
 from camforge.report.page import write_page
 from camforge.report.pictures import encode, overlay
 from camforge.report.story import GalleryImage, Story
+from camforge.report.suite import SuiteRow, SuiteStory, write_suite
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -301,4 +302,20 @@ def test_a_page_without_truth_still_compares(driver: webdriver.Chrome, told: Sto
             overlaps.append(1 - (a & b).sum() / (a | b).sum())
     page.until(lambda: page.marks() == [f"{x:.3f}".removeprefix("0") for x in sorted(overlaps, reverse=True)])
     assert page.value("iou-a") is None
+    assert driver.get_log("browser") == []
+
+
+def test_a_suite_sorts_by_any_column(driver: webdriver.Chrome, told: Story, tmp_path) -> None:
+    rows = tuple(SuiteRow(arm, {} if arm.control else {"recall": 0.55}) for arm in told.arms)
+    suite = SuiteStory("Suite", told.classes, rows, gallery=told.gallery)
+    driver.get(write_suite(tmp_path / "suite.html", suite).as_uri())
+    page = Page(driver)
+    page.settled()
+    buttons = {e.text: e for e in driver.find_elements(By.CSS_SELECTOR, "#table thead button")}
+    for title, expected in (("mlev ↓", ARMS[1]), ("miou", ARMS[1]), ("difference", ARMS[1]), ("method", ARMS[1])):
+        buttons[title].click()
+        assert driver.find_element(By.CSS_SELECTOR, "#table tbody a, #table tbody th").text == expected
+    buttons["miou"].click()
+    buttons["miou"].click()
+    assert driver.find_element(By.CSS_SELECTOR, "#table tbody th").text.startswith(ARMS[0])
     assert driver.get_log("browser") == []

@@ -14,10 +14,10 @@ function sizeCanvas(canvas, width, height, scale) {
 function heatLayer(heat, width, height, palette) {
   const layer = new OffscreenCanvas(width, height), context = layer.getContext('2d');
   const pixels = context.createImageData(width, height);
-  heat.forEach((value, i) => {
-    pixels.data.set([palette[3 * value], palette[3 * value + 1], palette[3 * value + 2]], 4 * i);
-    pixels.data[4 * i + 3] = HEAT_OPACITY * Math.min(255, 2 * value);
-  });
+  for (let i = 0; i < heat.length; i++) {
+    for (let channel = 0; channel < 3; channel++) pixels.data[4 * i + channel] = palette[3 * heat[i] + channel];
+    pixels.data[4 * i + 3] = HEAT_OPACITY * Math.min(255, 2 * heat[i]);
+  }
   context.putImageData(pixels, 0, 0);
   return layer;
 }

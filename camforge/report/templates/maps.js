@@ -2,7 +2,8 @@
 const STEPS = 100; // thresholds 0.00, 0.01 … 1.00
 
 async function inflate(text) {
-  const packed = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  const letters = atob(text), packed = new Uint8Array(letters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = letters.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
@@ -21,41 +22,54 @@ function integrate(bytes, start, width, height) {
 
 // Where each of `size` output pixels reads among `length` input pixels, bilinear with align_corners=False.
 function taps(length, size) {
-  return Array.from({ length: size }, (_, i) => {
-    const place = Math.max(0, (i + 0.5) * length / size - 0.5), low = Math.min(Math.floor(place), length - 1);
-    return [low, Math.min(low + 1, length - 1), place - low];
-  });
+  const low = new Int32Array(size), high = new Int32Array(size), share = new Float64Array(size);
+  for (let i = 0; i < size; i++) {
+    const place = Math.max(0, (i + 0.5) * length / size - 0.5);
+    low[i] = Math.min(Math.floor(place), length - 1);
+    high[i] = Math.min(low[i] + 1, length - 1);
+    share[i] = place - low[i];
+  }
+  return { low, high, share };
 }
 
 function resize(plane, width, height, newWidth, newHeight) {
-  const out = new Float64Array(newWidth * newHeight), across = taps(width, newWidth);
-  let at = 0;
-  for (const [up, down, v] of taps(height, newHeight)) {
-    for (const [left, right, u] of across) {
-      const top = plane[up * width + left] * (1 - u) + plane[up * width + right] * u;
-      const bottom = plane[down * width + left] * (1 - u) + plane[down * width + right] * u;
-      out[at++] = top * (1 - v) + bottom * v;
+  const out = new Float64Array(newWidth * newHeight), rows = taps(height, newHeight), columns = taps(width, newWidth);
+  for (let y = 0, at = 0; y < newHeight; y++) {
+    const up = rows.low[y] * width, down = rows.high[y] * width, v = rows.share[y];
+    for (let x = 0; x < newWidth; x++, at++) {
+      const left = columns.low[x], right = columns.high[x], u = columns.share[x];
+      const top = plane[up + left] * (1 - u) + plane[up + right] * u;
+      const bottom = plane[down + left] * (1 - u) + plane[down + right] * u;
+      out[at] = top * (1 - v) + bottom * v;
     }
   }
   return out;
 }
 
+function peakOf(values) {
+  let peak = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] > peak) peak = values[i];
+  return peak;
+}
+
 // Per pixel the number of thresholds k/100 that its max-normalised value reaches; 0 for values of 0.
 function levelsOf(values) {
-  const peak = values.reduce((a, b) => Math.max(a, b), 0);
-  return Uint8Array.from(values, value => {
-    if (value <= 0) return 0;
-    const share = value / peak;
-    let k = Math.floor(share * STEPS);
-    while (k < STEPS && share >= (k + 1) / STEPS) k++;
-    while (k > 0 && share < k / STEPS) k--;
-    return k + 1;
-  });
+  const peak = peakOf(values), levels = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] <= 0) continue;
+    const share = values[i] / peak;
+    let k = Math.floor(share * STEPS); // off by one where the product was rounded
+    if (k < STEPS && share >= (k + 1) / STEPS) k++;
+    if (k > 0 && share < k / STEPS) k--;
+    levels[i] = k + 1;
+  }
+  return levels;
 }
 
 function heatOf(values) {
-  const peak = values.reduce((a, b) => Math.max(a, b), 0) || 1;
-  return Uint8Array.from(values, value => Math.round(value / peak * 255));
+  const peak = peakOf(values) || 1, heat = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) heat[i] = Math.round(values[i] / peak * 255);
+  return heat;
 }
 
 // Pixel counts at every threshold: `seed` of the mask, `hit` of it inside the truth; `truth` altogether. 255 is ignored.
@@ -76,7 +90,7 @@ const iouAt = (counts, k) => ratio(counts.hit[k], counts.seed[k] + counts.truth 
 
 // Tight box [x0, y0, x1, y1) of the largest 8-connected part of the mask at threshold k; null for an empty mask.
 function boxOf(levels, width, height, k) {
-  const open = Uint8Array.from(levels, level => level > k ? 1 : 0), stack = new Int32Array(levels.length);
+  const open = levels.map(level => level > k ? 1 : 0), stack = new Int32Array(levels.length);
   let best = null, most = 0;
   for (let start = 0; start < open.length; start++) {
     if (!open[start]) continue;

@@ -1,0 +1,172 @@
+"""A suite of experiments: its table on the screen and its page, the paper's numbers beside the measured ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from camforge.maps import resize, seed_mask
+from camforge.report.figures import Chart, line_chart
+from camforge.report.files import write_atomically
+from camforge.report.gallery import BUDGET, shrink
+from camforge.report.page import context_of, render_template
+from camforge.report.pictures import data_uri, overlay
+from camforge.report.standing import Column, columns
+from camforge.report.story import ArmStory, GalleryImage, Story
+from camforge.report.table import add_names, add_numbers, show
+from camforge.types import IGNORED
+
+EXTREMES = 3  # best and as many worst images of each method
+PICTURE = 224  # pixels of their longer side
+
+
+@dataclass(frozen=True)
+class SuiteRow:
+    """One method. ``arm.metrics`` hold the mean over seeds, ``spread`` the deviation, ``paper`` the published numbers.
+
+    recipe  the manifest's or report's path relative to the page, "" where there is none
+    """
+
+    arm: ArmStory
+    paper: Mapping[str, float] = field(default_factory=dict)
+    spread: Mapping[str, float] = field(default_factory=dict)
+    recipe: str = ""
+
+    def difference(self, metric: str) -> float | None:
+        """Measured minus published, None where one of the two is missing."""
+        if metric not in self.paper or metric not in self.arm.metrics:
+            return None
+        return self.arm.metrics[metric] - self.paper[metric]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One quantity over another, e.g. mIoU over the threshold or delta: {method: [(x, y), …]}."""
+
+    title: str
+    series: Mapping[str, Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True, eq=False)
+class SuiteStory:
+    """A finished suite, ready to be told; ``classes``, ``gallery`` and ``threshold`` as in ``Story``."""
+
+    title: str
+    classes: tuple[str, ...]
+    rows: tuple[SuiteRow, ...]
+    about: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    sweeps: tuple[Sweep, ...] = ()
+    gallery: tuple[GalleryImage, ...] = ()
+    threshold: float = 0.15
+
+    @property
+    def arms(self) -> tuple[ArmStory, ...]:
+        """The rows without what papers say."""
+        return tuple(row.arm for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """One of the images that a method does best or worst."""
+
+    image: str
+    label: str
+    iou: float
+    address: str
+
+
+def write_suite(path: Path | str, suite: SuiteStory) -> Path:
+    """Write the suite's page as one HTML file."""
+    return write_atomically(path, render_suite(suite).encode())
+
+
+def render_suite(suite: SuiteStory, budget: int = BUDGET) -> str:
+    """The page's text."""
+    story = Story(
+        suite.title, suite.classes, suite.arms, suite.about, suite.recipe, suite.gallery, threshold=suite.threshold
+    )
+    context = context_of(story, budget)
+    context |= {"suite": suite, "in_paper": _in_paper(suite), "sweeps": _charts(suite), "extremes": _extremes(suite)}
+    return render_template("suite.html", **context)
+
+
+def suite_table(suite: SuiteStory) -> Table:
+    """The table on the screen: measured ± spread, the paper's number and the difference."""
+    table = Table(title=Text(suite.title), title_justify="left", header_style="bold")
+    add_names(table, "method", [arm.name for arm in suite.arms])
+    rows = sorted(suite.rows, key=lambda row: row.arm.control)
+    written = [written for column in columns(suite.arms) for written in _written(column, rows)]
+    for title, texts in written:
+        add_numbers(table, title, [text.plain for text in texts])
+    for i, row in enumerate(rows):
+        table.add_row(Text(row.arm.name), *(texts[i] for _, texts in written), style="dim" if row.arm.control else None)
+    return table
+
+
+def _written(column: Column, rows: Sequence[SuiteRow]) -> list[tuple[str, list[Text]]]:
+    """(heading, one text per row): what was measured and, where papers speak of it, their number and the difference."""
+    name = column.metric
+    spreads = [f" ± {column.number(row.spread[name])}" if name in row.spread else "" for row in rows]
+    measured = [
+        Text(column.text(row.arm) + spread, "bold" if row.arm.name in column.best else "")
+        for row, spread in zip(rows, spreads, strict=True)
+    ]
+    if not any(name in row.paper for row in rows):
+        return [(column.title, measured)]
+    paper = [Text(column.number(row.paper.get(name))) for row in rows]
+    difference = [Text(column.number(row.difference(name), sign=True)) for row in rows]
+    return [(column.title, measured), ("paper", paper), ("difference", difference)]
+
+
+def print_suite(suite: SuiteStory, console: Console | None = None) -> None:
+    """The table, on the console given or on the screen."""
+    show(suite_table(suite), console or Console())
+
+
+def _in_paper(suite: SuiteStory) -> set[str]:
+    return {metric for row in suite.rows for metric in row.paper}
+
+
+def _charts(suite: SuiteStory) -> list[Chart]:
+    return [line_chart(sweep.title, sweep.series) for sweep in suite.sweeps]
+
+
+def _extremes(suite: SuiteStory) -> dict[str, list[Extreme]]:
+    """{method: its best images, then its worst}, of those that have masks."""
+    found = {}
+    for arm in suite.arms:
+        scored = sorted(_scores(suite, arm.name), key=lambda entry: -entry[0])
+        ends = scored if len(scored) <= 2 * EXTREMES else scored[:EXTREMES] + scored[-EXTREMES:]
+        if ends:
+            found[arm.name] = [_extreme(suite, arm.name, *entry) for entry in ends]
+    return found
+
+
+def _scores(suite: SuiteStory, arm: str) -> list[tuple[float, int, int]]:
+    """(mask IoU, place in the gallery, class) of every pair with a truth."""
+    return [
+        (_iou(image, label, arm, suite.threshold), place, label)
+        for place, image in enumerate(suite.gallery)
+        for label in image.maps.get(arm, {})
+        if image.mask is not None and bool((image.mask == label + 1).any())
+    ]
+
+
+def _iou(image: GalleryImage, label: int, arm: str, threshold: float) -> float:
+    assert image.mask is not None
+    seed = seed_mask(resize(image.maps[arm][label].float(), image.mask.shape), threshold)
+    truth, counted = image.mask == label + 1, image.mask != IGNORED
+    return float((seed & truth).sum() / ((seed | truth) & counted).sum())
+
+
+def _extreme(suite: SuiteStory, arm: str, iou: float, place: int, label: int) -> Extreme:
+    image = suite.gallery[place]
+    picture = overlay(shrink(image.image.float(), PICTURE).byte(), image.maps[arm][label])
+    return Extreme(image.id, suite.classes[label], iou, data_uri(picture))
