@@ -13,7 +13,7 @@ from camforge.report.story import ArmStory, Curve, ViewStory
 CHART = (360, 170)  # width and height of a line chart, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 10, 22  # its margins, where the numbers of the axes stand
 ROW, COLUMN, HEAD = 24, 150, 30  # of a tree: height of a class, width of a level, height of the headings
-HUES = 8  # colours c0 … c7 of the style sheet
+HUES = 10  # colours h0 … h9 of the style sheet
 
 
 @dataclass(frozen=True)

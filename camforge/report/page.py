@@ -23,6 +23,8 @@ from camforge.report.standing import Column, columns, in_order, per_class
 from camforge.report.story import ArmStory, Story, ViewStory
 from camforge.report.table import remarks
 
+BRIEF = 72  # letters of a value that is shown as it is; longer ones unfold
+CONTROL_HUE = HUES  # grey, beside the colours h0 … of the arms
 SCRIPTS = ("tables.js", "maps.js", "drawing.js", "measure.js", "bench.js", "film.js", "gallery.js")
 """Joined in this order into the page's one script."""
 
@@ -85,7 +87,7 @@ def render_template(name: str, **context: object) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"pretty": _pretty, "plain": _is_plain, "json_text": _json_text}
+    environment.filters |= {"pretty": _pretty, "brief": _brief, "is_brief": _is_brief, "json_text": _json_text}
     style = _source(environment, "page.css")
     script = "(() => {\n'use strict';\n" + "\n".join(_source(environment, part) for part in SCRIPTS) + "\n})();"
     policy = (
@@ -114,8 +116,12 @@ def _json_text(text: str) -> Markup:
     return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))
 
 
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float)
+def _brief(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_brief(value: object) -> bool:
+    return isinstance(value, str) or len(_brief(value)) <= BRIEF
 
 
 def _headline(story: Story) -> tuple[Column, ArmStory] | None:
@@ -128,7 +134,8 @@ def _headline(story: Story) -> tuple[Column, ArmStory] | None:
 def _groupings(story: Story) -> list[GroupingPart]:
     shared: dict[str, list[ArmStory]] = {}
     for arm in story.arms:
-        if any(view.level > 0 for view in arm.views) or arm.account:
+        drawable = any(_is_matrix(value, len(story.classes)) for value in arm.account.values())
+        if drawable or any(view.level > 0 for view in arm.views):
             key = repr(sorted(map(repr, arm.views))) + json.dumps(arm.account, sort_keys=True, default=str)
             shared.setdefault(key, []).append(arm)
     return [_grouping(arms, story.classes) for arms in shared.values()]
@@ -181,7 +188,9 @@ def _index(story: Story, gallery: Packed) -> dict[str, Any]:
 
 def _hues(story: Story) -> dict[str, int]:
     """{arm: its colour in every figure}."""
-    return {arm.name: i % HUES for i, arm in enumerate(story.arms)}
+    own = [arm.name for arm in story.arms if not arm.control]
+    controls = {arm.name: CONTROL_HUE for arm in story.arms if arm.control}
+    return {name: i % HUES for i, name in enumerate(own)} | controls
 
 
 def _shown_classes(maps: Iterable[Mapping[int, object]]) -> list[int]:

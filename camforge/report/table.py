@@ -43,11 +43,11 @@ def show(table: Table, console: Console) -> None:
 
 def remarks(story: Story) -> list[str]:
     """What a reader of the table must not overlook: the metrics in which a control beats every arm."""
-    return [
-        f"In {column.metric} no arm reaches {' or '.join(map(repr, column.beaten_by))}, which looks at no image."
-        for column in columns(story.arms)
-        if column.beaten_by
-    ]
+    beaten: dict[str, list[str]] = {}
+    for column in columns(story.arms):
+        for control in column.beaten_by:
+            beaten.setdefault(control, []).append(column.metric)
+    return [f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()]
 
 
 def print_arms(story: Story, console: Console | None = None) -> None:

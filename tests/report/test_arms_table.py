@@ -33,8 +33,7 @@ def test_headings_mark_lower_and_remarks_name_the_control(story: Story) -> None:
     text = _printed(story)
     assert "mlev ↓" in text
     assert "miou ↓" not in text
-    assert "In recall no arm reaches 'centred Gaussian'" in text
-    assert "In miou" not in text
+    assert "No arm reaches 'centred Gaussian', which looks at no image, in recall." in text
     assert "Skipped 1: bad<x>.jpg: cut short" in text
 
 
