@@ -27,6 +27,7 @@ class PartWorld(Dataset):
     """
 
     name = "partworld"
+    version = "2"
 
     size: Annotated[int, Field(ge=32, le=1024)] = 64
     """Height and width of the images in pixels."""
@@ -55,7 +56,7 @@ class PartWorld(Dataset):
 
     def _load(self, split: Split, i: int) -> Sample:
         scene = _scenes(self, split)[i]
-        pixels, mask, parts, boxes = draw(scene, self._random(split, i, 1), self.size)
+        pixels, mask, parts, boxes = draw(scene, self._numbers(split, i, 1), self.size)
         classes = torch.tensor([thing.class_index for thing in scene.things])
         labels = torch.zeros(len(CLASSES), dtype=torch.bool)
         labels[classes] = True
@@ -63,7 +64,7 @@ class PartWorld(Dataset):
         truth = {"mask": torch.from_numpy(mask), "parts": torch.from_numpy(parts), "boxes": torch.from_numpy(boxes)}
         return Sample(f"{split}{i:06d}", image, labels, box_classes=classes, **truth)
 
-    def _random(self, split: Split, i: int, stream: int) -> np.random.Generator:
+    def _numbers(self, split: Split, i: int, stream: int) -> np.random.Generator:
         """Random numbers of one image: stream 0 lays it out, stream 1 draws it."""
         return np.random.default_rng([self.seed, _SPLITS[split], i, stream])
 
@@ -72,4 +73,4 @@ class PartWorld(Dataset):
 def _scenes(world: PartWorld, split: Split) -> tuple[Scene, ...]:
     """The layouts of a split: kept, since labels and images both need them."""
     count = world.train if split == "train" else world.val
-    return tuple(lay_out(world._random(split, i, 0), world.size, world.background_match) for i in range(count))
+    return tuple(lay_out(world._numbers(split, i, 0), world.size, world.background_match) for i in range(count))

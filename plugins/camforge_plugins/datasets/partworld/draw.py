@@ -50,14 +50,14 @@ def _warped(thing: Thing, size: int) -> Array:
     across = np.array([[cos, -sin * flip], [sin, cos * flip]])
     shift = np.array([thing.x - 0.5, thing.y - 0.5]) - across @ [middle, middle]
     matrix = np.column_stack([across, shift])
-    return cv2.warpAffine(template(thing.class_index, side), matrix, (size, size), flags=cv2.INTER_LINEAR)
+    return np.asarray(cv2.warpAffine(template(thing.class_index, side), matrix, (size, size), flags=cv2.INTER_LINEAR))
 
 
 def _paint(canvas: Array, thing: Thing, layers: Array, rng: np.random.Generator) -> None:
     """Blend one thing over the canvas (H, W, 3), in place."""
     alpha, head, tone, shade = (layers[..., i : i + 1] for i in range(4))
     body = _rgb(_BODY_HUE[thing.family] + rng.normal(0, 0.07), rng.uniform(0.3, 0.65), rng.uniform(0.55, 1))
-    part = _rgb(thing.class_index / 12, rng.uniform(0.85, 1), rng.uniform(0.85, 1))
+    part = _rgb(thing.class_index / 12 + rng.uniform(-0.05, 0.05), rng.uniform(0.8, 1), rng.uniform(0.8, 1))
     colour = (body - 0.5 * tone * body) * (alpha - head) + (part - 0.85 * tone * part) * head
     canvas *= 1 - alpha
     # both factors hold alpha: one of them is divided out
@@ -71,7 +71,7 @@ def _rgb(hue: float, saturation: float, value: float) -> Array:
 def _noise(rng: np.random.Generator, height: int, width: int, size: int) -> Array:
     """Gaussian noise of height x width cells, enlarged smoothly to (size, size)."""
     cells = rng.standard_normal((height, width), dtype=np.float32)
-    return cv2.resize(cells, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(cells, (size, size), interpolation=cv2.INTER_CUBIC))
 
 
 def _ground(kind: int, rng: np.random.Generator, size: int) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from camforge_plugins.datasets.partworld.layout import HEAD_AT, SIBLINGS
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 Field = Callable[[Array, Array], Array]
 
 EXTENT = 1.5  # a template covers [-EXTENT, EXTENT] half-lengths of the body in x and y
@@ -21,7 +22,7 @@ _FINER = 4  # templates are drawn this much larger and averaged down
 
 @lru_cache(maxsize=64)
 def template(class_index: int, side: int) -> Array:
-    """(side, side, 4): alpha, the head's alpha, tone (1: the second colour), shade x alpha (brightness, dark outlines)."""
+    """(side, side, 4): alpha, the head's alpha, tone (1: the second colour), alpha x shade (dark outlines)."""
     axis = (np.arange(side * _FINER, dtype=np.float32) + 0.5) / (side * _FINER) * 2 * EXTENT - EXTENT
     x, y = np.meshgrid(axis, axis)
     family = class_index // SIBLINGS
@@ -33,7 +34,7 @@ def template(class_index: int, side: int) -> Array:
     tone = np.where(head, pattern(hx, hy) > 0, tone & inside)
     shade = np.where(head, _shade(head, 0.1), _shade(inside, 0.35))
     layers = np.stack([inside | head, head, tone, shade * (inside | head)], axis=-1).astype(np.float32)
-    return cv2.resize(layers, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(layers, (side, side), interpolation=cv2.INTER_AREA))
 
 
 def _shade(mask: NDArray[np.bool_], roundness: float) -> Array:
@@ -109,14 +110,14 @@ def _spikes(x: Array, y: Array, count: int, depth: float) -> Array:
 
 _HEADS: tuple[tuple[Field, Field], ...] = (
     (_disc, lambda x, y: 0.22 - np.abs(np.hypot(x, y) - 0.5)),  # ring-fish
-    (_square, lambda x, y: np.sin(7.2 * x)),  # bar-fish
+    (_square, lambda x, _: np.sin(7.2 * x)),  # bar-fish
     (_star, lambda x, y: 0.22 - np.hypot(x, y)),  # star-fish
     (_disc, lambda x, y: x * y),  # wheel-crate
     (_diamond, lambda x, y: 0.55 - np.abs(x) - np.abs(y)),  # frame-crate
-    (_arrow, lambda x, y: np.sin(8 * x + 1.5)),  # arrow-crate
+    (_arrow, lambda x, _: np.sin(8 * x + 1.5)),  # arrow-crate
     (_square, lambda x, y: np.sin(5.4 * x) * np.sin(5.4 * y)),  # checker-kite
     (_gear, lambda x, y: 0.42 - np.hypot(x, y)),  # gear-kite
-    (_diamond, lambda x, y: y),  # gem-kite
+    (_diamond, lambda _, y: y),  # gem-kite
     (_disc, lambda x, y: np.cos(3 * np.arctan2(y, x))),  # fan-snake
     (_arrow, lambda x, y: 0.5 * np.minimum(x + 0.45, (0.9 - x) * 0.6 - np.abs(y))),  # wedge-snake
     (_cross, lambda x, y: 0.3 - np.maximum(np.abs(x), np.abs(y))),  # cross-snake
