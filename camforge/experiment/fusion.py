@@ -29,7 +29,7 @@ class Stacker:
     def fused(self, places: list[int], labels: Tensor, size: tuple[int, int]) -> Maps:
         """labels (B, C) bool of the images at ``places`` -> one map (P, H, W) per image and class of its label."""
         whole = any(fuser.targets == "all" for fuser in self.arm.fusers)
-        maps = self._stack(places, torch.ones_like(labels) if whole else labels, labels, size)
+        maps = self.stack(places, torch.ones_like(labels) if whole else labels, labels, size)
         for fuser in self.arm.fusers:
             maps = fuser(maps)
         maps = self._squeezed(maps)
@@ -38,7 +38,8 @@ class Stacker:
         values, images, classes, valid, outputs = (tensor[shown] for tensor in kept)
         return Maps(values, (), images, classes, valid, outputs, labels)
 
-    def _stack(self, places: list[int], pairs: Tensor, labels: Tensor, size: tuple[int, int]) -> Maps:
+    def stack(self, places: list[int], pairs: Tensor, labels: Tensor, size: tuple[int, int]) -> Maps:
+        """``pairs`` (B, C) bool -> values (P, V, branches, layers, H, W) before any fuser."""
         images, classes = pairs.nonzero(as_tuple=True)
         slots = self._slots().to(labels.device)[classes]
         outputs = torch.full_like(slots, -1)

@@ -25,7 +25,7 @@ _LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "p
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A finished experiment: its story, and the folder with results.json, manifest.json, report.html and gallery.png."""
+    """A finished experiment: its story, and the folder with results.json, manifest.json, report.html, gallery.png."""
 
     story: Story
     folder: Path

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.nn.functional import adaptive_avg_pool2d
+from torch import Tensor
 
 from camforge.experiment.controls import CONTROLS
+from camforge.experiment.fusion import Stacker
 from camforge.experiment.pipeline import Row
 from camforge.experiment.schema import Experiment
 from camforge.experiment.workshop import Bench
-from camforge.report.story import ArmStory, Curve, GalleryImage, Story, ViewStory
+from camforge.report.story import ArmStory, ClassMaps, Curve, GalleryImage, Story, ViewStory
 from camforge.training.images import Prepared
 from camforge.types import View
-
-MAP_SIDE = 112  # pixels of a gallery map: the page is one file
 
 
 def story(
@@ -64,16 +63,27 @@ def _gallery(rows: Sequence[Row], val: Prepared, count: int) -> tuple[GalleryIma
 def _picture(place: int, rows: Sequence[Row], val: Prepared) -> GalleryImage:
     sample = val.sample(place)
     size = (int(sample.image.shape[-2]), int(sample.image.shape[-1]))
-    small = min(MAP_SIDE, *size)
-    maps: dict[str, dict[int, torch.Tensor]] = {}
+    maps: dict[str, ClassMaps] = {}
+    before: dict[str, Mapping[str, ClassMaps]] = {}
     for row in rows:
         if row.stacker is None:
-            pattern = CONTROLS[row.name](*size)
-            maps[row.name] = {int(c): adaptive_avg_pool2d(pattern[None], small)[0] for c in sample.labels.nonzero()}
+            maps[row.name] = {int(c): CONTROLS[row.name](*size) for c in sample.labels.nonzero()}
         else:
             fused = row.stacker.fused([place], sample.labels[None], size)
-            shrunk = adaptive_avg_pool2d(fused.values, small)
-            maps[row.name] = {int(c): m for c, m in zip(fused.classes, shrunk, strict=True)}
+            maps[row.name] = {int(c): m for c, m in zip(fused.classes, fused.values, strict=True)}
+            before[row.name] = _before_fusion(row.stacker, place, sample.labels[None], size)
     return GalleryImage(
-        sample.id, sample.image, sample.labels, maps, sample.mask, sample.boxes, sample.box_classes
-    )  # fmt: skip
+        sample.id, sample.image, sample.labels, maps, sample.mask, sample.boxes, sample.box_classes, before
+    )
+
+
+def _before_fusion(stacker: Stacker, place: int, labels: Tensor, size: tuple[int, int]) -> dict[str, ClassMaps]:
+    """The map of every view and branch of an arm, its layers summed; nothing where there is only one."""
+    stack = stacker.stack([place], labels, labels, size)
+    parts: dict[str, dict[int, Tensor]] = {}
+    for pair, c in enumerate(stack.classes.tolist()):
+        for slot, v in enumerate(stacker.grouping.views_of(c)):
+            for branch, layers in enumerate(stack.values[pair, slot]):
+                name = stacker.grouping.views[v].name + (f", branch {branch + 1}" if stack.values.shape[2] > 1 else "")
+                parts.setdefault(name, {})[c] = layers.sum(0)
+    return dict(parts) if len(parts) > 1 else {}

@@ -43,7 +43,7 @@ def stacker() -> Stacker:
 
 def test_every_entry_of_the_stack_is_the_map_of_its_view_branch_and_layer(stacker: Stacker) -> None:
     places = [2, 0]
-    maps = stacker._stack(places, LABELS[places], LABELS[places], SIZE)
+    maps = stacker.stack(places, LABELS[places], LABELS[places], SIZE)
     assert maps.axes == ("view", "branch", "layer")
     assert list(zip(maps.images.tolist(), maps.classes.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 0), (1, 1)]
     for pair, (image, c) in enumerate(zip(maps.images.tolist(), maps.classes.tolist(), strict=True)):
@@ -73,6 +73,6 @@ def test_fusers_reduce_axis_by_axis(stacker: Stacker) -> None:
     fusers = tuple(Mean(axis=axis, normalise="none") for axis in ("layer", "branch", "view"))  # type: ignore[arg-type]
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=fusers)
     fused: Maps = Stacker("arm", arm, GROUPING, stacker.extracted).fused([0], LABELS[:1], SIZE)
-    whole = stacker._stack([0], LABELS[:1], LABELS[:1], SIZE)
+    whole = stacker.stack([0], LABELS[:1], LABELS[:1], SIZE)
     cat, dog = whole.values[0].mean((0, 1, 2)), whole.values[1, :2].mean((0, 1, 2))  # dog has two views
     torch.testing.assert_close(fused.values, torch.stack([cat, dog]))
