@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from camforge.host.damage import outlive_damage
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from camforge.experiment.run import run
     from camforge.explanation import explain
     from camforge.host.registry import build
+
+outlive_damage()  # before torch and pydantic are imported: they would die of another distribution's damage
 
 _PUBLIC = {
     "run": "camforge.experiment.run",
@@ -18,7 +22,7 @@ _PUBLIC = {
     "CamForgeError": "camforge.types",
 }
 
-__all__ = ["CamForgeError", "__version__", "build", "explain", "run"]  # noqa: F822  (loaded when first asked for)
+__all__ = ["CamForgeError", "__version__", "build", "explain", "run"]
 
 
 def __getattr__(name: str) -> Any:

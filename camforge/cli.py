@@ -133,13 +133,14 @@ def show(name: Annotated[str, typer.Argument(help="A name, or kind:name.", show_
 
 @plugins.command()
 def check(
+    distributions: Annotated[list[str] | None, typer.Argument(help="Only these.", show_default="all")] = None,
     seconds: Annotated[float, typer.Option(help="How long one plugin may take to load.")] = 60.0,
 ) -> None:
     """Load each plugin in a process of its own; exit code 1 where one does not work."""
     from camforge.host.checkup import check_all
 
     wrong = 0
-    for verdict in check_all(seconds):
+    for verdict in check_all(seconds, distributions or ()):
         wrong += bool(verdict.wrong)
         what = "; ".join([*verdict.wrong, *([f"gives {', '.join(verdict.gives)}"] if verdict.gives else [])])
         typer.echo(f"{'WRONG' if verdict.wrong else 'ok':5} {verdict.distribution}:{verdict.entry}: {what}")

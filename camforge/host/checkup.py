@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from camforge.host.discovery import Declared, SetAside, declared, load
 from camforge.host.registry import Registry
+from camforge.types import CamForgeError
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,13 @@ class Verdict:
     wrong: tuple[str, ...]
 
 
-def check_all(seconds: float, at_once: int = 2) -> Iterator[Verdict]:
-    """A verdict for every entry point, in the order of their names; a name can be taken only once."""
+def check_all(seconds: float, only: Collection[str] = (), at_once: int = 2) -> Iterator[Verdict]:
+    """A verdict for every entry point, or for those of the distributions ``only``; a name can be taken only once."""
     entries, aside = declared()
+    if unknown := set(only) - {e.distribution for e in entries} - {a.distribution for a in aside}:
+        raise CamForgeError(f"no installed distribution {', '.join(sorted(unknown))} has a plugin")
+    entries = [entry for entry in entries if not only or entry.distribution in only]
+    aside = [gone for gone in aside if not only or gone.distribution in only]
     for gone in aside:
         yield Verdict(gone.distribution, gone.entry, (), (f"{gone.step}: {gone.reason}",))
     taken: dict[str, str] = {}

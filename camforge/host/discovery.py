@@ -17,6 +17,7 @@ import pluggy
 from entrypoints import EntryPoint
 
 from camforge.host import hookspecs
+from camforge.host.damage import entry_points_of
 from camforge.interfaces import KINDS
 
 GROUP = "camforge"
@@ -90,7 +91,7 @@ def load(entry: Declared) -> list[Offer] | SetAside:
     """Import one entry point and ask its hooks."""
     step = "import"
     try:
-        with _time_limit(float(os.environ.get("CAMFORGE_PLUGIN_SECONDS", SECONDS))):
+        with _time_limit(_seconds(entry)):
             module = EntryPoint.from_string(entry.target, entry.name).load()
             step = "hooks"
             return _offers(module, entry)
@@ -110,12 +111,12 @@ def _walk(aside: list[SetAside]) -> Iterator[Declared]:
             if _normal(name) in seen:  # an older copy further down the path
                 continue
             seen |= {_normal(name)} - {"?"}
-            for entry in dist.entry_points:
+            for entry in entry_points_of(dist):
                 if entry.group == GROUP:
                     yield Declared(entry.name, entry.value, name, dist.version)
         except Exception as error:
             if _is_ours(dist):
-                aside.append(SetAside("?", name, "entry_points.txt", f"{type(error).__name__}: {error}"))
+                aside.append(SetAside("?", name, "entry_points.txt", f"no lines 'name = module' ({error})"))
 
 
 def _normal(name: str) -> str:
@@ -154,10 +155,15 @@ def _offers(module: Any, entry: Declared) -> list[Offer]:
     return offers
 
 
+def _seconds(entry: Declared) -> float:
+    """How long an entry point may take; CamForge's own import torch and its kin, and are trusted."""
+    return 0.0 if entry.distribution == GROUP else float(os.environ.get("CAMFORGE_PLUGIN_SECONDS", SECONDS))
+
+
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise _TooLong inside the block. Only a main thread on a system with alarms can be stopped like this."""
-    if threading.current_thread() is not threading.main_thread() or os.name != "posix":
+    """Raise _TooLong inside the block; 0: never. Only a main thread where there are alarms can be stopped so."""
+    if not seconds or threading.current_thread() is not threading.main_thread() or os.name != "posix":
         yield
         return
 
