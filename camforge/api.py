@@ -15,6 +15,7 @@ from camforge.interfaces import (
     Layers,
     Learner,
     Metric,
+    Percentile,
     Plateau,
     Plugin,
     RerunExtractor,
@@ -45,7 +46,7 @@ VERSION = "1.0"
 __all__ = [
     "IGNORED", "VERSION", "Axis", "Backbone", "Batch", "CamForgeError", "Capture", "Dataset", "Evidence", "Extractor",
     "Fuser", "GradientExtractor", "Grouper", "Grouping", "ImageSet", "LayerExtractor", "LayerMerge", "Layers",
-    "Learner", "LinearHead", "Maps", "Metric", "Needs", "Network", "Plateau", "Plugin", "Probe", "RerunExtractor",
-    "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "View", "Workshop", "hookimpl", "max_normalise",
-    "merge_layers", "minmax_normalise", "resize", "seed_mask", "spatial_mean", "stages_of", "truncate",
+    "Learner", "LinearHead", "Maps", "Metric", "Needs", "Network", "Percentile", "Plateau", "Plugin", "Probe",
+    "RerunExtractor", "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "View", "Workshop", "hookimpl",
+    "max_normalise", "merge_layers", "minmax_normalise", "resize", "seed_mask", "spatial_mean", "stages_of", "truncate",
 ]  # fmt: skip

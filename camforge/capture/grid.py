@@ -24,14 +24,22 @@ class Grids:
 
     def __call__(self, values: Tensor, path: str) -> Tensor:
         """Raises CamForgeError where the values have no spatial extent that fits the image."""
+        found = self.find(values, path)
+        if found is None:
+            shape, image = tuple(values.shape), "x".join(map(str, self._image))
+            raise CamForgeError(f"layer {path!r} returns {shape}, no grid of the aspect of {image}: name another layer")
+        return found
+
+    def find(self, values: Tensor, path: str) -> Tensor | None:
+        """The same, or None where there is no grid."""
         values = values if values.dtype.itemsize >= 4 else values.float()
         if values.dim() == 3 and len(self._image) == 2:
             return self._from_tokens(values)
         if values.dim() != len(self._image) + 2:
-            raise CamForgeError(
-                f"layer {path!r} returns shape {tuple(values.shape)}, which has no spatial extent: name a shallower one"
-            )
-        return values.movedim(-1, 1) if self.channel_axis(values.shape, path) == -1 else values
+            return None
+        if self.channel_axis(values.shape, path) == 1:
+            return values
+        return values.movedim(-1, 1) if self._misfit(values.shape[1:-1]) < 1 else None
 
     def channel_axis(self, shape: torch.Size, path: str) -> int:
         """1 for (B, C, h, w), -1 for (B, h, w, C) and tokens (B, N, C)."""
@@ -56,7 +64,7 @@ class Grids:
         (*_, h, w), (*_, height, width) = grid, self._image
         return abs(h * width - w * height) / max(height, width)
 
-    def _from_tokens(self, tokens: Tensor) -> Tensor:
+    def _from_tokens(self, tokens: Tensor) -> Tensor | None:
         batch, count, channels = tokens.shape
         height, width = self._image
         found: list[tuple[float, int, int]] = []
@@ -66,6 +74,4 @@ class Grids:
                 grid = (h, (count - extra) // h)
                 found.append((self._misfit(grid) + 0.01 * extra, *grid))
         misfit, h, w = min(found, default=(1.0, 0, 0))
-        if misfit >= 1:
-            raise CamForgeError(f"{count} tokens do not form a grid of the image's aspect {height}x{width}")
-        return tokens[:, count - h * w :].transpose(1, 2).reshape(batch, channels, h, w)
+        return None if misfit >= 1 else tokens[:, count - h * w :].transpose(1, 2).reshape(batch, channels, h, w)

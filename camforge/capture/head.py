@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from camforge.capture.recording import Taken
 
 _LINEAR = re.compile(
-    r"(Addmm|Mm|View|UnsafeView|ReshapeAlias|Mean|AdaptiveAvgPool|AvgPool|T|Clone|Squeeze|ToCopy|Transpose)(\dD)?Backward\d"
+    r"(Addmm|Mm|View|UnsafeView|ReshapeAlias|Mean|AdaptiveAvgPool|AvgPool|T|Clone|AsStrided|Squeeze|ToCopy|Transpose)(\dD)?Backward\d"
 )
 
 

@@ -15,8 +15,9 @@ from camforge.capture.augment import brought_back, merged, scaled, with_mirrored
 from camforge.capture.captured import Capture, Needs, Score
 from camforge.capture.forward import Runner, Select, run_forward, wide
 from camforge.capture.lending import lent
-from camforge.capture.pairs import Tables, capture_rank
+from camforge.capture.pairs import capture_rank
 from camforge.capture.probe import Probe, unwrap
+from camforge.capture.rerun import Kept
 from camforge.capture.targets import Rank, Target, Targets, ranks, target_lists
 
 
@@ -120,13 +121,13 @@ def _run(runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker]
     forward = run_forward(runner, inputs, reduce(or_, groups.values(), Needs()))
     lists = target_lists(targets, forward.logits)
     todo = ranks(lists, forward.logits.device)
-    tables: Tables = {}
+    kept = Kept()
     last = (todo[-1], list(groups)[-1] if groups else None)
     made: list[list[list[Tensor]]] = []
     with torch.set_grad_enabled(runner.create_graph):
         for rank in todo:
             captures = {
-                score: capture_rank(forward, group, rank, inputs, tables, keep=(rank, score) != last)
+                score: capture_rank(forward, group, rank, inputs, kept, keep=(rank, score) != last)
                 for score, group in groups.items()
             }
             made.append([e.extract(captures[one.score]) for e, one in zip(extractors, needs, strict=True)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,15 +11,13 @@ from torch import Tensor
 
 from camforge.capture.captured import Capture, Needs, Selected, pick
 from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
-from camforge.capture.rerun import Rerun
+from camforge.capture.rerun import Kept, Rerun
 from camforge.capture.targets import Rank
 from camforge.types import CamForgeError
 
-Tables = dict[Hashable, dict[int, Tensor]]
-
 
 def capture_rank(
-    forward: Forward, needs: Needs, rank: Rank, inputs: tuple[Any, ...], tables: Tables, keep: bool
+    forward: Forward, needs: Needs, rank: Rank, inputs: tuple[Any, ...], kept: Kept, keep: bool
 ) -> Capture:
     """The pairs of one rank. ``keep``: autograd's graph is still needed for another rank or score."""
     runner, images = forward.runner, rank.images
@@ -39,7 +36,7 @@ def capture_rank(
         input_gradients=derived.input_gradients,
         head=forward.head,
         grids=forward.grids,
-        rerun=Rerun(runner, inputs, images, tables, partial(_again, runner, needs, rank)),
+        rerun=Rerun(runner, inputs, images, partial(_again, runner, needs, rank), kept),
     )
 
 
@@ -92,12 +89,13 @@ def _curvature(forward: Forward, name: str, gradient: Tensor) -> Tensor:
     if not gradient.requires_grad:
         return torch.zeros_like(gradient)
     edges: list[Any] = [taken.edge]
-    direction, create = taken.value.detach(), forward.runner.create_graph
-    (found,) = torch.autograd.grad(gradient, edges, direction, retain_graph=True, create_graph=create, allow_unused=True)
+    along = taken.value.detach()
+    create = forward.runner.create_graph
+    found = torch.autograd.grad(gradient, edges, along, retain_graph=True, create_graph=create, allow_unused=True)[0]
     return torch.zeros_like(gradient) if found is None else found
 
 
 def _again(runner: Runner, needs: Needs, rank: Rank, inputs: tuple[Any, ...]) -> Capture:
     """The same pairs on other images, one image per pair."""
     same = replace(rank, images=torch.arange(len(rank.chosen), device=rank.images.device))
-    return capture_rank(run_forward(runner, inputs, needs), needs, same, inputs, {}, keep=False)
+    return capture_rank(run_forward(runner, inputs, needs), needs, same, inputs, Kept(), keep=False)

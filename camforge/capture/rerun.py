@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,84 +14,102 @@ from camforge.capture.captured import Capture
 from camforge.capture.forward import Runner
 from camforge.capture.tail import Tail
 
-Make = Callable[[int, int, int], Tensor]
+Make = Callable[[int, int], Tensor]
 Change = Callable[[Tensor, int, int], Tensor]
+
+
+@dataclass
+class Kept:
+    """What one pass keeps for the targets still to come.
+
+    tables  key -> image -> (rows, K);  tails  layer -> what lies behind it
+    bytes   where the network is entered -> the largest output of a module per row
+    """
+
+    tables: dict[Hashable, dict[int, Tensor]] = field(default_factory=dict)
+    tails: dict[str, Tail] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Rerun:
-    """What gradient-free extractors use. Tables of logits are kept for the pass: other targets of an image reuse them.
+    """What extractors that run the network again use.
 
     inputs     the model's inputs, B images;  images (P,) int64, the pairs' images
-    tables     what was run so far: key -> image -> (rows, K)
-    recapture  the pass itself, for the same pairs on other images
+    recapture  the pass itself, for the same pairs on other inputs
     """
 
     runner: Runner
     inputs: tuple[Any, ...]
     images: Tensor
-    tables: dict[Hashable, dict[int, Tensor]]
     recapture: Callable[[tuple[Any, ...]], Capture]
+    kept: Kept
 
     def again(self, images: Tensor) -> Capture:
         """One more forward and backward for the same pairs and needs on other images (P, 3, H, W)."""
-        return self.recapture((images, *_rows(self.inputs[1:], self.images, self.inputs[0].shape[0])))
+        return self.recapture((images, *self._others(self.images)))
 
-    def logits(self, key: Hashable, rows: int, make: Make, max_memory: int) -> Tensor:
-        """Logits (P, rows, K) of ``rows`` variants of each pair's image.
+    def table(self, key: Hashable, make: Callable[[int], Tensor]) -> Tensor:
+        """(P, rows, K): ``make(pair)`` gives (rows, K) of an image; its other targets find them again under ``key``."""
+        done = self.kept.tables.setdefault(key, {})
+        for pair, image in enumerate(self.images.tolist()):
+            if image not in done:
+                with torch.no_grad():
+                    done[image] = make(pair)
+        return torch.stack([done[image] for image in self.images.tolist()])
 
-        make        ``make(pair, start, stop)`` gives some of the variants, (m, 3, H, W)
+    def logits(self, pair: int, rows: int, make: Make, max_memory: int) -> Tensor:
+        """(rows, K) of variants of a pair's image; ``make(start, stop)`` gives some of them, (m, 3, H, W).
+
         max_memory  MiB that a chunk of rows may take; a chunk is halved and tried again when memory runs out
         """
+        image = self.images[pair : pair + 1]
 
-        def run(pair: int, start: int, stop: int) -> Tensor:
-            image = self.images[pair : pair + 1].expand(stop - start)
-            others = _rows(self.inputs[1:], image, self.inputs[0].shape[0])
-            return self.runner.logits((self.runner.laid_out(make(pair, start, stop)), *others))
+        def run(start: int, stop: int) -> Tensor:
+            others = self._others(image.expand(stop - start))
+            return self.runner.logits((self.runner.laid_out(make(start, stop)), *others))
 
-        return self._table(key, rows, run, max_memory)
+        return self._in_chunks("", rows, run, max_memory)
 
-    def logits_behind(self, layer: str, key: Hashable, rows: int, change: Change, max_memory: int) -> Tensor:
-        """Logits (P, rows, K) where the layer returns other values.
+    def logits_behind(self, layer: str, pair: int, rows: int, change: Change, max_memory: int) -> Tensor:
+        """(rows, K) where the layer returns other values for a pair's image.
 
-        ``change(value, start, stop)`` makes (m, …) of them from what the layer returned for the image, (1, …).
+        ``change(value, start, stop)`` makes (m, …) of them from what the layer returned, (1, …) in its own layout.
         """
-        tails: list[Tail] = []
+        if layer not in self.kept.tails:
+            self.kept.tails[layer] = Tail.of(self.runner, layer, self.inputs)
+        tail, image = self.kept.tails[layer], int(self.images[pair])
+        return self._in_chunks(
+            layer, rows, lambda start, stop: tail.logits(image, change(tail.value_of(image), start, stop)), max_memory
+        )
 
-        def run(pair: int, start: int, stop: int) -> Tensor:
-            if not tails:
-                tails.append(Tail.of(self.runner, layer, self.inputs))
-            image = int(self.images[pair])
-            return tails[0].logits(image, change(tails[0].value_of(image), start, stop))
+    def _in_chunks(self, entry: str, rows: int, run: Callable[[int, int], Tensor], max_memory: int) -> Tensor:
+        done = []
+        if entry not in self.kept.bytes:
+            with _largest_output(self.runner.probe.model) as largest:
+                done.append(run(0, 1))
+            self.kept.bytes[entry] = max(1, 4 * largest[0])  # input, output, workspace, a skip
+        size = max(1, (max_memory << 20) // self.kept.bytes[entry])
+        return torch.cat([*done, *in_chunks(len(done), rows, size, run)])
 
-        return self._table((key, layer), rows, run, max_memory)
-
-    def _table(self, key: Hashable, rows: int, run: Callable[[int, int, int], Tensor], max_memory: int) -> Tensor:
-        """Fill in the images that were not run yet and give (P, rows, K)."""
-        done = self.tables.setdefault(key, {})
-        with torch.no_grad():
-            for pair, image in enumerate(self.images.tolist()):
-                if image not in done:
-                    with _measuring(self.runner.probe.model) as taken:
-                        first = run(pair, 0, 1)
-                    size = max(1, (max_memory << 20) // max(1, 4 * taken[0]))  # input, output, workspace, a skip
-                    rest = in_chunks(1, rows, size, lambda start, stop, pair=pair: run(pair, start, stop))  # type: ignore[misc]
-                    done[image] = torch.cat([first, *rest])
-        return torch.stack([done[image] for image in self.images.tolist()])
+    def _others(self, images: Tensor) -> tuple[Any, ...]:
+        """The rows of the inputs beside the images; one that has no row per image is given as it is."""
+        count = self.inputs[0].shape[:1]
+        return tuple(x[images] if isinstance(x, Tensor) and x.shape[:1] == count else x for x in self.inputs[1:])
 
 
 def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], Tensor]) -> Iterator[Tensor]:
     """``run(start, stop)`` over [first, last), ``size`` at a time; half as many from where memory ran out."""
     start = first
     while start < last:
-        stop = min(start + size, last)
+        stop, part = min(start + size, last), None
         try:
             part = run(start, stop)
         except (RuntimeError, MemoryError) as error:
             if stop - start == 1 or not _out_of_memory(error):
                 raise
-            part, size = None, (stop - start) // 2
-        if part is None:
+        if part is None:  # outside of the handler, whose traceback holds the tensors that filled the memory
+            size = (stop - start) // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         else:
@@ -104,13 +122,8 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def _rows(others: tuple[Any, ...], images: Tensor, count: int) -> tuple[Any, ...]:
-    """The rows of the inputs beside the images; one that has no row per image is given as it is."""
-    return tuple(x[images] if isinstance(x, Tensor) and x.dim() and x.shape[0] == count else x for x in others)
-
-
 @contextmanager
-def _measuring(model: nn.Module) -> Iterator[list[int]]:
+def _largest_output(model: nn.Module) -> Iterator[list[int]]:
     """[bytes of the largest output of any module] of what runs inside the ``with`` block."""
     largest = [0]
 

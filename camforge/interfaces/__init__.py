@@ -9,6 +9,7 @@ from camforge.interfaces.extractor import (
     LayerExtractor,
     LayerMerge,
     Layers,
+    Percentile,
     RerunExtractor,
     Truncation,
     spatial_mean,
@@ -24,6 +25,6 @@ KINDS: dict[str, type[Plugin]] = {
 
 __all__ = [
     "KINDS", "Axis", "Backbone", "Dataset", "Extractor", "Fuser", "GradientExtractor", "Grouper", "LayerExtractor",
-    "LayerMerge", "Layers", "Learner", "Metric", "Plateau", "Plugin", "RerunExtractor", "Split", "Trainer",
+    "LayerMerge", "Layers", "Learner", "Metric", "Percentile", "Plateau", "Plugin", "RerunExtractor", "Split", "Trainer",
     "Truncation", "Workshop", "spatial_mean",
 ]

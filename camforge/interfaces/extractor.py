@@ -14,6 +14,7 @@ from camforge.maps import merge_layers, truncate
 
 Layers = Literal["last", "stages"] | tuple[str, ...]
 LayerMerge = Literal["sum", "max", "tanh_max"]
+Percentile = Annotated[float, Field(ge=0, lt=100)]
 Scale = Annotated[float, Field(gt=0, le=8)]
 
 
@@ -74,14 +75,17 @@ class LayerExtractor(Extractor, ABC):
         """The map (P, h, w) of one layer, a key of ``capture.activations``."""
 
     def extract(self, capture: Capture) -> list[Tensor]:
-        maps = [self.layer_map(capture, layer) for layer in capture.resolve(self.layers)]
+        return self.merged([self.layer_map(capture, layer) for layer in capture.resolve(self.layers)])
+
+    def merged(self, maps: list[Tensor]) -> list[Tensor]:
+        """The layers' maps, as one where ``merge`` says so."""
         return maps if self.merge is None else [merge_layers(maps, self.merge)]
 
 
 class Truncation(Plugin, ABC):
     """The options of LT truncation, for whatever reads gradients (003 eq. 9-11)."""
 
-    truncate: Annotated[float, Field(ge=0, lt=100)] | None = None
+    truncate: Percentile | None = None
     """Keep a gradient where it reaches this percentile of its map's positive values; None keeps all of them."""
     truncate_over: Literal["channel", "layer"] = "channel"
     """Take the percentile over each channel, or over the whole layer."""
@@ -121,14 +125,17 @@ class GradientExtractor(Truncation, LayerExtractor, ABC):
 class RerunExtractor(LayerExtractor, ABC):
     """An extractor that runs the network again: ``capture.rerun`` in chunks within ``max_memory``.
 
-    class Occlusion(RerunExtractor):
-        \"""How much of the score each channel's own map keeps.\"""
-        name = "kept"
+    class Dimmed(RerunExtractor):
+        \"""The activation's mean, times what the score loses when the image is dimmed.\"""
+        name = "dimmed"
 
         def layer_map(self, capture, layer):
-            activations = capture.activations[layer]
-            logits = capture.rerun.logits(self.key(layer), activations.shape[1], make_variant, self.max_memory)
-            return (capture.scores(logits)[..., None, None] * activations).sum(1)
+            def run(pair):
+                dim = capture.inputs[pair : pair + 1] / 2
+                return capture.rerun.logits(pair, 1, lambda start, stop: dim, self.max_memory)
+
+            lost = capture.scores(capture.logits) - capture.scores(capture.rerun.table(self.key(layer), run))[:, 0]
+            return lost[:, None, None] * capture.activations[layer].mean(1)
     """
 
     max_memory: Annotated[int, Field(ge=1)] = 512
@@ -145,6 +152,6 @@ def spatial_mean(values: Tensor) -> Tensor:
 
 
 __all__ = [
-    "Extractor", "GradientExtractor", "LayerExtractor", "LayerMerge", "Layers", "RerunExtractor", "Truncation",
-    "spatial_mean",
+    "Extractor", "GradientExtractor", "LayerExtractor", "LayerMerge", "Layers", "Percentile", "RerunExtractor",
+    "Truncation", "spatial_mean",
 ]  # fmt: skip

@@ -1,12 +1,39 @@
 """Built-in extractors."""
 
 from camforge.api import Extractor, hookimpl
+from camforge_plugins.extractors.ablationcam import AblationCAM
 from camforge_plugins.extractors.cam import CAM
+from camforge_plugins.extractors.ccam import CCAM
+from camforge_plugins.extractors.eigencam import EigenCAM
+from camforge_plugins.extractors.eigengradcam import EigenGradCAM
+from camforge_plugins.extractors.elementwise import ElementWiseGradCAM
+from camforge_plugins.extractors.fem import FEM
+from camforge_plugins.extractors.finercam import FinerCAM
+from camforge_plugins.extractors.fullgrad import FullGrad
 from camforge_plugins.extractors.gradcam import GradCAM
+from camforge_plugins.extractors.gradcampp import GradCAMPlusPlus
+from camforge_plugins.extractors.hirescam import HiResCAM
+from camforge_plugins.extractors.iscam import ISCAM
+from camforge_plugins.extractors.kpcacam import KPCACAM
 from camforge_plugins.extractors.layercam import LayerCAM
+from camforge_plugins.extractors.legrad import LeGrad
+from camforge_plugins.extractors.ltfullgrad import LTFullGrad
+from camforge_plugins.extractors.ltgradcam import LTGradCAM
+from camforge_plugins.extractors.ltlayercam import LTLayerCAM
+from camforge_plugins.extractors.random_map import RandomMap
+from camforge_plugins.extractors.refinecam import RefineCAM
+from camforge_plugins.extractors.scorecam import ScoreCAM
+from camforge_plugins.extractors.shapleycam import ShapleyCAM
+from camforge_plugins.extractors.smoothgradcampp import SmoothGradCAMPlusPlus
+from camforge_plugins.extractors.sscam import SSCAM
+from camforge_plugins.extractors.xgradcam import XGradCAM
 
 
 @hookimpl
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
-    return [CAM, GradCAM, LayerCAM]
+    return [
+        AblationCAM, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM, FEM, FinerCAM, FullGrad, GradCAM,
+        GradCAMPlusPlus, HiResCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, RandomMap,
+        RefineCAM, ScoreCAM, ShapleyCAM, SmoothGradCAMPlusPlus, SSCAM, XGradCAM,
+    ]  # fmt: skip

@@ -1,0 +1,45 @@
+"""Ablation-CAM."""
+
+import torch
+from torch import Tensor
+
+from camforge.api import Capture, LinearHead, RerunExtractor
+
+
+class AblationCAM(RerunExtractor):
+    """Ablation-CAM: ReLU(sum_k w_k A_k), w_k = (y - y_k) / y (Desai and Ramaswamy 2020, eq. 3-4).
+
+    y_k is the score without channel k.
+    Only what lies behind the layer is run again; behind global average pooling and one linear layer nothing is:
+    there y_k = y - weight_k * mean(A_k).
+    """
+
+    name = "ablationcam"
+
+    def layer_map(self, capture: Capture, layer: str) -> Tensor:
+        activations, head = capture.activations[layer], capture.head
+
+        def change(value: Tensor, start: int, stop: int) -> Tensor:
+            return drop(value, start, stop, capture.grids.channel_axis(value.shape, layer))
+
+        def ablated(pair: int) -> Tensor:
+            if head is not None and head.layer == layer:
+                return without_each(activations[pair], capture.logits[pair], head)
+            return capture.rerun.logits_behind(layer, pair, activations.shape[1], change, self.max_memory)
+
+        whole, without = capture.scores(capture.logits), capture.scores(capture.rerun.table(self.key(layer), ablated))
+        weights = (whole[:, None] - without) / whole[:, None]
+        return torch.einsum("pc,pc...->p...", weights, activations).relu()
+
+
+def without_each(channels: Tensor, logits: Tensor, head: LinearHead) -> Tensor:
+    """(C, h, w) and logits (K,) of one image -> (C, K): the logits without each channel, in closed form."""
+    return logits - (head.weight * channels.flatten(1).mean(1)).T
+
+
+def drop(value: Tensor, start: int, stop: int, axis: int) -> Tensor:
+    """(1, …) -> (stop - start, …): copies of a value, the k-th without channel start + k."""
+    values = value.repeat(stop - start, *(1,) * (value.dim() - 1))
+    rows = torch.arange(stop - start, device=value.device)
+    values.movedim(axis, 1)[rows, start + rows] = 0
+    return values

@@ -1,0 +1,26 @@
+"""Refine-CAM."""
+
+from torch import Tensor
+
+from camforge.api import Capture, Extractor, Needs, Probe, minmax_normalise, resize
+from camforge_plugins.extractors.gradcampp import GradCAMPlusPlus
+
+
+class RefineCAM(Extractor):
+    """Refine-CAM: the product of several layers' maps, each scaled to [0, 1] and upsampled (Domeniconi et al. 2026)."""
+
+    name = "refinecam"
+
+    base: Extractor = GradCAMPlusPlus(layers="stages")
+    """The extractor whose layers are multiplied; it must leave them unmerged."""
+
+    def needs(self, probe: Probe) -> Needs:
+        return self.base.needs(probe)
+
+    def extract(self, capture: Capture) -> list[Tensor]:
+        maps = self.base.extract(capture)
+        size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
+        product = maps[0].new_ones(maps[0].shape[0], *size)
+        for values in maps:
+            product = product * resize(minmax_normalise(values.relu(), len(size)), size)
+        return [product]
