@@ -19,6 +19,15 @@ def test_none_is_the_ungrouped_view(desk):
     assert [(v.outputs, v.assignment, v.level) for v in grouping.views] == [(CLASSES, (0, 1, 2, 3, 4), 0)]
 
 
+def test_none_can_leave_images_with_several_labels_out(desk):
+    labels = torch.tensor([[1, 0, 0, 0, 0], [1, 1, 0, 0, 0]], dtype=torch.bool)
+    (view,) = NoGrouping(exclusive=True).group(desk(CLASSES)).views
+    assert view.usable(labels).tolist() == [True, False]
+    assert NoGrouping().group(desk(CLASSES)).views[0].usable(labels).tolist() == [True, True]
+    assert NoGrouping(exclusive=True).check(CLASSES, labels)[0] == "exclusive: no image shows dog alone"
+    assert NoGrouping().check(CLASSES, labels) == []
+
+
 def test_levels_keep_their_names_and_order(desk):
     grouping = Given(groups=TWO_LEVELS).group(desk(CLASSES))
     ungrouped, fine, coarse = grouping.views

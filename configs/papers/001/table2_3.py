@@ -1,0 +1,42 @@
+"""Meng et al. 2020, hierarchical class grouping, Tables 2 and 3.
+
+The mIoU and mLEV beside other methods.
+The clusters come from ResNet-50 and serve VGG-16 as well. The row of CAM on VGG-16 needs a VGG with a pooled head.
+"""
+
+name = "001_table2_3"
+dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug")
+images = dict(size=224, fit="crop")
+
+_recipe = dict(epochs=100, batch_size=20, lr=1e-4, optimizer="adam", schedule="plateau")
+_resnet = dict(name="torchvision", arch="resnet50", weights="IMAGENET1K_V1")
+_vgg = dict(name="torchvision", arch="vgg16", weights="IMAGENET1K_V1")
+_cbam = dict(name="cbam", arch="resnet50", weights="IMAGENET1K_V1")
+_branches = dict(name="mean", axis="branch")
+_both = dict(name="max", axis="branch", normalise="max")
+_levels = dict(name="hierarchy", rest="image", reduce="max")
+
+
+def _single(backbone):
+    return dict(name="single", backbone=backbone, **_recipe)
+
+
+def _orthogonal(backbone):
+    return dict(name="two_branch_orthogonal", backbone=backbone, weight=1e-4, **_recipe)
+
+
+_clusters = dict(name="kmeans_hierarchy", sizes=[12, 8, 5], trainer=_single(_resnet))
+
+extractor = dict(name="gradcam")
+arms = {
+    "CAM, ResNet-50": dict(trainer=_single(_resnet), extractor=dict(name="cam")),
+    "Grad-CAM, ResNet-50": dict(trainer=_single(_resnet)),
+    "CBAM, ResNet-50": dict(trainer=_single(_cbam)),
+    "ours, ResNet-50": dict(grouper=_clusters, trainer=_orthogonal(_resnet), fusers=[_branches, _levels]),
+    "Grad-CAM, VGG-16": dict(trainer=_single(_vgg)),
+    "ACoL, VGG-16": dict(
+        trainer=dict(name="acol", backbone=_vgg, **_recipe), extractor=dict(name="cam"), fusers=[_both]
+    ),
+    "ours, VGG-16": dict(grouper=_clusters, trainer=_orthogonal(_vgg), fusers=[_branches, _levels]),
+}
+metrics = [dict(name="miou"), dict(name="mlev")]

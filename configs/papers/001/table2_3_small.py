@@ -1,0 +1,33 @@
+"""Meng et al. 2020, hierarchical class grouping, Tables 2 and 3.
+
+The mIoU and mLEV beside other methods, on PartWorld.
+CBAM is a ResNet-18 from random weights, since the small network has no blocks to put attention in.
+"""
+
+name = "001_table2_3_small"
+dataset = dict(name="partworld")
+images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+_recipe = dict(
+    backbone=dict(name="small"), optimizer="adamw", lr=0.01, head_lr=0.05, weight_decay=1e-3,
+    schedule="onecycle", epochs=8, batch_size=32,
+)  # fmt: skip
+_single = dict(name="single", **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
+_branches = dict(name="mean", axis="branch")
+_levels = dict(name="hierarchy", rest="image", reduce="max")
+_clusters = dict(name="kmeans_hierarchy", sizes=[7, 4], trainer=_single)
+_gentle = dict(_recipe, lr=2e-3, head_lr=5e-3)  # no batch norm in its classifiers: a rate of 0.01 kills them
+_acol = dict(name="acol", width=64, **_gentle)
+_cbam = dict(name="single", **dict(_recipe, backbone=dict(name="cbam", arch="resnet18"), lr=2e-3, head_lr=2e-3))
+
+trainer = _single
+extractor = dict(name="gradcam")
+arms = {
+    "CAM": dict(extractor=dict(name="cam")),
+    "Grad-CAM": dict(note="the positive part of CAM, behind a pooled linear head"),
+    "CBAM": dict(trainer=_cbam),
+    "ACoL": dict(trainer=_acol, extractor=dict(name="cam"), fusers=[dict(name="max", axis="branch", normalise="max")]),
+    "ours": dict(grouper=_clusters, trainer=_orthogonal, fusers=[_branches, _levels]),
+}
+metrics = [dict(name="miou"), dict(name="mlev"), dict(name="coverage")]

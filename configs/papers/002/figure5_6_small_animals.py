@@ -1,0 +1,31 @@
+"""Meng et al., representative class selection, Figures 5 and 6.
+
+The maps of every pair and of every layer, and their fusion, on six animals of PASCAL VOC.
+"""
+
+name = "002_figure5_6_small_animals"
+dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
+images = dict(size=224, fit="crop")
+
+_mobilenet = dict(
+    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+)
+_recipe = dict(backbone=_mobilenet, epochs=6, lr=1e-4, batch_size=20)
+_single = dict(name="single", **_recipe)
+_softmax = dict(_single, loss="softmax")
+_clusters = dict(name="false_positive_clusters", clusters=3, min_size=1, trainer=_softmax)
+_f = dict(name="mean", axis="view")
+_a = dict(name="product_with_last")
+_stages = dict(name="gradcam", layers="stages")
+_pair = dict(name="binary_pair", backbone=_mobilenet, lr=1e-4, batch_size=24, epochs=10)
+
+extractor = dict(name="gradcam")
+arms = {
+    "Grad-CAM": dict(trainer=_single, note="one network for all classes"),
+    "representatives": dict(
+        grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f], note="the page shows every pair's map too"
+    ),
+    "layers": dict(trainer=_single, extractor=_stages, fusers=[_a], note="the page shows every stage's map too"),
+}
+metrics = [dict(name="miou")]
+report = dict(images=60)

@@ -1,0 +1,34 @@
+"""Meng et al., representative class selection, Table 5.
+
+Other methods, on PartWorld.
+"""
+
+name = "002_table5_small"
+dataset = dict(name="partworld")
+images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+_recipe = dict(
+    backbone=dict(name="small"), optimizer="adamw", lr=0.01, head_lr=0.05, weight_decay=1e-3,
+    schedule="onecycle", epochs=8, batch_size=32,
+)  # fmt: skip
+_single = dict(name="single", **_recipe)
+_softmax = dict(_single, loss="softmax")
+_clusters = dict(name="false_positive_clusters", clusters=4, min_size=2, trainer=_softmax)
+_f = dict(name="mean", axis="view")
+_a = dict(name="product_with_last")
+_stages = dict(name="gradcam", layers="stages")
+_pair = dict(name="binary_pair", **dict(_recipe, schedule="constant", lr=3e-3, head_lr=1e-2, epochs=10))
+_acol = dict(name="acol", width=64, **dict(_recipe, lr=2e-3, head_lr=5e-3))  # its classifiers have no batch norm
+_cbam = dict(name="single", **dict(_recipe, backbone=dict(name="cbam", arch="resnet18"), lr=2e-3, head_lr=2e-3))
+
+trainer = _single
+extractor = dict(name="gradcam")
+arms = {
+    "CAM": dict(extractor=dict(name="cam")),
+    "Grad-CAM": dict(),
+    "ACoL": dict(trainer=_acol, extractor=dict(name="cam"), fusers=[dict(name="max", axis="branch", normalise="max")]),
+    "CBAM": dict(trainer=_cbam),
+    "ours without fusion": dict(grouper=_clusters, trainer=_pair, fusers=[_f]),
+    "ours": dict(grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f]),
+}
+metrics = [dict(name="miou"), dict(name="coverage")]

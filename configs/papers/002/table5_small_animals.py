@@ -1,0 +1,32 @@
+"""Meng et al., representative class selection, Table 5.
+
+Other methods, on six animals of PASCAL VOC.
+"""
+
+name = "002_table5_small_animals"
+dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
+images = dict(size=224, fit="crop")
+
+_mobilenet = dict(
+    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+)
+_recipe = dict(backbone=_mobilenet, epochs=6, lr=1e-4, batch_size=20)
+_single = dict(name="single", **_recipe)
+_softmax = dict(_single, loss="softmax")
+_clusters = dict(name="false_positive_clusters", clusters=3, min_size=1, trainer=_softmax)
+_f = dict(name="mean", axis="view")
+_a = dict(name="product_with_last")
+_stages = dict(name="gradcam", layers="stages")
+_pair = dict(name="binary_pair", backbone=_mobilenet, lr=1e-4, batch_size=24, epochs=10)
+_acol = dict(name="acol", width=256, **_recipe)
+
+trainer = _single
+extractor = dict(name="gradcam")
+arms = {
+    "CAM": dict(extractor=dict(name="cam")),
+    "Grad-CAM": dict(),
+    "ACoL": dict(trainer=_acol, extractor=dict(name="cam"), fusers=[dict(name="max", axis="branch", normalise="max")]),
+    "ours without fusion": dict(grouper=_clusters, trainer=_pair, fusers=[_f]),
+    "ours": dict(grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f]),
+}
+metrics = [dict(name="miou")]
