@@ -1,11 +1,16 @@
 """Built-in data sets."""
 
 from camforge.api import Dataset, hookimpl
+from camforge_plugins.datasets.coco import COCO
+from camforge_plugins.datasets.cub import CUB
+from camforge_plugins.datasets.image_folder import ImageFolder
+from camforge_plugins.datasets.ksdd2 import KSDD2
 from camforge_plugins.datasets.partworld import PartWorld
 from camforge_plugins.datasets.voc import VOC
+from camforge_plugins.datasets.wsol import WSOL
 
 
 @hookimpl
 def camforge_datasets() -> list[type[Dataset]]:
     """The classes of this folder."""
-    return [PartWorld, VOC]
+    return [COCO, CUB, ImageFolder, KSDD2, PartWorld, VOC, WSOL]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import torch
 from torch import Tensor
 
-from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Sample, Split
+from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split
 
-from .files import fingerprint, read_image, read_mask, refuse
+from .files import read_lines, read_mask, refuse
+from .listing import Box, Entry, Listing, Size, wrong_classes
+
+Corners = tuple[float, float, float, float]
 
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
@@ -21,21 +21,15 @@ CLASSES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """The objects of one image: (class name, x0, y0, x1, y1) with x1 and y1 exclusive."""
-
-    objects: tuple[tuple[str, float, float, float, float], ...]
-
-
 class VOC(Dataset):
     """PASCAL VOC 2012: JPEGImages, Annotations, SegmentationClass and ImageSets, as published.
 
     Image-level labels come from the annotations' objects. Images that show none of the picked classes are left out;
-    mask pixels of classes that were not picked count as background.
+    mask pixels of classes that were not picked count as background. Training images may lack a mask.
     """
 
     name = "voc"
+    version = "2"
     root: str
     """The folder VOC2012, or one that holds VOC2012 or VOCdevkit/VOC2012."""
     classes: tuple[str, ...] = CLASSES
@@ -43,42 +37,31 @@ class VOC(Dataset):
     train: str = "Segmentation/train"
     """The list of training images under ImageSets; SBD's 10,582 are usually in Segmentation/train_aug."""
     val: str = "Segmentation/val"
+    masks: str = "SegmentationClass"
+    """The folder of masks; those that come with SBD's list are usually in SegmentationClassAug."""
     difficult: bool = True
-    """Keep objects that are marked as difficult."""
+    """Keep objects that are marked as difficult, in labels and boxes."""
 
     def open(self, split: Split) -> ImageSet:
-        self._check_classes()
         folder = self._folder()
-        ids = self._listed(folder, self.train if split == "train" else self.val)
-        annotations, problems = self._annotations(folder, ids, masks=split == "val")
-        refuse(f"dataset 'voc' ({folder})", problems)
-        labels = {i: self._labels(annotations[i]) for i in ids}
-        ids = [i for i in ids if labels[i].any()]
-        if not ids:
-            raise CamForgeError(f"dataset 'voc' ({folder}): no image of {split} shows {', '.join(self.classes)}")
-        stacked = torch.stack([labels[i] for i in ids])
-        files = [folder / "JPEGImages" / f"{i}.jpg" for i in ids]
-        mark = fingerprint(
-            self.classes, self.difficult, ids, stacked.int().sum(0).tolist(), [annotations[i] for i in ids], files=files
-        )
-        return ImageSet(
-            self.classes,
-            tuple(ids),
-            stacked,
-            lambda i: self._load(folder, ids[i], annotations[ids[i]], stacked[i]),
-            mark,
-        )
-
-    def _check_classes(self) -> None:
-        problems = []
-        for name in self.classes:
-            near = difflib.get_close_matches(name, CLASSES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            if name not in CLASSES:
-                problems.append(f"unknown class {name!r}{hint} known: {', '.join(CLASSES)}")
-        if len(set(self.classes)) < len(self.classes) or not self.classes:
-            problems.append(f"classes must name each class once, got {list(self.classes)}")
-        refuse("dataset 'voc'", problems)
+        problems = wrong_classes(self.classes, CLASSES)
+        image_set = self.train if split == "train" else self.val
+        must_have_masks = split == "val" and image_set.startswith("Segmentation/")
+        entries: list[Entry] = []
+        for image_id in self._listed(folder, image_set):
+            try:
+                entries.append(self._entry(folder, image_id, must_have_masks))
+            except CamForgeError as error:
+                problems.append(str(error))
+        return Listing(
+            what=f"dataset 'voc' ({folder}, {image_set})",
+            classes=self.classes,
+            entries=entries,
+            problems=problems,
+            read_mask=self._mask,
+            options=(self.name, self.version, image_set, self.difficult),
+            every_class=split == "train",
+        ).image_set()
 
     def _folder(self) -> Path:
         tried = [Path(self.root), Path(self.root) / "VOC2012", Path(self.root) / "VOCdevkit" / "VOC2012"]
@@ -88,77 +71,65 @@ class VOC(Dataset):
         raise CamForgeError(f"dataset 'voc': no JPEGImages folder in {', '.join(map(str, tried))}")
 
     def _listed(self, folder: Path, image_set: str) -> list[str]:
+        """Image ids of a list: plain ids, ids with a flag (ImageSets/Main), or paths of images (lists made for SBD)."""
         path = folder / "ImageSets" / f"{image_set}.txt"
         if not path.is_file():
             known = sorted(str(p.relative_to(folder / "ImageSets"))[:-4] for p in folder.glob("ImageSets/*/*.txt"))
-            raise CamForgeError(f"dataset 'voc': there is no list {path}; known: {', '.join(known)}")
-        return [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+            raise CamForgeError(f"dataset 'voc': there is no list {path}; known: {', '.join(known) or 'none'}")
+        return [Path(line.split()[0]).stem for line in read_lines(path)]
 
-    def _annotations(self, folder: Path, ids: Sequence[str], masks: bool) -> tuple[dict[str, Annotation], list[str]]:
-        """Every image's annotation and all that is missing; training images may come without ``masks``."""
-        found: dict[str, Annotation] = {}
-        problems = []
-        for image in ids:
-            parts = [folder / "JPEGImages" / f"{image}.jpg"]
-            parts += [folder / "SegmentationClass" / f"{image}.png"] * masks
-            problems += [f"{part} is missing" for part in parts if not part.is_file()]
-            try:
-                found[image] = read_annotation(folder / "Annotations" / f"{image}.xml", self.difficult)
-            except CamForgeError as error:
-                problems.append(str(error))
-        return found, problems
-
-    def _labels(self, annotation: Annotation) -> Tensor:
-        shown = {name for name, *_ in annotation.objects}
-        return torch.tensor([name in shown for name in self.classes])
-
-    def _load(self, folder: Path, image_id: str, annotation: Annotation, labels: Tensor) -> Sample:
-        image = read_image(folder / "JPEGImages" / f"{image_id}.jpg")
-        height, width = image.shape[-2:]
-        mask_file = folder / "SegmentationClass" / f"{image_id}.png"
-        mask = self._renumbered(read_mask(mask_file, (height, width))) if mask_file.is_file() else None
-        kept = [o for o in annotation.objects if o[0] in self.classes]
-        return Sample(
-            image_id,
-            image,
-            labels,
-            mask=mask,
-            boxes=torch.tensor([o[1:] for o in kept], dtype=torch.float32).reshape(-1, 4),
-            box_classes=torch.tensor([self.classes.index(o[0]) for o in kept], dtype=torch.int64),
+    def _entry(self, folder: Path, image_id: str, must_have_mask: bool) -> Entry:
+        size, objects = read_annotation(folder / "Annotations" / f"{image_id}.xml", self.difficult)
+        boxes: tuple[Box, ...] = tuple(
+            (self.classes.index(name), *box) for name, box in objects if name in self.classes
+        )
+        mask = folder / self.masks / f"{image_id}.png"
+        return Entry(
+            id=image_id,
+            file=folder / "JPEGImages" / f"{image_id}.jpg",
+            shown=tuple(sorted({box[0] for box in boxes})),
+            boxes=boxes,
+            size=size,
+            mask=mask if must_have_mask or mask.is_file() else None,
         )
 
-    def _renumbered(self, mask: Tensor) -> Tensor:
+    def _mask(self, entry: Entry, size: Size) -> Tensor | None:
         """VOC's class numbers -> 1 + place among the picked classes; classes that were not picked -> 0."""
+        if entry.mask is None:
+            return None
+        numbers = read_mask(entry.mask, size)
+        if ((numbers > len(CLASSES)) & (numbers != IGNORED)).any():
+            raise CamForgeError(f"{entry.mask}: values other than 0-{len(CLASSES)} and {IGNORED} in a VOC mask")
         table = torch.zeros(256, dtype=torch.uint8)
         table[IGNORED] = IGNORED
         for place, name in enumerate(self.classes):
             table[CLASSES.index(name) + 1] = place + 1
-        return table[mask.long()]
+        return table[numbers.long()]
 
 
-def read_annotation(path: Path, difficult: bool = True) -> Annotation:
-    """An annotation file. Coordinates are stored 1-based and inclusive; entities and document types are refused."""
+def read_annotation(path: Path, difficult: bool = True) -> tuple[Size | None, list[tuple[str, Corners]]]:
+    """Size and objects (class name, (x0, y0, x1, y1) with x1 and y1 exclusive) of one annotation file.
+
+    Coordinates are stored 1-based and inclusive. Document types and entities are refused: none of VOC's files has any,
+    and a few lines of them can fill the memory. Raises CamForgeError that names the file.
+    """
+    text = "\n".join(read_lines(path))
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise CamForgeError(f"{path}: document types and entities are refused")
     try:
-        text = path.read_text()
-        if "<!" in text.replace("<!--", ""):
-            raise CamForgeError(f"{path}: document types and entities are refused")
         root = ElementTree.fromstring(text)
+        size = root.findtext("size/height"), root.findtext("size/width")
         objects = [_object(node) for node in root.iter("object") if difficult or node.findtext("difficult") != "1"]
-    except FileNotFoundError:
-        raise CamForgeError(f"{path} is missing") from None
-    except (ElementTree.ParseError, UnicodeDecodeError, TypeError, ValueError) as error:
+        wrong = [problem for name, _ in objects for problem in wrong_classes([name], CLASSES)]
+        refuse(str(path), wrong)
+        return (int(size[0]), int(size[1])) if size[0] and size[1] else None, objects
+    except (ElementTree.ParseError, ValueError) as error:
         raise CamForgeError(f"{path}: broken annotation ({error})") from None
-    unknown = [o[0] for o in objects if o[0] not in CLASSES]
-    if unknown:
-        raise CamForgeError(f"{path}: unknown class {unknown[0]!r}")
-    return Annotation(tuple(objects))
 
 
-def _object(node: ElementTree.Element) -> tuple[str, float, float, float, float]:
-    box = node.find("bndbox")
-    if box is None:
-        raise ValueError("an object has no bndbox")
-    x0, y0, x1, y1 = (float(box.findtext(side) or "") for side in ("xmin", "ymin", "xmax", "ymax"))
-    if x1 < x0 or y1 < y0:
-        raise ValueError(f"box {x0:g},{y0:g},{x1:g},{y1:g} is turned around")
-    return (node.findtext("name") or "").strip(), x0 - 1, y0 - 1, x1, y1
+def _object(node: ElementTree.Element) -> tuple[str, Corners]:
+    corners = [node.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
+    if None in corners:
+        raise ValueError("an object has no complete bndbox")
+    x0, y0, x1, y1 = (float(corner or "") for corner in corners)
+    return (node.findtext("name") or "").strip(), (x0 - 1, y0 - 1, x1, y1)

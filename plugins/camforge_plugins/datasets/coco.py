@@ -1,0 +1,152 @@
+"""COCO 2017 in its published layout."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from contextlib import redirect_stdout
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pycocotools.coco import COCO as Annotations
+from torch import Tensor
+
+from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split
+
+from .files import refuse
+from .listing import Box, Entry, Listing, Size, wrong_classes
+
+_FIELDS = {
+    "images": ("id", "file_name", "width", "height"),
+    "annotations": ("id", "image_id", "category_id", "bbox", "segmentation"),
+    "categories": ("id", "name"),
+}
+
+
+class COCO(Dataset):
+    """COCO 2017: train2017, val2017 and annotations/instances_*.json, read with pycocotools.
+
+    Objects become class masks, the smaller ones in front. Images that show none of the picked classes are left out.
+    The super-categories are the taxonomy.
+    """
+
+    name = "coco"
+    root: str
+    """The folder that holds train2017, val2017 and annotations."""
+    classes: tuple[str, ...] | None = None
+    """Which classes, in this order; None: all, in the file's order."""
+    crowd: Literal["ignore", "keep"] = "ignore"
+    """Regions marked as crowds: mask pixels that no metric counts and no label, or objects like the others."""
+
+    def open(self, split: Split) -> ImageSet:
+        root = Path(self.root)
+        path = root / "annotations" / f"instances_{split}2017.json"
+        found = _read(path)
+        categories = found.dataset["categories"]
+        known = [category["name"] for category in categories]
+        classes = self.classes if self.classes is not None else tuple(known)
+        problems = wrong_classes(classes, known)
+        place = {c["id"]: classes.index(c["name"]) for c in categories if c["name"] in classes}
+        problems += _dangling(found.dataset, path)
+        entries = [
+            self._entry(root / f"{split}2017", image, found.imgToAnns[image["id"]], place)
+            for image in sorted(found.dataset["images"], key=lambda image: image["file_name"])
+        ]
+        families: dict[str, list[str]] = defaultdict(list)
+        for category in categories:
+            if category["name"] in classes:
+                families[category.get("supercategory", "other")].append(category["name"])
+        return Listing(
+            what=f"dataset 'coco' ({path})",
+            classes=classes,
+            entries=entries,
+            problems=problems,
+            read_mask=partial(
+                self._mask, found, {Path(i["file_name"]).stem: i["id"] for i in found.imgs.values()}, place
+            ),
+            options=(self.name, self.version, split, self.crowd),
+            every_class=split == "train",
+            taxonomy={family: tuple(names) for family, names in families.items()},
+        ).image_set()
+
+    def _entry(self, folder: Path, image: dict[str, Any], objects: list[Any], place: dict[int, int]) -> Entry:
+        boxes: list[Box] = []
+        for thing in objects:
+            if thing["category_id"] in place and not (thing.get("iscrowd") and self.crowd == "ignore"):
+                x, y, width, height = thing["bbox"]
+                boxes.append((place[thing["category_id"]], x, y, x + width, y + height))
+        return Entry(
+            id=Path(image["file_name"]).stem,
+            file=folder / image["file_name"],
+            shown=tuple(sorted({box[0] for box in boxes})),
+            boxes=tuple(boxes),
+            size=(image["height"], image["width"]),
+        )
+
+    def _mask(
+        self, found: Annotations, numbers: dict[str, int], place: dict[int, int], entry: Entry, size: Size
+    ) -> Tensor:
+        mask = torch.zeros(size, dtype=torch.uint8)
+        objects = [thing for thing in found.imgToAnns[numbers[entry.id]] if thing["category_id"] in place]
+        # crowds first, then from large to small: what is in front is usually smaller
+        for thing in sorted(objects, key=lambda t: (-t.get("iscrowd", 0), -t.get("area", 0))):
+            ignore = thing.get("iscrowd") and self.crowd == "ignore"
+            try:
+                pixels = torch.from_numpy(found.annToMask(thing)).bool()
+            except (TypeError, ValueError, KeyError, IndexError) as error:
+                raise CamForgeError(f"{entry.file}: object {thing['id']} has a broken segmentation ({error})") from None
+            mask[pixels] = IGNORED if ignore else 1 + place[thing["category_id"]]
+        return mask
+
+
+def _read(path: Path) -> Annotations:
+    """The annotation file with pycocotools' index. Raises CamForgeError where JSON or a field of it is broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CamForgeError(f"dataset 'coco': {path} is missing") from None
+    except (OSError, ValueError) as error:
+        raise CamForgeError(f"dataset 'coco': {path}: broken JSON ({error})") from None
+    refuse(f"dataset 'coco' ({path})", _wrong_fields(content))
+    found = Annotations()
+    found.dataset = content
+    with redirect_stdout(StringIO()):  # pycocotools prints what it does
+        found.createIndex()
+    return found
+
+
+def _wrong_fields(content: Any) -> list[str]:
+    """What keeps a file from being COCO's: lists or fields that are missing or of the wrong kind."""
+    if not isinstance(content, dict):
+        return [f"expected an object with images, annotations and categories, not a {type(content).__name__}"]
+    problems = [f"there is no list {part!r}" for part in _FIELDS if not isinstance(content.get(part), list)]
+    for part, fields in _FIELDS.items():
+        for i, item in enumerate(content[part] if not problems else []):
+            absent = [field for field in fields if not isinstance(item, dict) or field not in item]
+            if absent:
+                problems.append(f"{part}[{i}] has no {', '.join(absent)}")
+    if not problems:
+        problems = [
+            f"annotation {thing['id']}: bbox is not four numbers: {thing['bbox']!r}"
+            for thing in content["annotations"]
+            if not _is_box(thing["bbox"])
+        ]
+    return problems
+
+
+def _is_box(box: Any) -> bool:
+    return isinstance(box, list) and len(box) == 4 and all(type(v) in (int, float) and v - v == 0 for v in box)
+
+
+def _dangling(content: dict[str, Any], path: Path) -> list[str]:
+    """Annotations of images or categories that the file does not have."""
+    images = {image["id"] for image in content["images"]}
+    categories = {category["id"] for category in content["categories"]}
+    wrong = [(t["id"], "image", t["image_id"]) for t in content["annotations"] if t["image_id"] not in images]
+    wrong += [
+        (t["id"], "category", t["category_id"]) for t in content["annotations"] if t["category_id"] not in categories
+    ]
+    return [f"{path.name}: annotation {thing} is of an unknown {what} {number}" for thing, what, number in wrong]

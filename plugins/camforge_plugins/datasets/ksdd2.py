@@ -1,0 +1,64 @@
+"""KolektorSDD2 in its published layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+from torch import Tensor
+
+from camforge.api import CamForgeError, Dataset, ImageSet, Split
+
+from .files import read_mask
+from .listing import Box, Entry, Listing, Size
+
+
+class KSDD2(Dataset):
+    """Surface defects (Bozic et al. 2021): train/10000.png with 10000_GT.png, one class "defect", sound images kept.
+
+    The validation split is the published test folder. Boxes are those of the defects' connected parts.
+    """
+
+    name = "ksdd2"
+    root: str
+    """The folder that holds train and test."""
+
+    def open(self, split: Split) -> ImageSet:
+        folder = Path(self.root) / ("train" if split == "train" else "test")
+        if not folder.is_dir():
+            raise CamForgeError(f"dataset 'ksdd2': there is no folder {folder}")
+        files = sorted(file for file in folder.glob("*.png") if not file.stem.endswith("_GT"))
+        known = {file.stem for file in files}
+        problems = [
+            f"{mask}: its image {mask.stem.removesuffix('_GT')}.png is missing"
+            for mask in sorted(folder.glob("*_GT.png"))
+            if mask.stem.removesuffix("_GT") not in known
+        ]
+        entries = [_entry(file, problems) for file in files]
+        return Listing(
+            what=f"dataset 'ksdd2' ({folder})",
+            classes=("defect",),
+            entries=entries,
+            problems=problems,
+            read_mask=_mask,
+            options=(self.name, self.version, split),
+            every_class=split == "train",
+            keep_empty=True,
+        ).image_set()
+
+
+def _entry(file: Path, problems: list[str]) -> Entry:
+    """Whether an image is defective is written nowhere but in its mask, which is read here; the image is not."""
+    mask = file.with_name(f"{file.stem}_GT.png")
+    boxes: tuple[Box, ...] = ()
+    if mask.is_file():
+        try:
+            parts = cv2.connectedComponentsWithStats((read_mask(mask).numpy() > 0).astype("uint8"), connectivity=8)[2]
+            boxes = tuple((0, x, y, x + width, y + height) for x, y, width, height, _ in parts[1:].tolist())
+        except CamForgeError as error:
+            problems.append(str(error))
+    return Entry(file.stem, file, (0,) if boxes else (), boxes, mask=mask)
+
+
+def _mask(entry: Entry, size: Size) -> Tensor | None:
+    return None if entry.mask is None else read_mask(entry.mask, size).clamp(max=1)
