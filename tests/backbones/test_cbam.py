@@ -42,7 +42,7 @@ def slow_attention(block, x):
     return out
 
 
-def test_attention_against_the_equations():
+def test_attention_against_the_equations() -> None:
     block = BlockAttention(8, 4).double().eval()
     torch.nn.init.constant_(block.conv[1].weight, 1.3)
     torch.nn.init.constant_(block.conv[1].bias, -0.2)
@@ -52,13 +52,13 @@ def test_attention_against_the_equations():
         assert torch.allclose(block(x)[0], slow_attention(block, x[0]), rtol=0, atol=1e-12)
 
 
-def test_the_spatial_gate_starts_at_one_half():
+def test_the_spatial_gate_starts_at_one_half() -> None:
     x = torch.randn(2, 8, 6, 6)
     assert torch.equal(BlockAttention(8, 4).spatial_gate(x), torch.full((2, 1, 6, 6), 0.5))
 
 
 @pytest.mark.parametrize(("arch", "norm"), [("resnet18", "bn2"), ("resnet50", "bn3")])
-def test_every_block_is_attended_before_its_shortcut(arch, norm):
+def test_every_block_is_attended_before_its_shortcut(arch: str, norm: str) -> None:
     body = CBAM(arch=arch).build(3).body
     blocks = [block for stage in (body.layer1, body.layer2, body.layer3, body.layer4) for block in stage]
     assert all(isinstance(getattr(block, norm)[1], BlockAttention) for block in blocks)
@@ -69,13 +69,13 @@ def test_every_block_is_attended_before_its_shortcut(arch, norm):
     assert torch.equal(block(x), x)
 
 
-def test_stages_and_head_are_the_resnets():
+def test_stages_and_head_are_the_resnets() -> None:
     network = CBAM(arch="resnet18").build(4)
     assert (network.stages, network.head) == (("layer1", "layer2", "layer3", "layer4"), "fc")
     logits, features = network.eval().features(torch.rand(1, 3, 64, 64))
     assert torch.allclose(network.body.fc(features.mean((2, 3))), logits, atol=1e-6)
 
 
-def test_only_resnets():
+def test_only_resnets() -> None:
     with pytest.raises(ValidationError, match="into ResNets only, such as resnet50, not into 'vgg16'"):
         CBAM(arch="vgg16")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from camforge.api import CamForgeError, Maps
+from camforge.api import CamForgeError, Fuser, Maps
 from camforge_plugins.fusers.max import Max
 from camforge_plugins.fusers.mean import Mean
 from camforge_plugins.fusers.product_with_last import ProductWithLast
@@ -35,20 +35,20 @@ def slow(values, valid, how):
     ("fuser", "how"),
     [(Sum(axis="view"), "sum"), (Mean(axis="view", normalise="none"), "mean"), (Max(axis="view"), "max")],
 )
-def test_only_views_that_exist_count(stack, fuser, how):
+def test_only_views_that_exist_count(stack: Maps, fuser: Fuser, how: str) -> None:
     fused = fuser(stack)
     assert fused.axes == ("branch",)
     assert torch.allclose(fused.values, slow(stack.values, stack.valid, how), atol=1e-12)
 
 
-def test_mean_of_branches_is_taken_of_normalised_maps(stack):
+def test_mean_of_branches_is_taken_of_normalised_maps(stack: Maps) -> None:
     fused = Mean(axis="branch")(stack)
     first, second = stack.values[0, 2].relu()
     assert fused.axes == ("view",)
     assert torch.allclose(fused.values[0, 2], (first / first.max() + second / second.max()) / 2)
 
 
-def test_a_pair_without_any_view_gives_zero():
+def test_a_pair_without_any_view_gives_zero() -> None:
     nothing = torch.zeros(1, 2, dtype=torch.bool)
     stack = Maps(
         torch.full((1, 2, 3, 3), torch.nan), ("view",), torch.tensor([0]), torch.tensor([0]), nothing,
@@ -58,7 +58,7 @@ def test_a_pair_without_any_view_gives_zero():
         assert torch.equal(fuser(stack).values, torch.zeros(1, 3, 3))
 
 
-def test_product_with_last_counts_the_last_layer_twice():
+def test_product_with_last_counts_the_last_layer_twice() -> None:
     maps = torch.tensor([[[[1.0, 2.0], [-4.0, 0.0]], [[3.0, 0.0], [1.0, 1.5]], [[0.0, 5.0], [10.0, -1.0]]]])
     index = torch.tensor([0])
     ones = torch.ones(1, 1, dtype=torch.bool)
@@ -70,6 +70,6 @@ def test_product_with_last_counts_the_last_layer_twice():
     assert raw[0, 1, 0].item() == (-4 + 1 + 10) * 10
 
 
-def test_an_axis_that_is_gone_is_an_error(stack):
+def test_an_axis_that_is_gone_is_an_error(stack: Maps) -> None:
     with pytest.raises(CamForgeError, match=r"'sum': no axis 'layer' is left to fuse; left are \['view', 'branch'\]"):
         Sum(axis="layer")(stack)

@@ -37,25 +37,25 @@ def scene(others=REST):
 
 
 @pytest.mark.parametrize("reduce", ["max", "mean", "sum"])
-def test_reference_values(reduce):
+def test_reference_values(reduce: str) -> None:
     fused = Hierarchy(reduce=reduce, normalise="none")(scene()).values[0]
     assert torch.allclose(fused, tensor(EXPECTED[reduce]), rtol=0, atol=1e-12)
 
 
-def test_rest_is_zero_where_there_is_none_or_none_is_wanted():
+def test_rest_is_zero_where_there_is_none_or_none_is_wanted() -> None:
     alone = Hierarchy(normalise="none")(scene(others=[])).values[0]
     unwanted = Hierarchy(rest="none", normalise="none")(scene()).values[0]
     assert torch.allclose(alone, tensor(NO_REST), rtol=0, atol=1e-12)
     assert torch.allclose(unwanted, tensor(NO_REST), rtol=0, atol=1e-12)
 
 
-def test_rectified_and_normalised_result():
+def test_rectified_and_normalised_result() -> None:
     fused = Hierarchy(normalise="none")(scene()).values
     expected = [[0.5952380952380953, 1.0], [0.0, 0.0]]
     assert torch.allclose(max_normalise(fused)[0], tensor(expected), rtol=0, atol=1e-12)
 
 
-def test_one_level_only_is_the_ungrouped_map():
+def test_one_level_only_is_the_ungrouped_map() -> None:
     full = scene()
     single = Maps(
         full.values[:, :1], ("view",), full.images, full.classes, full.valid[:, :1], full.outputs[:, :1], full.labels
@@ -100,25 +100,25 @@ def slow_fusion(maps, rest, reduce):
 
 @pytest.mark.parametrize("rest", ["image", "same_cluster", "all_others", "none"])
 @pytest.mark.parametrize("reduce", ["max", "mean", "sum"])
-def test_every_option_against_the_equation(crowd, rest, reduce):
+def test_every_option_against_the_equation(crowd: Maps, rest: str, reduce: str) -> None:
     fused = Hierarchy(rest=rest, reduce=reduce, normalise="none")(crowd)
     assert fused.axes == ("branch",)
     assert torch.allclose(fused.values, slow_fusion(crowd, rest, reduce), rtol=0, atol=1e-12)
 
 
-def test_every_map_is_normalised_first_unless_told_otherwise():
+def test_every_map_is_normalised_first_unless_told_otherwise() -> None:
     maps = scene()
     scaled = maps.replace(maps.values * 7, maps.axes)
     assert torch.allclose(Hierarchy()(scaled).values, Hierarchy()(maps).values)
     assert not torch.allclose(Hierarchy(normalise="none")(scaled).values, Hierarchy(normalise="none")(maps).values)
 
 
-def test_only_all_others_needs_the_maps_of_absent_classes():
+def test_only_all_others_needs_the_maps_of_absent_classes() -> None:
     needs = {rest: Hierarchy(rest=rest).targets for rest in ("image", "same_cluster", "all_others", "none")}
     assert needs == {"image": "present", "same_cluster": "present", "all_others": "all", "none": "present"}
 
 
-def test_a_batch_without_pairs_stays_empty():
+def test_a_batch_without_pairs_stays_empty() -> None:
     maps = scene()
     empty = Maps(
         maps.values[:0],

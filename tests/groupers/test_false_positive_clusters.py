@@ -1,11 +1,14 @@
 """Similarity, selections and views, against reference values and hand-made cases."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from camforge.api import CamForgeError
 from camforge_plugins.groupers.false_positive_clusters import FalsePositiveClusters
@@ -55,7 +58,7 @@ def names(items):
     return [VOC[item] for item in items]
 
 
-def test_false_positives_reference():
+def test_false_positives_reference() -> None:
     case = REFERENCE["B_fp"]
     probabilities, owners = torch.tensor(case["P"], dtype=torch.float64), torch.tensor(case["y"])
     total, mean = (torch.tensor(case[key], dtype=torch.float64) for key in ("B_sum_eq2", "B_mean"))
@@ -64,20 +67,20 @@ def test_false_positives_reference():
     assert torch.allclose(false_positives(probabilities, owners, "symmetric"), (mean + mean.T) / 2, rtol=0, atol=1e-15)
 
 
-def test_the_order_leaves_the_class_itself_out(matrix):
+def test_the_order_leaves_the_class_itself_out(matrix: Tensor) -> None:
     assert names(ranking(matrix, 0)) == SELECT["aeroplane_order"]
     assert ranking(torch.tensor([[9.0, 1.0, 2.0, 1.0]] * 4), 0) == [2, 1, 3]  # ties by index
 
 
 @pytest.mark.parametrize(("positions", "key"), [((3, 9, 14, 17), "RankA"), ((3, 8, 13, 18), "RankB")])
-def test_ranks_reference(matrix, positions, key):
+def test_ranks_reference(matrix: Tensor, positions: tuple[int, ...], key: str) -> None:
     ranks = ranks_for(positions, 20, 20)
     assert ranks == list(positions)
     for name, expected in SELECT[key].items():
         assert names(by_rank(matrix, VOC.index(name), ranks)) == expected
 
 
-def test_ranks_for_other_numbers_of_classes():
+def test_ranks_for_other_numbers_of_classes() -> None:
     assert ranks_for((3, 9, 14, 17), 20, 80) == [12, 37, 58, 71]  # round(pos * 79 / 19)
     assert ranks_for((3, 9, 14, 17), 20, 6) == [1, 2, 4]  # 0.8, 2.4, 3.7, 4.5 -> 14 and 17 fall together
     assert ranks_for((1,), 20, 3) == [1]
@@ -85,12 +88,12 @@ def test_ranks_for_other_numbers_of_classes():
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
-def test_s_k_reference(matrix, k):
+def test_s_k_reference(matrix: Tensor, k: int) -> None:
     for name, expected in SELECT["S"][f"S-{k}"].items():
         assert names(by_cluster(matrix, VOC.index(name), GROUPS, k)) == expected
 
 
-def test_s_k_degenerate_clusters(matrix):
+def test_s_k_degenerate_clusters(matrix: Tensor) -> None:
     groups = [[0], [1, 2], [3, 4, 5]]
     assert len(by_cluster(matrix, 0, groups, 1)) == 2  # a cluster of the class alone is skipped
     assert by_cluster(matrix, 1, groups, 4)[:2] == [0, 2]  # k is clamped to what is there
@@ -98,7 +101,7 @@ def test_s_k_degenerate_clusters(matrix):
     assert by_cluster(matrix, 1, groups, 1)[1] == 2
 
 
-def test_random_others_are_distinct_and_seeded():
+def test_random_others_are_distinct_and_seeded() -> None:
     chosen = at_random(20, 4, seed=1)
     assert all(len(set(others)) == 4 and own not in others for own, others in enumerate(chosen))
     assert at_random(20, 4, seed=1) == chosen != at_random(20, 4, seed=2)
@@ -106,7 +109,7 @@ def test_random_others_are_distinct_and_seeded():
     assert (counts.bincount() - 400).abs().max() < 80
 
 
-def test_holdout_takes_its_share_of_every_class_and_leaves_some():
+def test_holdout_takes_its_share_of_every_class_and_leaves_some() -> None:
     labels = torch.eye(3, dtype=torch.bool).repeat_interleave(torch.tensor([10, 2, 5]), 0)
     labels = torch.cat([labels, torch.ones(4, 3, dtype=torch.bool)])
     held = stratified(labels, labels.sum(1) == 1, 0.2, seed=0)
@@ -128,7 +131,7 @@ def mistaken(desk):
     return lambda **changes: desk("abcdef", **({"labels": labels, "logits": logits} | changes))
 
 
-def test_from_mistakes_to_views(mistaken):
+def test_from_mistakes_to_views(mistaken: Callable[..., Any]) -> None:
     workshop = mistaken()
     grouping = FalsePositiveClusters(clusters=3, min_size=1).group(workshop)
     account = grouping.account
@@ -145,7 +148,7 @@ def test_from_mistakes_to_views(mistaken):
     assert pairs[grouping.serves[3][0]] == ("a", "d")
 
 
-def test_the_similarity_network_sees_single_label_images_that_are_not_held_out(mistaken):
+def test_the_similarity_network_sees_single_label_images_that_are_not_held_out(mistaken: Callable[..., Any]) -> None:
     workshop = mistaken()
     FalsePositiveClusters(clusters=3, min_size=1).group(workshop)
     ((view, trainer, holdout),) = workshop.asked
@@ -159,14 +162,14 @@ def test_the_similarity_network_sees_single_label_images_that_are_not_held_out(m
     assert grouping.account["images measured"] == dict.fromkeys("abcdef", 10)
 
 
-def test_pair_views_are_two_way_and_exclusive(mistaken):
+def test_pair_views_are_two_way_and_exclusive(mistaken: Callable[..., Any]) -> None:
     view = FalsePositiveClusters(clusters=3, min_size=1).group(mistaken()).views[0]
     assert view.assignment == (0, 1, None, None, None, None)
     shown = torch.tensor([[1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0], [0, 1, 1, 0, 0, 0]]).bool()
     assert view.usable(shown).tolist() == [True, False, False, True]
 
 
-def test_ranks_need_no_clusters_and_random_needs_no_network(mistaken):
+def test_ranks_need_no_clusters_and_random_needs_no_network(mistaken: Callable[..., Any]) -> None:
     by_ranks = FalsePositiveClusters(select="rank", positions=(1, 5), positions_of=6).group(mistaken())
     assert by_ranks.account["representatives"]["b"] == ["e", "f"]
     assert "clusters" not in by_ranks.account
@@ -177,11 +180,11 @@ def test_ranks_need_no_clusters_and_random_needs_no_network(mistaken):
     assert by_chance.serves != FalsePositiveClusters(select="random", clusters=2, seed=8).group(workshop).serves
 
 
-def test_a_frozen_clustering_is_said_to_be_frozen(mistaken):
+def test_a_frozen_clustering_is_said_to_be_frozen(mistaken: Callable[..., Any]) -> None:
     assert FalsePositiveClusters(clusters=3, min_size=2).group(mistaken()).account["moves"] == "none possible"
 
 
-def test_every_problem_is_said_before_training(mistaken):
+def test_every_problem_is_said_before_training(mistaken: Callable[..., Any]) -> None:
     classes = tuple("abcdef")
     labels = torch.eye(6, dtype=torch.bool).repeat(4, 1)
     labels[:, 1] |= labels[:, 0]  # a is never seen without b
@@ -207,13 +210,13 @@ def test_every_problem_is_said_before_training(mistaken):
     assert workshop.asked == []
 
 
-def test_options_that_cannot_be():
+def test_options_that_cannot_be() -> None:
     with pytest.raises(ValidationError, match=r"positions \[3, 20\] must differ and lie in 1 … 19"):
         FalsePositiveClusters(select="rank", positions=(3, 20))
     with pytest.raises(ValidationError, match="must differ"):
         FalsePositiveClusters(positions=(3, 3))
 
 
-def test_logits_that_are_no_numbers_are_an_error(mistaken):
+def test_logits_that_are_no_numbers_are_an_error(mistaken: Callable[..., Any]) -> None:
     with pytest.raises(CamForgeError, match="logits are not finite"):
         FalsePositiveClusters(clusters=3, min_size=1).group(mistaken(logits=torch.full((60, 6), torch.nan)))

@@ -1,5 +1,8 @@
 """The user's taxonomy: taken as said, or refused with every mistake named."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
@@ -14,12 +17,12 @@ TWO_LEVELS = [
 ]
 
 
-def test_none_is_the_ungrouped_view(desk):
+def test_none_is_the_ungrouped_view(desk: Callable[..., Any]) -> None:
     grouping = NoGrouping().group(desk(CLASSES))
     assert [(v.outputs, v.assignment, v.level) for v in grouping.views] == [(CLASSES, (0, 1, 2, 3, 4), 0)]
 
 
-def test_none_can_leave_images_with_several_labels_out(desk):
+def test_none_can_leave_images_with_several_labels_out(desk: Callable[..., Any]) -> None:
     labels = torch.tensor([[1, 0, 0, 0, 0], [1, 1, 0, 0, 0]], dtype=torch.bool)
     (view,) = NoGrouping(exclusive=True).group(desk(CLASSES)).views
     assert view.usable(labels).tolist() == [True, False]
@@ -28,7 +31,7 @@ def test_none_can_leave_images_with_several_labels_out(desk):
     assert NoGrouping().check(CLASSES, labels) == []
 
 
-def test_levels_keep_their_names_and_order(desk):
+def test_levels_keep_their_names_and_order(desk: Callable[..., Any]) -> None:
     grouping = Given(groups=TWO_LEVELS).group(desk(CLASSES))
     ungrouped, fine, coarse = grouping.views
     assert ungrouped.assignment == (0, 1, 2, 3, 4)
@@ -37,7 +40,7 @@ def test_levels_keep_their_names_and_order(desk):
     assert grouping.account["clusters"]["level 2"] == {"things": ["bus", "car"], "animals": ["cat", "dog", "cow"]}
 
 
-def test_the_taxonomy_of_the_data_set_is_the_default(desk):
+def test_the_taxonomy_of_the_data_set_is_the_default(desk: Callable[..., Any]) -> None:
     taxonomy = {"animals": ("cat", "dog", "cow"), "vehicles": ("bus", "car")}
     grouping = Given().group(desk(CLASSES, taxonomy=taxonomy))
     assert grouping.views[1].outputs == ("animals", "vehicles")
@@ -76,7 +79,9 @@ def test_the_taxonomy_of_the_data_set_is_the_default(desk):
         ),
     ],
 )
-def test_every_mistake_is_named_before_training(desk, groups, messages):
+def test_every_mistake_is_named_before_training(
+    desk: Callable[..., Any], groups: list[dict[str, list[str]]], messages: list[str]
+) -> None:
     grouper = Given(groups=groups)
     assert grouper.check(CLASSES, torch.zeros(1, 5, dtype=torch.bool)) == messages
     with pytest.raises(CamForgeError) as error:

@@ -46,7 +46,7 @@ def slow_objective(similarity, state):
 
 
 @pytest.mark.parametrize("min_size", [1, 2, 3])
-def test_reference_traces(min_size):
+def test_reference_traces(min_size: int) -> None:
     expected = REFERENCE[f"ikm_N2_min{min_size}"]
     run = run_from(INIT, S6, 2, min_size)
     assert list(run.assignment) == expected["assign"]
@@ -57,12 +57,12 @@ def test_reference_traces(min_size):
     assert run.objective == pytest.approx(expected["J"], abs=1e-12)
 
 
-def test_min_size_of_all_over_clusters_freezes_the_start():
+def test_min_size_of_all_over_clusters_freezes_the_start() -> None:
     run = run_from(INIT, S6, 2, 3)
     assert (list(run.assignment), run.moves, run.status) == (INIT, (), "converged")
 
 
-def test_the_diagonal_would_hold_every_class_where_it_is():
+def test_the_diagonal_would_hold_every_class_where_it_is() -> None:
     expected = REFERENCE["ikm_N2_min1_diag_included"]
     trapped, why = slow_run(S6.tolist(), INIT, 2, diagonal=True)
     assert (trapped[-1], why) == (expected["assign"], expected["why"]) == (INIT, "converged")
@@ -70,7 +70,7 @@ def test_the_diagonal_would_hold_every_class_where_it_is():
     assert list(run_from(INIT, S6, 2, 1).assignment) != INIT
 
 
-def test_updates_at_once_oscillate_where_one_after_the_other_converges():
+def test_updates_at_once_oscillate_where_one_after_the_other_converges() -> None:
     steady, oscillating = REFERENCE["ikm_sync_N2"], REFERENCE["sync_cycle_S4"]
     assert slow_run(S6.tolist(), INIT, 2, at_once=True) == (steady["hist"], steady["why"])
     start = oscillating["hist"][0]
@@ -81,7 +81,7 @@ def test_updates_at_once_oscillate_where_one_after_the_other_converges():
 
 
 @pytest.mark.parametrize("name", ["seq_cycle_asym_n4_N2", "seq_cycle_sym_n4_N2"])
-def test_cycles_are_noticed_and_their_best_state_is_kept(name):
+def test_cycles_are_noticed_and_their_best_state_is_kept(name: str) -> None:
     expected = REFERENCE[name]
     similarity = torch.tensor(expected["S"], dtype=torch.float64)
     run = run_from(expected["init"], similarity, 2, 1)
@@ -95,7 +95,7 @@ def test_cycles_are_noticed_and_their_best_state_is_kept(name):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_random_matrices_against_the_transcription(seed):
+def test_random_matrices_against_the_transcription(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     similarity = torch.randint(0, 10, (8, 8), generator=generator).double()
     start = torch.randperm(8, generator=generator).remainder(3).tolist()
@@ -106,14 +106,14 @@ def test_random_matrices_against_the_transcription(seed):
     assert min(run.assignment.count(c) for c in range(3)) >= 2
 
 
-def test_a_class_alone_has_no_company_and_leaves_when_it_may():
+def test_a_class_alone_has_no_company_and_leaves_when_it_may() -> None:
     similarity = torch.tensor([[0.0, 3.0, 1.0], [3.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
     assert objective(similarity, [0, 1, 1], 2) == pytest.approx((0 + 1 + 1) / 3)  # not 0 / 0
     stays = run_from([0, 1, 1], similarity, 2, 1)
     assert stays.last == (0, 0, 1)  # 0 may not leave its cluster empty; 1 joins it
 
 
-def test_restarts_find_the_best_partition_of_a_clear_matrix():
+def test_restarts_find_the_best_partition_of_a_clear_matrix() -> None:
     blocks = torch.block_diag(*(torch.full((4, 4), 1.0) for _ in range(3))) + 0.01
     mixed = torch.randperm(12, generator=torch.Generator().manual_seed(3))
     similarity = blocks[mixed][:, mixed]

@@ -1,6 +1,8 @@
 """K-means levels against exhaustive search, reference values and each degenerate case."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -32,14 +34,14 @@ def squared_cost(rows, labels):
 @pytest.mark.parametrize(
     ("size", "labels", "inertia"), [(3, [0, 0, 1, 1, 2, 2], 1.7), (2, [0, 0, 1, 1, 0, 0], 6.160000000000001)]
 )
-def test_reference_partitions(size, labels, inertia):
+def test_reference_partitions(size: int, labels: list[int], inertia: float) -> None:
     found, cost = kmeans(X, size, 20, seed=0)
     assert partition(found) == partition(labels)
     assert cost == pytest.approx(inertia, abs=1e-9)
     assert squared_cost(X, labels) == pytest.approx(inertia, abs=1e-9)
 
 
-def test_the_objective_is_the_squared_distance():
+def test_the_objective_is_the_squared_distance() -> None:
     rows = torch.tensor([[0.0], [6.0], [0.0], [2.0], [3.0]], dtype=torch.float64)
     found, cost = kmeans(rows, 2, 20, seed=0)
     assert partition(found) == partition([0, 1, 0, 0, 0])  # the plain distance would choose {0, 0}, {6, 2, 3}
@@ -47,13 +49,13 @@ def test_the_objective_is_the_squared_distance():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_best_of_all_partitions(seed):
+def test_best_of_all_partitions(seed: int) -> None:
     rows = torch.randn(7, 2, generator=torch.Generator().manual_seed(seed)).double()
     best = min(squared_cost(rows, labels) for labels in itertools.product(range(3), repeat=7) if len(set(labels)) == 3)
     assert kmeans(rows, 3, 20, seed)[1] == pytest.approx(best, rel=1e-9)
 
 
-def test_member_means_weigh_classes_equally():
+def test_member_means_weigh_classes_equally() -> None:
     expected = [
         [1.2666666666666666, 0.7000000000000001, 0.10000000000000002],
         [0.2, 1.9, 0.0],
@@ -63,7 +65,7 @@ def test_member_means_weigh_classes_equally():
     assert torch.allclose(member_means(X, [[0, 1, 2], [3], [4], [5]]), torch.tensor(expected, dtype=torch.float64))
 
 
-def test_retrained_levels_cluster_the_rows_of_the_level_below(desk):
+def test_retrained_levels_cluster_the_rows_of_the_level_below(desk: Callable[..., Any]) -> None:
     # the network of level 1 says that {c, d} and {e, f} belong together, which the class rows do not
     rows = {6: X.float(), 3: torch.tensor([[5.0, 0.0], [0.0, 5.0], [0.1, 4.9]])}
     workshop = desk(CLASSES, rows)
@@ -75,7 +77,7 @@ def test_retrained_levels_cluster_the_rows_of_the_level_below(desk):
     assert grouping.account["clusters"]["level 2"] == {"a+b": ["a", "b"], "c+d+e+f": ["c", "d", "e", "f"]}
 
 
-def test_without_retraining_the_means_of_the_class_rows_are_clustered(desk):
+def test_without_retraining_the_means_of_the_class_rows_are_clustered(desk: Callable[..., Any]) -> None:
     workshop = desk(CLASSES, {6: X.float()})
     grouping = KMeansHierarchy(sizes=(3, 2), retrain=False).group(workshop)
     means = torch.stack([X[:2].mean(0), X[2:4].mean(0), X[4:].mean(0)])
@@ -86,7 +88,7 @@ def test_without_retraining_the_means_of_the_class_rows_are_clustered(desk):
     assert "not retrained" in grouping.account["rows"]
 
 
-def test_levels_nest(desk):
+def test_levels_nest(desk: Callable[..., Any]) -> None:
     rows = {n: torch.randn(n, 4, generator=torch.Generator().manual_seed(n)) for n in (12, 8, 5)}
     fine, middle, coarse = KMeansHierarchy(sizes=(8, 5, 2)).group(desk("abcdefghijkl", rows)).views[1:]
     for below, above in ((fine, middle), (middle, coarse)):
@@ -95,7 +97,7 @@ def test_levels_nest(desk):
     assert [len(view.outputs) for view in (fine, middle, coarse)] == [8, 5, 2]
 
 
-def test_row_norms_do_not_matter_once_normalised(desk):
+def test_row_norms_do_not_matter_once_normalised(desk: Callable[..., Any]) -> None:
     directions = torch.tensor([[1.0, 0.0], [1.0, 0.05], [0.0, 1.0], [0.05, 1.0]])
     rows = {4: directions * torch.tensor([[1.0], [9.0], [1.0], [9.0]])}
     raw = KMeansHierarchy(sizes=(2,)).group(desk("abcd", rows)).views[1].assignment
@@ -104,7 +106,7 @@ def test_row_norms_do_not_matter_once_normalised(desk):
     assert partition(raw) != partition(normalised)
 
 
-def test_impossible_numbers_of_clusters():
+def test_impossible_numbers_of_clusters() -> None:
     with pytest.raises(CamForgeError, match="7 clusters of 6 items"):
         kmeans(X, 7, 20, 0)
     with pytest.raises(CamForgeError, match="3 clusters of 4 items of which only 2 are distinct"):
@@ -120,12 +122,12 @@ def test_impossible_numbers_of_clusters():
         ((3, 1), "greater than or equal to 2"),
     ],
 )
-def test_sizes_that_do_not_shrink_are_refused_at_once(sizes, message):
+def test_sizes_that_do_not_shrink_are_refused_at_once(sizes: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         KMeansHierarchy(sizes=sizes)
 
 
-def test_check_speaks_before_training():
+def test_check_speaks_before_training() -> None:
     labels = torch.zeros(1, 6, dtype=torch.bool)
     assert KMeansHierarchy(sizes=(5, 2)).check(CLASSES, labels) == []
     (equal,) = KMeansHierarchy(sizes=(6, 3)).check(CLASSES, labels)
@@ -134,6 +136,6 @@ def test_check_speaks_before_training():
     assert "7 clusters of 6 classes, more clusters than classes" in more
 
 
-def test_weights_that_are_no_numbers_are_an_error(desk):
+def test_weights_that_are_no_numbers_are_an_error(desk: Callable[..., Any]) -> None:
     with pytest.raises(CamForgeError, match="network of view 'classes' has weights that are NaN"):
         KMeansHierarchy(sizes=(2,)).group(desk("abc", {3: torch.full((3, 2), torch.nan)}))

@@ -1,6 +1,8 @@
 """The control: the same sizes, other members, the same again from the same seed."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +24,7 @@ def nests(below, above):
     return all(len({above[c] for c in range(len(below)) if below[c] == o}) == 1 for o in set(below))
 
 
-def test_sizes_nest_and_are_even(desk):
+def test_sizes_nest_and_are_even(desk: Callable[..., Any]) -> None:
     levels = assignments(RandomHierarchy(sizes=(12, 8, 5)).group(desk(CLASSES)))
     assert [len(set(level)) for level in levels] == [12, 8, 5]
     assert nests(levels[0], levels[1])
@@ -30,7 +32,7 @@ def test_sizes_nest_and_are_even(desk):
     assert set(Counter(levels[0]).values()) == {1, 2}
 
 
-def test_seeds(desk):
+def test_seeds(desk: Callable[..., Any]) -> None:
     def members(seed):
         return assignments(RandomHierarchy(sizes=(5,)).group(desk(CLASSES, seed=seed)))
 
@@ -40,7 +42,7 @@ def test_seeds(desk):
     assert assignments(own.group(desk(CLASSES, seed=2))) == members(1)
 
 
-def test_members_are_spread_over_all_groupings(desk):
+def test_members_are_spread_over_all_groupings(desk: Callable[..., Any]) -> None:
     """Over many seeds each pair of 4 classes shares one of 2 groups of 2 in a third of the cases."""
     pairs = Counter()
     for seed in range(600):
@@ -50,7 +52,7 @@ def test_members_are_spread_over_all_groupings(desk):
     assert len(pairs) == 6
 
 
-def test_like_another_grouper_keeps_its_group_sizes(desk):
+def test_like_another_grouper_keeps_its_group_sizes(desk: Callable[..., Any]) -> None:
     sizes = {"x": "abc", "y": "d", "z": "efghijklmnopqrst"}
     model = Given(groups=[{name: list(members) for name, members in sizes.items()}])
     (level,) = assignments(RandomHierarchy(like=model).group(desk(CLASSES, seed=3)))
@@ -58,19 +60,19 @@ def test_like_another_grouper_keeps_its_group_sizes(desk):
     assert level != assignments(model.group(desk(CLASSES)))[0]
 
 
-def test_like_keeps_the_levels_nested(desk):
+def test_like_keeps_the_levels_nested(desk: Callable[..., Any]) -> None:
     fine = {"x": ["a", "b"], "y": ["c"], "z": ["d", "e"]}
     coarse = {"xy": ["a", "b", "c"], "z": ["d", "e"]}
     below, above = assignments(RandomHierarchy(like=Given(groups=[fine, coarse])).group(desk("abcde", seed=5)))
     assert nests(below, above)
 
 
-def test_like_needs_levels(desk):
+def test_like_needs_levels(desk: Callable[..., Any]) -> None:
     with pytest.raises(CamForgeError, match="like: grouper 'none' made no grouped level to shuffle"):
         RandomHierarchy(like=NoGrouping()).group(desk("abc"))
 
 
-def test_options():
+def test_options() -> None:
     with pytest.raises(ValidationError, match="say either 'sizes' or 'like'"):
         RandomHierarchy()
     with pytest.raises(ValidationError, match="level sizes must shrink"):

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from camforge.api import Backbone, CamForgeError, Network
+from camforge.api import Backbone, CamForgeError, Learner, Network
 from camforge_plugins.trainers.acol import ACoL, erase, predicted
 
 
@@ -52,7 +52,7 @@ def slow_erase(features, maps, shown, threshold):
     return out
 
 
-def test_the_strongest_places_of_every_shown_class_are_erased():
+def test_the_strongest_places_of_every_shown_class_are_erased() -> None:
     features, maps = torch.rand(3, 2, 4, 5), torch.randn(3, 3, 4, 5)
     maps[2, 0] = 0.5  # constant: nothing stands out, nothing is erased
     shown = torch.tensor([[1, 0, 0], [1, 1, 0], [1, 0, 0]], dtype=torch.bool)
@@ -62,13 +62,13 @@ def test_the_strongest_places_of_every_shown_class_are_erased():
     assert not torch.equal(erased[1], features[1])
 
 
-def test_predicted_labels():
+def test_predicted_labels() -> None:
     logits = torch.tensor([[2.0, 1.0, -1.0], [-3.0, -2.0, -1.0]])
     assert predicted(logits, "bce").tolist() == [[True, True, False], [False, False, True]]
     assert predicted(logits, "softmax").tolist() == [[True, False, False], [False, False, True]]
 
 
-def test_losses_by_hand(learner, batch):
+def test_losses_by_hand(learner: Learner, batch: tuple[Tensor, Tensor]) -> None:
     first, second = (network.body for network in learner.networks)
     features = first.trunk(batch[0])
     activation = first.classifier.convs(features)
@@ -79,7 +79,9 @@ def test_losses_by_hand(learner, batch):
     assert torch.allclose(losses["loss_second"], bce(second.classifier(rest), batch[1]))
 
 
-def test_the_trunk_ends_at_the_last_stage_and_is_shared(learner, two_convs, batch):
+def test_the_trunk_ends_at_the_last_stage_and_is_shared(
+    learner: Learner, two_convs: Backbone, batch: tuple[Tensor, Tensor]
+) -> None:
     first, second = (network.body for network in learner.networks)
     assert first.trunk is second.trunk
     assert first.classifier is second.first
@@ -92,7 +94,7 @@ def test_the_trunk_ends_at_the_last_stage_and_is_shared(learner, two_convs, batc
     assert torch.allclose(cut(batch[0]), expected)
 
 
-def test_the_second_loss_does_not_teach_the_first_classifier(learner, batch):
+def test_the_second_loss_does_not_teach_the_first_classifier(learner: Learner, batch: tuple[Tensor, Tensor]) -> None:
     learner.losses(*batch)["loss_second"].backward()
     first, second = (network.body for network in learner.networks)
     assert all(p.grad is None for p in first.classifier.parameters())
@@ -100,7 +102,7 @@ def test_the_second_loss_does_not_teach_the_first_classifier(learner, batch):
     assert all(p.grad is not None for p in first.trunk.parameters())
 
 
-def test_outside_training_the_predicted_class_is_erased(learner, batch):
+def test_outside_training_the_predicted_class_is_erased(learner: Learner, batch: tuple[Tensor, Tensor]) -> None:
     first, second = (network.body.eval() for network in learner.networks)
     features = first.trunk(batch[0])
     logits, maps = first.classifier.with_maps(features)
@@ -109,14 +111,14 @@ def test_outside_training_the_predicted_class_is_erased(learner, batch):
     assert torch.allclose(second(batch[0]), second.classifier(rest))
 
 
-def test_maps_are_those_of_the_linear_layer(learner, batch):
+def test_maps_are_those_of_the_linear_layer(learner: Learner, batch: tuple[Tensor, Tensor]) -> None:
     """Mean of the class map + bias = the logit, as for the 1x1 convolution of the paper."""
     first = learner.networks[0].body
     logits, maps = first.classifier.with_maps(first.trunk(batch[0]))
     assert torch.allclose(maps.mean((2, 3)) + first.classifier.fc.bias, logits, atol=1e-6)
 
 
-def test_weights_come_back(two_convs, learner, batch):
+def test_weights_come_back(two_convs: Backbone, learner: Learner, batch: tuple[Tensor, Tensor]) -> None:
     torch.manual_seed(9)
     again = ACoL(backbone=two_convs, width=6).learner(2, pretrained=False)
     again.load_state_dict(learner.state_dict())
@@ -124,6 +126,6 @@ def test_weights_come_back(two_convs, learner, batch):
         assert torch.equal(ours(batch[0]), theirs(batch[0]))
 
 
-def test_a_network_that_cannot_be_cut_is_an_error():
+def test_a_network_that_cannot_be_cut_is_an_error() -> None:
     with pytest.raises(CamForgeError, match="acol: backbone 'crooked' cannot be cut at its last stage"):
         ACoL(backbone=Crooked()).learner(2)

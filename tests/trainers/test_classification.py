@@ -1,6 +1,7 @@
 """The losses against the equations, written out term by term."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -22,13 +23,13 @@ def slow_bce(logits, targets):
 @pytest.mark.parametrize(
     ("targets", "expected"), [([[1, 0], [0, 1]], 0.36164964165984087), ([[1, 1], [0, 1]], 0.6116496416598409)]
 )
-def test_bce_is_the_mean_over_images_and_outputs(targets, expected):
+def test_bce_is_the_mean_over_images_and_outputs(targets: Any, expected: Any) -> None:
     targets = torch.tensor(targets, dtype=torch.float64)
     assert classification_loss(LOGITS, targets, "bce").item() == pytest.approx(expected, abs=1e-12)
     assert slow_bce(LOGITS, targets) == pytest.approx(expected, abs=1e-12)
 
 
-def test_softmax_shares_the_target_of_an_image_with_several_labels():
+def test_softmax_shares_the_target_of_an_image_with_several_labels() -> None:
     logits = torch.tensor([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]], dtype=torch.float64)
     targets = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]], dtype=torch.float64)
 
@@ -40,7 +41,7 @@ def test_softmax_shares_the_target_of_an_image_with_several_labels():
     assert classification_loss(logits, targets, "softmax").item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_accuracy_counts_decisions_for_bce_and_images_for_softmax():
+def test_accuracy_counts_decisions_for_bce_and_images_for_softmax() -> None:
     targets = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
     assert accuracy(LOGITS.float(), targets, "bce").item() == 0.75  # 2 right, -1 wrong, 0 says no: right, 1 right
     wrong_second = torch.tensor([[1.0, 0.0], [1.0, 0.0]])

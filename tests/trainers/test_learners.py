@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from camforge.api import CamForgeError, Network
+from camforge.api import Backbone, CamForgeError, Network
 from camforge_plugins.trainers.single import Single
 from camforge_plugins.trainers.two_branch_orthogonal import TwoBranchOrthogonal, feature_norm, orthogonal_loss
 
@@ -17,7 +18,7 @@ def batch():
     return torch.rand(4, 3, 10, 10), torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
 
 
-def test_orthogonal_loss_reference_values():
+def test_orthogonal_loss_reference_values() -> None:
     assert orthogonal_loss(F1, F2).item() == pytest.approx(4.5, abs=1e-12)
     assert orthogonal_loss(F1, F2, "batch_mean").item() == pytest.approx(2.25, abs=1e-12)
     maps = torch.arange(16, dtype=torch.float64).reshape(1, 4, 2, 2) / 10
@@ -27,22 +28,22 @@ def test_orthogonal_loss_reference_values():
 
 
 @pytest.mark.parametrize(("reduction", "divisor"), [("sum", 1), ("batch_mean", 2)])
-def test_gradient_is_the_other_branch_at_zeros_too(reduction, divisor):
+def test_gradient_is_the_other_branch_at_zeros_too(reduction: str, divisor: int) -> None:
     first = F1.clone().requires_grad_()
     orthogonal_loss(first, F2, reduction).backward()
     assert torch.equal(first.grad, F2 / divisor)
 
 
-def test_signed_features_cannot_drive_the_loss_below_zero():
+def test_signed_features_cannot_drive_the_loss_below_zero() -> None:
     first, second = torch.tensor([[1.0, -2.0]]), torch.tensor([[-3.0, -0.5]])
     assert orthogonal_loss(first, second).item() == 4.0  # |-3| + |1|
 
 
-def test_feature_norm_is_the_mean_of_the_images_norms():
+def test_feature_norm_is_the_mean_of_the_images_norms() -> None:
     assert feature_norm(torch.tensor([[3.0, 4.0], [0.0, 1.0]])).item() == pytest.approx(3.0)
 
 
-def test_single_learner_minimises_bce(two_convs, batch):
+def test_single_learner_minimises_bce(two_convs: Backbone, batch: tuple[Tensor, Tensor]) -> None:
     learner = Single(backbone=two_convs).learner(2)
     losses = learner.losses(*batch)
     assert torch.allclose(losses["loss"], bce(learner.networks[0](batch[0]), batch[1]))
@@ -51,7 +52,9 @@ def test_single_learner_minimises_bce(two_convs, batch):
 
 @pytest.mark.parametrize("features", ["maps", "pooled"])
 @pytest.mark.parametrize("reduction", ["sum", "batch_mean"])
-def test_two_branches_minimise_their_sum(two_convs, batch, features, reduction):
+def test_two_branches_minimise_their_sum(
+    two_convs: Backbone, batch: tuple[Tensor, Tensor], features: str, reduction: str
+) -> None:
     trainer = TwoBranchOrthogonal(backbone=two_convs, weight=0.01, features=features, reduction=reduction)
     learner = trainer.learner(2)
     losses = learner.losses(*batch)
@@ -65,26 +68,28 @@ def test_two_branches_minimise_their_sum(two_convs, batch, features, reduction):
     assert losses["overlap"].item() == pytest.approx(overlap, rel=1e-5)
 
 
-def test_branches_start_apart_and_share_nothing(two_convs):
+def test_branches_start_apart_and_share_nothing(two_convs: Backbone) -> None:
     first, second = TwoBranchOrthogonal(backbone=two_convs).learner(3).networks
     mine, theirs = list(first.parameters()), list(second.parameters())
     assert not {id(p) for p in mine} & {id(p) for p in theirs}
     assert not any(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
-def test_a_branch_learns_nothing_from_the_other_without_the_orthogonal_loss(two_convs, batch):
+def test_a_branch_learns_nothing_from_the_other_without_the_orthogonal_loss(
+    two_convs: Backbone, batch: tuple[Tensor, Tensor]
+) -> None:
     learner = TwoBranchOrthogonal(backbone=two_convs).learner(2)
     learner.losses(*batch)["loss_first"].backward()
     assert all(p.grad is not None for p in learner.networks[0].parameters())
     assert all(p.grad is None for p in learner.networks[1].parameters())
 
 
-def test_equal_branches_are_refused(constant_backbone):
+def test_equal_branches_are_refused(constant_backbone: Backbone) -> None:
     with pytest.raises(CamForgeError, match="'two_convs': its two branches start equal"):
         TwoBranchOrthogonal(backbone=constant_backbone).learner(2)
 
 
-def test_training_lowers_the_overlap(two_convs, batch):
+def test_training_lowers_the_overlap(two_convs: Backbone, batch: tuple[Tensor, Tensor]) -> None:
     learner = TwoBranchOrthogonal(backbone=two_convs, weight=0.1).learner(2)
     history = []
     for _ in range(20):
