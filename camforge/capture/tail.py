@@ -57,7 +57,7 @@ class Tail:
         return first[image : image + 1]
 
     def logits(self, image: int, values: Tensor) -> Tensor:
-        """(m, K) of one image where the layer returns ``values`` (m, …)."""
+        """(m, K) of one image where the layer returns ``values`` (m, …), which the model may overwrite."""
         rows, batch = values.shape[0], self.inputs[0].shape[0]
 
         def given() -> Any:

@@ -44,3 +44,48 @@ def tinynet(tiny: dict[str, Tensor]) -> TinyNet:
 def core() -> dict[str, Any]:
     """Combination functions, truncation, FullGrad's terms."""
     return json.loads((FOLDER / "core.json").read_text())
+
+
+class OddNet(nn.Module):
+    """BatchNorm, a residual, groups, odd sizes, in-place ReLUs; ``hidden`` puts a curved layer before the logits."""
+
+    def __init__(self, hidden: bool) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 8, 3, stride=2, bias=False), nn.BatchNorm2d(8)
+        self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, groups=4), nn.BatchNorm2d(8)
+        self.conv3, self.bn3 = nn.Conv2d(8, 6, (3, 2)), nn.BatchNorm2d(6)
+        self.relu1, self.relu2, self.relu3 = (nn.ReLU(inplace=True) for _ in range(3))
+        self.head = nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 5)) if hidden else nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu1(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(x))
+        y += x
+        x = self.relu3(self.bn3(self.conv3(self.relu2(y))))
+        return self.head(x.mean((2, 3)))
+
+
+def _seeded(model: nn.Module) -> nn.Module:
+    """Float64, eval mode, BatchNorm statistics that are not those of a fresh layer."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0.2, 0.3)
+    return model.double().eval()
+
+
+@pytest.fixture(params=["gap", "hidden"])
+def oddnet(request: pytest.FixtureRequest) -> nn.Module:
+    return _seeded(OddNet(request.param == "hidden"))
+
+
+@pytest.fixture
+def gapnet() -> nn.Module:
+    return _seeded(OddNet(hidden=False))
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randn(3, 3, 19, 14, dtype=torch.float64)

@@ -1,0 +1,306 @@
+"""Every extractor against a slow transcription of its paper's equation, on odd random networks, in float64."""
+
+import copy
+
+import cam_oracle as oracle
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import KernelPCA
+from torch import Tensor, nn
+
+from camforge import CamForgeError, build
+from camforge.api import Network
+from camforge.capture import extract_maps
+from camforge.capture.rerun import in_chunks
+
+GRADIENT = ("gradcam", "gradcampp", "xgradcam", "hirescam", "elementwise", "layercam")
+LAYERS = ("relu1", "relu2", "relu3", "bn1")
+TARGETS = [[0, 3], [2, 4], [1, 0]]
+
+
+def maps_of(model: nn.Module, images: Tensor, targets=TARGETS, **spec) -> list[Tensor]:
+    return extract_maps(model, images, [build("extractor", spec)], targets).maps[0]
+
+
+def pairs(targets=TARGETS) -> list[tuple[int, int]]:
+    return [(image, target) for image, row in enumerate(targets) for target in row]
+
+
+def close(found: Tensor, expected: list[Tensor], tolerance: float = 1e-10) -> None:
+    torch.testing.assert_close(found, torch.stack(expected), atol=tolerance, rtol=tolerance)
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """The same network without in-place operations, for plain autograd."""
+    plain = copy.deepcopy(model)
+    for module in plain.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return plain
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("name", GRADIENT)
+def test_gradient_extractors(oddnet, images, name: str, layer: str) -> None:
+    (found,) = maps_of(oddnet, images, name=name, layers=[layer])
+    plain = copied(oddnet)
+    expected = []
+    for image, target in pairs():
+        a, g = oracle.captured(plain, images[image], layer, lambda row, t=target: row[t])
+        expected.append(getattr(oracle, name)(a, g))
+    close(found, expected)
+
+
+def test_smooth_gradcampp(oddnet, images) -> None:
+    (found,) = maps_of(oddnet, images, name="smoothgradcampp", layers=["relu2"], samples=3, std=0.5, seed=7)
+    plain, source = copied(oddnet), torch.Generator().manual_seed(7)
+    noises = [0.5 * torch.randn(images.shape[1:], generator=source) for _ in range(3)]
+    expected = []
+    for image, target in pairs():
+        score = lambda row, t=target: row[t]  # noqa: E731
+        a, _ = oracle.captured(plain, images[image], "relu2", score)
+        noisy = [oracle.captured(plain, images[image] + noise, "relu2", score)[1] for noise in noises]
+        expected.append(oracle.smoothgradcampp(a, noisy))
+    close(found, expected)
+
+
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize("layer", ["relu1", "relu3"])  # more places than channels, and fewer
+def test_eigencam_and_eigengradcam(oddnet, images, layer: str, center: bool) -> None:
+    plain = copied(oddnet)
+    (eigen,) = maps_of(oddnet, images, name="eigencam", layers=[layer], center=center)
+    (with_gradient,) = maps_of(oddnet, images, name="eigengradcam", layers=[layer], center=center)
+    both = [oracle.captured(plain, images[i], layer, lambda row, t=t: row[t]) for i, t in pairs()]
+    close(eigen, [oracle.eigencam(a, center) for a, _ in both], 1e-8)
+    close(with_gradient, [oracle.eigencam(a * g, center) for a, g in both], 1e-8)
+
+
+@pytest.mark.parametrize(("kernel", "gamma"), [("sigmoid", None), ("rbf", 0.3), ("poly", 0.2), ("linear", None)])
+def test_kpcacam_is_scikit_learns_kernel_pca(oddnet, images, kernel: str, gamma: float | None) -> None:
+    (found,) = maps_of(oddnet, images, [[0]] * 3, name="kpcacam", layers=["relu2"], kernel=kernel, gamma=gamma)
+    for image, values in zip(images, found, strict=True):
+        a, _ = oracle.captured(copied(oddnet), image, "relu2", lambda row: row[0])
+        rows = a.flatten(1).T.numpy()
+        rows = rows - rows.mean(0)
+        component = KernelPCA(1, kernel=kernel, gamma=gamma, coef0=1, degree=3).fit_transform(rows)[:, 0]
+        sign = np.sign((component * rows.mean(1)).sum())
+        np.testing.assert_allclose(values.flatten().numpy(), sign * component, atol=1e-7)
+
+
+def test_fem(oddnet, images) -> None:
+    (found,) = maps_of(oddnet, images, name="fem", layers=["relu1"], sigmas=1.0)
+    activations = [oracle.captured(copied(oddnet), images[i], "relu1", torch.sum)[0] for i, _ in pairs()]
+    close(found, [oracle.fem(a, 1.0) for a in activations])
+
+
+@pytest.mark.parametrize("score", ["rest", "softmax", "logit"])
+@pytest.mark.parametrize("layer", ["relu1", "relu3"])
+def test_shapleycam_by_finite_differences_of_the_gradient(oddnet, images, score: str, layer: str) -> None:
+    (found,) = maps_of(oddnet, images, name="shapleycam", layers=[layer], score=score)
+    utility = {
+        "rest": lambda row, t: row[t] + torch.log_softmax(row, 0)[t],
+        "softmax": lambda row, t: torch.softmax(row, 0)[t],
+        "logit": lambda row, t: row[t],
+    }[score]
+    plain = copied(oddnet)
+    expected = []
+    for image, target in pairs():
+        a, g = oracle.captured(plain, images[image], layer, lambda row, t=target: utility(row, t))
+        score = lambda row, t=target: utility(row, t)  # noqa: E731
+        up, down = (_gradient_at(plain, images[image], layer, a * scale, score) for scale in (1 + 1e-5, 1 - 1e-5))
+        expected.append(oracle.gradcam(a, g - (up - down) / 2e-5 / 2))
+    close(found, expected, 1e-7)
+
+
+def _gradient_at(model: nn.Module, image: Tensor, layer: str, value: Tensor, score) -> Tensor:
+    """The gradient where the layer returns ``value``: a step along the activation crosses no kink of a ReLU."""
+    leaf = value[None].clone().requires_grad_()
+    handle = model.get_submodule(layer).register_forward_hook(lambda _m, _i, _o: leaf)
+    logits = model(image[None])
+    handle.remove()
+    return torch.autograd.grad(score(logits[0]), leaf)[0][0]
+
+
+@pytest.mark.parametrize("base", ["gradcam", "layercam"])
+def test_finercam(oddnet, images, base: str) -> None:
+    spec = {"name": base, "layers": ["relu2"]}
+    (found,) = maps_of(oddnet, images, name="finercam", base=spec, gamma=0.6, references=2)
+    plain = copied(oddnet)
+    expected = []
+    for image, target in pairs():
+        logits = plain(images[image][None])[0].tolist()
+        nearest = sorted((abs(y - logits[target]), k) for k, y in enumerate(logits) if k != target)[:2]
+
+        def score(row: Tensor, target=target, nearest=nearest) -> Tensor:
+            return row[target] - 0.6 * (row[nearest[0][1]] + row[nearest[1][1]]) / 2
+
+        expected.append(getattr(oracle, base)(*oracle.captured(plain, images[image], "relu2", score)))
+    close(found, expected)
+
+
+def test_refinecam_multiplies_the_layers(oddnet, images) -> None:
+    base = {"name": "gradcampp", "layers": ["relu1", "relu3"]}
+    (found,) = maps_of(oddnet, images, name="refinecam", base=base)
+    plain = copied(oddnet)
+    expected = []
+    for image, target in pairs():
+        both = [
+            oracle.unit(oracle.gradcampp(*oracle.captured(plain, images[image], layer, lambda row, t=target: row[t])))
+            for layer in ("relu1", "relu3")
+        ]
+        expected.append(both[0] * oracle.upsampled(both[1], *both[0].shape))
+    close(found, expected)
+
+
+@pytest.mark.parametrize("output", ["logit", "softmax"])
+def test_scorecam(oddnet, images, output: str) -> None:
+    (found,) = maps_of(oddnet, images, name="scorecam", layers=["relu3"], output=output)
+    plain = copied(oddnet)
+    expected = []
+    for image, target in pairs():
+        a, _ = oracle.captured(plain, images[image], "relu3", torch.sum)
+
+        def score(row: Tensor, target=target) -> float:
+            return float((row if output == "logit" else row.softmax(0))[target].detach())
+
+        expected.append(oracle.scorecam(plain, images[image], a, score))
+    close(found, expected)
+
+
+def test_scorecam_of_a_dead_channel(gapnet, images) -> None:
+    with torch.no_grad():
+        gapnet.bn3.weight[2] = 0
+        gapnet.bn3.bias[2] = 0
+    (found,) = maps_of(gapnet, images[:1], [[1]], name="scorecam", layers=["bn3"])
+    plain = copied(gapnet)
+    a, _ = oracle.captured(plain, images[0], "bn3", torch.sum)
+    assert a[2].abs().max() == 0
+    close(found, [oracle.scorecam(plain, images[0], a, lambda row: float(row[1].detach()))])
+
+
+def test_sscam(oddnet, images) -> None:
+    (found,) = maps_of(oddnet, images[:1], [[1]], name="sscam", layers=["relu3"], samples=2, std=0.5, seed=3)
+    plain, image = copied(oddnet), images[0]
+    a, _ = oracle.captured(plain, image, "relu3", torch.sum)
+    gains = []
+    for k, channel in enumerate(a):
+        mask, scores = oracle.unit(oracle.upsampled(channel, *image.shape[1:])), []
+        for sample in range(2):
+            source = torch.Generator().manual_seed((3 << 32) + sample * len(a) + k)
+            noisy = mask + 0.5 * torch.randn(mask.shape, generator=source)
+            scores.append(float(plain((image * noisy)[None])[0, 1]))
+        gains.append(sum(scores) / 2)
+    close(found, [oracle.weighted(oracle.softmax(gains), a)])
+
+
+def test_iscam(oddnet, images) -> None:
+    (found,) = maps_of(oddnet, images[:1], [[1]], name="iscam", layers=["relu3"], steps=4)
+    plain, image = copied(oddnet), images[0]
+    a, _ = oracle.captured(plain, image, "relu3", torch.sum)
+    gains = []
+    for channel in a:
+        mask = oracle.unit(oracle.upsampled(channel, *image.shape[1:]))
+        accumulated, scores = torch.zeros_like(image), []
+        for step in range(1, 5):
+            accumulated = accumulated + step / 4 * mask * image
+            scores.append(float(plain(accumulated[None])[0, 1]))
+        gains.append(sum(scores) / 4)
+    close(found, [oracle.weighted(oracle.softmax(gains), a)])
+
+
+@pytest.mark.parametrize("layer", ["relu1", "conv2", "relu2", "bn2", "relu3"])
+def test_ablationcam(oddnet, images, layer: str) -> None:
+    (found,) = maps_of(oddnet, images, name="ablationcam", layers=[layer])
+    close(found, [oracle.ablationcam(oddnet, images[i], layer, t) for i, t in pairs()])
+
+
+@pytest.mark.parametrize("name", ["ablationcam", "scorecam"])
+def test_one_row_at_a_time_gives_the_same(oddnet, images, monkeypatch, name: str) -> None:
+    wide = maps_of(oddnet, images, name=name, layers=["relu2"])[0]
+    monkeypatch.setattr("camforge.capture.rerun.in_chunks", lambda first, last, _, run: in_chunks(first, last, 1, run))
+    torch.testing.assert_close(maps_of(oddnet, images, name=name, layers=["relu2"])[0], wide)
+
+
+@pytest.mark.parametrize("eta", [0, 1, 2, 3])
+@pytest.mark.parametrize("classes", [5, 20])
+def test_polynomial_combination(core, classes: int, eta: int) -> None:
+    found = build("extractor", {"name": "ccam", "eta": eta}).combination(classes)
+    torch.testing.assert_close(found, torch.tensor(core[f"g_poly_K{classes}"][str(eta)], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("key", ["K20_i1_j10", "K20_i1_j0", "K20_i0_j1", "K5_i1_j2"])
+def test_top_and_bottom_combination(core, key: str) -> None:
+    classes, top, bottom = (int(part[1:]) for part in key.split("_"))
+    ccam = build("extractor", {"name": "ccam", "combine": "top_bottom", "top": top, "bottom": bottom})
+    assert ccam.combination(classes).tolist() == core["g_topbot"][key]
+
+
+def _four_classes(core) -> tuple[nn.Module, Tensor]:
+    """The features themselves as images: a convolution that passes them on, pooled, one linear layer."""
+    given = core["ccam"]
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 4))
+    model = nn.Sequential(nn.Conv2d(2, 2, 1, bias=False), *pooled).double()
+    with torch.no_grad():
+        model[0].weight.copy_(torch.eye(2)[:, :, None, None])
+        model[3].weight.copy_(torch.tensor(given["W"]))
+        model[3].bias.copy_(torch.tensor(given["b"]))
+    return model, torch.tensor(given["f"], dtype=torch.float64)[None]
+
+
+
+def test_ccam_of_four_classes(core) -> None:
+    body, image = _four_classes(core)
+    model = Network(body, stages=("0",), head="3")
+    torch.testing.assert_close(model(image)[0], torch.tensor(core["ccam"]["logits"], dtype=torch.float64))
+    specs = {
+        "quadratic": {"eta": 2},
+        "top1bottom1": {"combine": "top_bottom", "top": 1, "bottom": 1},
+        "top1bottom2": {"combine": "top_bottom", "top": 1, "bottom": 2},
+    }
+    for key, options in specs.items():
+        (found,) = maps_of(model, image, [[3]], name="ccam", **options)
+        torch.testing.assert_close(found[0], torch.tensor(core["ccam"][key], dtype=torch.float64))
+
+
+def test_ccam_anchors(gapnet, images) -> None:
+    model = Network(gapnet, stages=("relu3",), head="head")
+    options = {"name": "ccam", "combine": "top_bottom", "top": 1, "bottom": 1}
+    (cams,) = maps_of(model, images, [list(range(5))] * 3, name="cam")
+    cams = cams.unflatten(0, (3, 5))
+    order = model(images).argsort(1, descending=True)
+    (ranking,) = maps_of(model, images, [[t] for t in range(3)], **options)
+    (first,) = maps_of(model, images, [[t] for t in range(3)], anchor="target_first", **options)
+    for i in range(3):
+        others = [k for k in order[i].tolist() if k != i]
+        torch.testing.assert_close(ranking[i], cams[i, order[i, 0]] - cams[i, order[i, -1]])
+        torch.testing.assert_close(first[i], cams[i, i] - cams[i, others[-1]])
+
+
+def test_wrong_combinations_are_errors(gapnet, images) -> None:
+    model = Network(gapnet, stages=("relu3",), head="head")
+    with pytest.raises(CamForgeError, match="top 3 and bottom 3 together exceed the 5 classes"):
+        maps_of(model, images, name="ccam", combine="top_bottom", top=3, bottom=3)
+    with pytest.raises(CamForgeError, match="needs top and bottom"):
+        build("extractor", {"name": "ccam", "combine": "top_bottom"})
+    with pytest.raises(CamForgeError, match="needs two outputs"):
+        build("extractor", "ccam").combination(1)
+    with pytest.raises(CamForgeError, match="reads no gradients"):
+        build("extractor", {"name": "finercam", "base": "eigencam"})
+
+
+def test_cam_without_a_linear_head_is_an_error(oddnet, images) -> None:
+    model = Network(oddnet, stages=("relu2",), head="head")
+    for name in ("cam", "ccam"):
+        with pytest.raises(CamForgeError, match=r"'body\.relu2' is not followed by just"):
+            maps_of(model, images, name=name)
+
+
+def test_random_maps_belong_to_image_and_target(oddnet, images) -> None:
+    (found,) = maps_of(oddnet, images, name="random", layers=["relu1"])
+    (alone,) = maps_of(oddnet, images[1:2], [[4]], name="random", layers=["relu1"])
+    (other,) = maps_of(oddnet, images[1:2], [[4]], name="random", layers=["relu1"], seed=1)
+    torch.testing.assert_close(alone[0], found[3])
+    assert found.unique(dim=0).shape[0] == 6
+    assert not torch.equal(alone, other)
+    assert 0 <= found.min() < 0.1 < 0.9 < found.max() < 1
