@@ -28,7 +28,7 @@ report = dict(images=3)
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """An experiment file with four arms, five networks in all."""
+    """An experiment file with four arms, four trainings in all."""
     path = tmp_path / "tiny.py"
     path.write_text(TINY)
     return path
