@@ -1,0 +1,142 @@
+"""The COCO reader on a tiny file, on real photographs, and on damaged files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from camforge.api import CamForgeError
+from camforge_plugins.datasets import COCO
+
+
+def thing(number: int, image: int, category: int, box: list[float], **more: Any) -> dict[str, Any]:
+    x, y, w, h = box
+    outline = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    return {
+        "id": number, "image_id": image, "category_id": category, "bbox": box, "area": w * h, "iscrowd": 0,
+        "segmentation": outline, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    """A cat before a sofa, a crowd of dogs, and a dog beside a crowd (a run-length mask: the first two columns)."""
+    crowd = {"size": [8, 12], "counts": [0, 16, 80]}
+    return {
+        "images": [{"id": i, "file_name": f"00{i}.jpg", "width": 12, "height": 8} for i in (1, 2, 3)],
+        "annotations": [
+            thing(1, 1, 17, [4, 2, 3, 3]),
+            thing(2, 1, 63, [2, 1, 8, 6]),
+            thing(3, 2, 18, [0, 0, 2, 8], iscrowd=1, segmentation=crowd),
+            thing(4, 3, 18, [5, 5, 3, 2]),
+            thing(5, 3, 18, [0, 0, 2, 8], iscrowd=1, segmentation=crowd),
+        ],
+        "categories": [
+            {"id": 17, "name": "cat", "supercategory": "animal"},
+            {"id": 18, "name": "dog", "supercategory": "animal"},
+            {"id": 63, "name": "couch", "supercategory": "furniture"},
+        ],
+    }
+
+
+@pytest.fixture
+def write(tmp_path: Path, content: dict[str, Any], picture: Callable) -> Callable[[], Path]:
+    def save() -> Path:
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        (tmp_path / "annotations" / "instances_train2017.json").write_text(json.dumps(content))
+        for image in content["images"]:
+            picture(tmp_path / "train2017" / image["file_name"])
+        return tmp_path
+
+    return save
+
+
+def test_smaller_objects_stand_in_front(write: Callable) -> None:
+    images = COCO(root=str(write())).open("train")
+    assert images.ids == ("001", "003")  # a crowd alone is no label
+    sample = images.load(0)
+    assert sample.mask[3, 5] == 1  # the cat
+    assert sample.mask[3, 8] == 3  # the couch
+    assert sample.mask[0, 0] == 0
+    assert sample.boxes.tolist() == [[4, 2, 7, 5], [2, 1, 10, 7]]
+    assert images.taxonomy == {"animal": ("cat", "dog"), "furniture": ("couch",)}
+
+
+def test_crowds_are_ignored_or_kept(write: Callable) -> None:
+    mask = COCO(root=str(write())).open("train").load(1).mask
+    assert (mask[:, :2] == 255).all()
+    assert mask[5, 5] == 2
+    kept = COCO(root=str(write()), crowd="keep").open("train")
+    assert len(kept) == 3
+    assert (kept.load(1).mask[:, :2] == 2).all()
+
+
+def test_picked_classes_alone_are_seen(write: Callable) -> None:
+    images = COCO(root=str(write()), classes=("couch", "dog")).open("train")
+    assert images.labels.tolist() == [[True, False], [False, True]]
+    assert images.load(0).mask.unique().tolist() == [0, 1]
+    assert images.taxonomy == {"animal": ("dog",), "furniture": ("couch",)}
+
+
+def test_every_problem_is_told_at_once(write: Callable, content: dict[str, Any], told: Callable) -> None:
+    content["annotations"] += [thing(6, 9, 17, [0, 0, 2, 2]), thing(7, 1, 99, [0, 0, 2, 2])]
+    content["annotations"].append(thing(8, 1, 17, [10, 0, 20, 2]))
+    root = write()
+    (root / "train2017" / "003.jpg").unlink()
+    text = told(COCO(root=str(root), classes=("cat", "dogg")))
+    for part in (
+        "unknown class 'dogg'; did you mean 'dog'?",
+        "annotation 6 is of an unknown image 9",
+        "annotation 7 is of an unknown category 99",
+        "image '001': box 10,0,30,2 leaves the image of 12x8",
+    ):
+        assert part in text
+    assert "003.jpg is missing" in told(COCO(root=str(root)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.pop("images"), "there is no list 'images'"),
+        (lambda c: c["annotations"][0].pop("bbox"), "annotations[0] has no bbox"),
+        (lambda c: c["annotations"][0].update(bbox=[1, 2, "x", 3]), "annotation 1: bbox is not four numbers"),
+        (lambda c: c["annotations"][0].update(bbox=[1, 2, -3, 3]), "box 1,2,-2,5 is empty or turned around"),
+        (lambda c: c["categories"].append("cow"), "categories[3] has no id, name"),
+    ],
+)
+def test_files_that_are_not_cocos_are_told(
+    change: Callable, says: str, write: Callable, content: dict[str, Any], told: Callable
+) -> None:
+    change(content)
+    content_images = content.setdefault("images", []) if "images" in content else None
+    root = write() if content_images is not None else _without_images(write, content)
+    assert says in told(COCO(root=str(root)))
+
+
+def _without_images(write: Callable, content: dict[str, Any]) -> Path:
+    content["images"] = []
+    root: Path = write()
+    path = root / "annotations" / "instances_train2017.json"
+    path.write_text(json.dumps({k: v for k, v in content.items() if k != "images"}))
+    return root
+
+
+def test_broken_json_and_broken_outlines_are_named(write: Callable, content: dict[str, Any], told: Callable) -> None:
+    content["annotations"][0]["segmentation"] = {"size": [8, 12], "counts": None}
+    root = write()
+    with pytest.raises(CamForgeError, match=r"001\.jpg: object 1 has a broken segmentation"):
+        COCO(root=str(root)).open("train").load(0)
+    (root / "annotations" / "instances_train2017.json").write_text('{"images": [')
+    assert "instances_train2017.json: broken JSON" in told(COCO(root=str(root)))
+    assert "instances_val2017.json is missing" in told(COCO(root=str(root)), "val")
+
+
+def test_real_photographs(shared_data: Path) -> None:
+    images = COCO(root=str(shared_data / "coco_mini"), classes=("person", "dog")).open("train")
+    assert images.labels.sum(0).tolist() == [17, 5]
+    sample = images.load(0)
+    for (x0, y0, x1, y1), c in zip(sample.boxes.round().int().tolist(), sample.box_classes.tolist(), strict=True):
+        if min(x1 - x0, y1 - y0) >= 4:
+            assert (sample.mask[y0:y1, x0:x1] == c + 1).any()
