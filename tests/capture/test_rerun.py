@@ -97,7 +97,7 @@ def test_a_layer_that_is_not_on_the_way_is_an_error(images) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.first(x).mean((2, 3))
 
-    with pytest.raises(CamForgeError, match="'unused.used' is not called"):
+    with pytest.raises(CamForgeError, match=r"'unused\.used' is not called"):
         tail_of(Net(), "unused.used", images)
 
 

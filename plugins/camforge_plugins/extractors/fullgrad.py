@@ -53,7 +53,11 @@ class FullGrad(Truncation, Extractor):
     def paths(self, probe: Probe) -> list[str]:
         """The modules whose bias is read."""
         if isinstance(self.layers, tuple):
-            return [path.partition("#")[0] for path in probe.resolve(self.layers)]
+            named = [path.partition("#")[0] for path in probe.resolve(self.layers)]
+            without = [path for path in named if not has_bias(probe.model.get_submodule(path))]
+            if without:
+                raise CamForgeError(f"fullgrad: layer {without[0]!r} has no bias")
+            return named
         return [path for path, module in probe.model.named_modules() if has_bias(module)]
 
     def extract(self, capture: Capture) -> list[Tensor]:
