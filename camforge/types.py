@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from camforge.notebook import Drawing, Picture
 
 IGNORED = 255  # mask value of pixels that no metric counts (the border of VOC masks)
 
@@ -153,6 +157,23 @@ class Grouping:
             return self.serves[class_index]
         return tuple(v for v, view in enumerate(self.views) if view.assignment[class_index] is not None)
 
+    def plot(self) -> Drawing:
+        """A tree of the levels; where they do not nest, a matrix of the classes that views set against each other."""
+        from camforge.notebook.pictures import grouping_drawing
+
+        return grouping_drawing(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the views and the account as .json, or the drawing as .svg."""
+        from camforge.notebook.files import save_grouping
+
+        return save_grouping(self, path)
+
+    def _repr_html_(self) -> str:
+        from camforge.notebook.html import grouping_html
+
+        return grouping_html(self)
+
 
 class Network(nn.Module):
     """A classifier with named parts: ``body(x)`` gives logits (B, K).
@@ -223,6 +244,23 @@ class Maps:
     def replace(self, values: Tensor, axes: tuple[str, ...]) -> Maps:
         """The same pairs with other values."""
         return replace(self, values=values, axes=axes)
+
+    def plot(self, photographs: Tensor | None = None, classes: Sequence[str] = ()) -> Picture:
+        """The first pairs' maps, over ``photographs`` (B, 3, H, W) uint8 where given, under the classes' names."""
+        from camforge.notebook.pictures import maps_picture
+
+        return maps_picture(self, photographs, classes)
+
+    def save(self, path: str | Path) -> Path:
+        """Write every field as a tensor of a .pt file (``torch.load(path, weights_only=True)``), or a picture."""
+        from camforge.notebook.files import save_maps
+
+        return save_maps(self, path)
+
+    def _repr_html_(self) -> str:
+        from camforge.notebook.html import maps_html
+
+        return maps_html(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.table import Table
+from torch import Tensor
 
 from camforge import __version__
 from camforge.experiment.pipeline import Row
@@ -19,16 +20,25 @@ from camforge.experiment.workshop import Bench
 from camforge.report.story import Story
 from camforge.report.table import arms_table
 from camforge.training.images import Prepared
+from camforge.types import Grouping, Maps, TrainedModel
+
+if TYPE_CHECKING:
+    from camforge.notebook import Picture
 
 _LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy", "opencv-python")
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A finished experiment: its story, and the folder with results.json, manifest.json, report.html, gallery.png."""
+    """A finished experiment: its story, and the folder with results.json, manifest.json, report.html, gallery.png.
+
+    groupings  {arm: how its classes were grouped};  models  {arm: one trained model per view of its grouping}
+    """
 
     story: Story
     folder: Path
+    groupings: Mapping[str, Grouping] = field(default_factory=dict)
+    models: Mapping[str, tuple[TrainedModel, ...]] = field(default_factory=dict)
 
     @property
     def arms(self) -> dict[str, dict[str, float]]:
@@ -44,6 +54,34 @@ class Results:
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"
+
+    @property
+    def photographs(self) -> Tensor:
+        """(N, 3, H, W) uint8: the gallery's images, in the geometry in which they were measured."""
+        return torch.stack([image.image for image in self.story.gallery])
+
+    def maps(self, arm: str) -> Maps:
+        """An arm's or control's fused maps of the gallery's images, one per image and class shown."""
+        from camforge.notebook.pictures import gallery_maps
+
+        return gallery_maps(self.story, arm)
+
+    def plot(self) -> Picture:
+        """A few photographs in rows, the truth and every arm's map in columns."""
+        from camforge.notebook.pictures import results_picture
+
+        return results_picture(self.story)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the numbers as .csv, the page as .html, or the plot as a picture."""
+        from camforge.notebook.files import save_results
+
+        return save_results(self.story, path)
+
+    def _repr_html_(self) -> str:
+        from camforge.notebook.html import results_html
+
+        return results_html(self.story, self.report)
 
     def table(self) -> Table:
         """The arms, for the screen."""

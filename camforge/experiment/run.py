@@ -63,7 +63,11 @@ def _run_locked(
     bench = Bench(train, store, where, experiment.seed, progress)
     rows = run_arms(experiment, bench, val)
     manifest = manifest_of(config, rows, bench, val)
-    results = Results(story(experiment, rows, bench, val, manifest), folder)
+    results = Results(
+        story(experiment, rows, bench, val, manifest), folder,
+        groupings={row.name: row.grouping for row in rows if row.grouping is not None},
+        models={row.name: row.models for row in rows if row.models},
+    )  # fmt: skip
     write_page(results.report, results.story)
     picture = contact_sheet(results.story)
     if picture is not None:

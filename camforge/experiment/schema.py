@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -60,6 +61,17 @@ class Experiment(Options):
     @classmethod
     def options(cls) -> list[str]:
         return [*super().options(), *SHARED]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the experiment, every option spelt out, as a .yaml or .json file that ``camforge.run`` takes."""
+        from camforge.notebook.files import save_experiment
+
+        return save_experiment(self, path)
+
+    def _repr_html_(self) -> str:
+        from camforge.notebook.html import experiment_html
+
+        return experiment_html(self)
 
     @model_validator(mode="before")
     @classmethod
