@@ -201,7 +201,7 @@ class Network(nn.Module):
 
     def class_features(self) -> Tensor:
         """(K, C): one row of the last linear layer's weight per output, no bias (Huang et al. 2019, sec. II-B)."""
-        return self.body.get_submodule(self.head).weight.detach().flatten(1)  # type: ignore[union-attr,operator]
+        return self.body.get_submodule(self.head).weight.detach().flatten(1)  # type: ignore[operator]
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,5 +280,4 @@ class Evidence:
 
     def pairs(self) -> Iterator[tuple[int, int, Tensor]]:
         """(image index, class index, map (H, W)) one by one, for statistics that no tensor operation expresses."""
-        for image, label, values in zip(self.images.tolist(), self.classes.tolist(), self.maps, strict=True):
-            yield image, label, values
+        yield from zip(self.images.tolist(), self.classes.tolist(), self.maps, strict=True)

@@ -20,12 +20,25 @@ _recipe = dict(
     head_lr=0.05,
     weight_decay=1e-3,
     schedule="onecycle",
-    epochs=8,
+    epochs=4,
     batch_size=32,
 )
 _single = dict(name="single", **_recipe)
 _orthogonal = dict(name="two_branch_orthogonal", **_recipe)
 _independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)
+# The network whose rows are clustered. Rows learned by SGD and compared by their direction tell the families apart;
+# AdamW's hardly do (adjusted Rand index 1.0 against 0.2 on seed 0).
+_rows = dict(
+    name="single",
+    backbone=dict(name="small", widths=[16, 32, 64, 64], strides=[2, 2, 1, 1], blocks=["residual"] * 4),
+    optimizer="sgd",
+    lr=0.3,
+    weight_decay=5e-4,
+    schedule="onecycle",
+    epochs=5,
+    batch_size=32,
+)
+_kmeans = dict(name="kmeans_hierarchy", sizes=[4], normalize="l2", trainer=_rows)
 _branches = dict(name="mean", axis="branch", normalise="max")
 _levels = dict(name="hierarchy", rest="image", reduce="max")
 
@@ -35,12 +48,12 @@ arms = {
     "baseline": dict(note="Grad-CAM on one network for all twelve classes"),
     "orthogonal": dict(trainer=_orthogonal, fusers=[_branches], note="two branches under the orthogonal constraint"),
     "grouping": dict(
-        grouper=dict(name="kmeans_hierarchy", sizes=[4], trainer=_single),
+        grouper=_kmeans,
         fusers=[_levels],
-        note="levels 12 and 4, clustered from the network's own rows",
+        note="levels 12 and 4, by K-means of a network's rows",
     ),
     "both": dict(
-        grouper=dict(name="kmeans_hierarchy", sizes=[4], trainer=_single),
+        grouper=_kmeans,
         trainer=_orthogonal,
         fusers=[_branches, _levels],
         note="grouping and orthogonal branches together",

@@ -17,8 +17,9 @@ class Backbone(Plugin, ABC):
         name = "one_conv"
 
         def build(self, outputs, pretrained=True):
-            body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, outputs))
-            return Network(body, stages=("1",), head="4")
+            pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+            body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), pool, nn.Linear(8, outputs))
+            return Network(body, stages=("1",), head="3")
     """
 
     kind: ClassVar[str] = "backbone"

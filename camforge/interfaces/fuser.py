@@ -43,7 +43,8 @@ class Fuser(Plugin, ABC):
     def __call__(self, maps: Maps) -> Maps:
         """The stack without the fuser's axis."""
         if self.axis not in maps.axes:
-            raise CamForgeError(f"fuser {self.name!r}: no axis {self.axis!r} is left to fuse; left are {list(maps.axes)}")
+            left = list(maps.axes)
+            raise CamForgeError(f"fuser {self.name!r}: no axis {self.axis!r} is left to fuse; left are {left}")
         place = maps.axes.index(self.axis)
         values = maps.values.movedim(1 + place, 1)
         if self.normalise == "max":

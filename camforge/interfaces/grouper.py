@@ -32,7 +32,7 @@ class Workshop(Protocol):
     def taxonomy(self) -> Mapping[str, tuple[str, ...]] | None: ...
 
     def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
-        """The view's networks, by the arm's trainer unless another is named; ``holdout`` (N,) bool images are kept out."""
+        """The view's networks, by the arm's trainer or the one named; ``holdout`` (N,) bool images are kept out."""
         ...
 
     def logits(self, model: TrainedModel, images: Tensor) -> Tensor:
@@ -60,10 +60,11 @@ class Grouper(Plugin, ABC):
         """The views, the ungrouped one first where there is one, and a readable account."""
 
     def check(self, classes: tuple[str, ...], labels: Tensor) -> list[str]:
-        """What cannot work with these classes and (N, C) labels, said before anything is trained. Empty: all is well."""
+        """What cannot work with these classes and (N, C) labels, said before anything is trained."""
         del classes, labels
         return []
 
     def trainers(self) -> Mapping[str, Any]:
         """The grouper's own trainers by option name, where it has any."""
-        return {field: value for field in type(self).model_fields if isinstance(value := getattr(self, field), Trainer)}
+        options = {field: getattr(self, field) for field in type(self).model_fields}
+        return {field: value for field, value in options.items() if isinstance(value, Trainer)}

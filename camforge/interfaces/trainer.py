@@ -32,7 +32,7 @@ class Learner(nn.Module, ABC):
 
 
 class Plateau(Plugin):
-    """Halve the learning rate when the epoch loss fell less than ``threshold`` within ``patience`` epochs (001 sec. 4.1)."""
+    """Scale the rate when the epoch loss fell less than ``threshold`` within ``patience`` epochs (001 sec. 4.1)."""
 
     name: ClassVar[str] = "plateau"
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from camforge_plugins.extractors.gradcam import GradCAM
-from camforge_plugins.fusers.mean import Mean
-from camforge_plugins.groupers.none import NoGrouping
 from torch.nn.functional import interpolate
 
 from camforge.experiment.extraction import Extracted, _row_table
 from camforge.experiment.fusion import Stacker
 from camforge.experiment.schema import Arm
 from camforge.types import CamForgeError, Grouping, Maps, View
+from camforge_plugins.extractors.gradcam import GradCAM
+from camforge_plugins.fusers.mean import Mean
+from camforge_plugins.groupers.none import NoGrouping
 
 CLASSES = ("cat", "dog", "bus")
 GROUPING = Grouping(
