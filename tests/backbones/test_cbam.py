@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from camforge_plugins.backbones.cbam import CBAM, BlockAttention
+from camforge_plugins.backbones.small import Small
 
 
 def sigmoid(value):
@@ -79,3 +80,13 @@ def test_stages_and_head_are_the_resnets() -> None:
 def test_only_resnets() -> None:
     with pytest.raises(ValidationError, match="into ResNets only, such as resnet50, not into 'vgg16'"):
         CBAM(arch="vgg16")
+
+
+def test_the_small_networks_residual_blocks_can_be_attended() -> None:
+    body = Small(blocks=("cbam", "residual", "plain", "plain")).build(3).body.eval()
+    x = torch.rand(1, 16, 8, 8)
+    branch = body.stage1.second[:2](body.stage1.first(x))
+    expected = torch.relu(body.stage1.second[2](branch) + body.stage1.shortcut(x))
+    assert isinstance(body.stage1.second[2], BlockAttention)
+    assert torch.equal(body.stage1(x), expected)
+    assert sum(isinstance(module, BlockAttention) for module in body.modules()) == 1

@@ -19,7 +19,8 @@ _a = dict(name="product_with_last")
 _stages = dict(name="gradcam", layers="stages")
 _pair = dict(name="binary_pair", **dict(_recipe, schedule="constant", lr=3e-3, head_lr=1e-2, epochs=10))
 _acol = dict(name="acol", width=64, **dict(_recipe, lr=2e-3, head_lr=5e-3))  # its classifiers have no batch norm
-_cbam = dict(name="single", **dict(_recipe, backbone=dict(name="cbam", arch="resnet18"), lr=2e-3, head_lr=2e-3))
+_attended = dict(name="small", blocks=["cbam", "cbam", "plain", "plain"])
+_cbam = dict(name="single", **dict(_recipe, backbone=_attended))
 
 trainer = _single
 extractor = dict(name="gradcam")

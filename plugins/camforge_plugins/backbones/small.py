@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -9,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from camforge.api import Backbone, Network
+from camforge_plugins.backbones.cbam import BlockAttention
 
 Width = Annotated[int, Field(ge=1, le=2048)]
 
@@ -25,7 +27,8 @@ class Small(Backbone):
     stem: Width = 16
     widths: Annotated[tuple[Width, ...], Field(min_length=1)] = (16, 32, 48, 64)
     strides: tuple[Literal[1, 2], ...] = (2, 1, 1, 1)
-    blocks: tuple[Literal["residual", "plain"], ...] = ("residual", "residual", "plain", "plain")
+    blocks: tuple[Literal["residual", "plain", "cbam"], ...] = ("residual", "residual", "plain", "plain")
+    """Per stage; "cbam" is a residual block with attention."""
 
     @model_validator(mode="after")
     def _of_one_length(self) -> Small:
@@ -36,12 +39,13 @@ class Small(Backbone):
 
     def build(self, outputs: int, pretrained: bool = True) -> Network:
         del pretrained  # there are no weights to load
+        makers: dict[str, Callable[[int, int, int], nn.Module]]
+        makers = {"residual": _Residual, "plain": _conv_bn_relu, "cbam": _Attended}
         body = nn.Sequential()
         body.add_module("stem", _conv_bn_relu(3, self.stem, stride=2))
         width = self.stem
         for i, (out, stride, block) in enumerate(zip(self.widths, self.strides, self.blocks, strict=True), 1):
-            make = _Residual if block == "residual" else _conv_bn_relu
-            body.add_module(f"stage{i}", make(width, out, stride))
+            body.add_module(f"stage{i}", makers[block](width, out, stride))
             width = out
         body.add_module("pool", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
         body.add_module("fc", _linear(width, outputs))
@@ -62,6 +66,14 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.second(self.first(x)) + self.shortcut(x))
+
+
+class _Attended(_Residual):
+    """A residual block with a convolutional block attention module before its sum (Woo et al. 2018)."""
+
+    def __init__(self, width: int, out: int, stride: int) -> None:
+        super().__init__(width, out, stride)
+        self.second.append(BlockAttention(out, reduction=16))
 
 
 def _conv_bn_relu(width: int, out: int, stride: int = 1) -> nn.Sequential:
