@@ -48,14 +48,17 @@ class Grids:
         module = self._model.get_submodule(path.partition("#")[0])
         if isinstance(module, nn.Linear) or type(module) is nn.LayerNorm:
             return -1
+        if isinstance(module, nn.LayerNorm):
+            return 1 if shape[1] == module.normalized_shape[-1] else -1
         if not self._normed or isinstance(module, _CHANNELS_FIRST):
             return 1
+        fits_first, fits_last = self._misfit(shape[2:]) < 1, self._misfit(shape[1:-1]) < 1
+        if fits_first != fits_last:
+            return 1 if fits_first else -1
         first, last = shape[1] in self._normed, shape[-1] in self._normed
         if first != last:
-            return -1 if last else 1
-        if first and last:
-            return 1 if any(isinstance(m, _CHANNELS_FIRST) for m in module.modules()) else -1
-        return -1 if self._misfit(shape[1:-1]) < self._misfit(shape[2:]) else 1
+            return 1 if first else -1
+        return 1 if any(isinstance(m, _CHANNELS_FIRST) for m in module.modules()) else -1
 
     def _misfit(self, grid: tuple[int, ...]) -> float:
         """How far a grid is from a whole downscaling of the image, in cells; infinite where it is larger than that."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,18 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from camforge.capture.grid import Grids
 from camforge.types import CamForgeError, Network
 
-# Stages of torchvision's families: VGG before its pools, MobileNetV2 before each halving (SPEC of paper 003 and 002).
-_VGG = {31: (3, 8, 15, 22, 29), 44: (5, 12, 22, 32, 42), 37: (3, 8, 17, 26, 35), 53: (5, 12, 25, 38, 51)}
+# Stages of torchvision's families; MobileNetV2 before each halving.
 _FAMILIES: dict[str, tuple[str, ...]] = {
     "ResNet": ("layer1", "layer2", "layer3", "layer4"),
     "MobileNetV2": tuple(f"features.{i}" for i in (1, 3, 6, 13, 18)),
     "DenseNet": ("features.denseblock1", "features.denseblock2", "features.denseblock3", "features.norm5"),
     "SqueezeNet": ("features.2", "features.5", "features.12"),
     "ConvNeXt": ("features.1", "features.3", "features.5", "features.7"),
+    "MaxVit": ("blocks.0", "blocks.1", "blocks.2", "blocks.3"),
     "SwinTransformer": ("features.1", "features.3", "features.5", "features.7"),
 }
+_ATTENTION_NORMS = ("ln_1", "norm1", "layernorm_before")  # of torchvision, timm and transformers
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +83,18 @@ def stages_of(model: nn.Module, *inputs: Any) -> tuple[str, ...]:
     if isinstance(model, Network):
         return tuple(f"body.{stage}" for stage in model.stages)
     family = type(model).__name__
-    if family == "VGG" and len(model.get_submodule("features")._modules) in _VGG:
-        return tuple(f"features.{i}" for i in _VGG[len(model.get_submodule("features")._modules)])
+    if family in ("VGG", "AlexNet"):
+        return _before_pools(model)
     known = {name for name, _ in model.named_modules()}
     if family in _FAMILIES and set(_FAMILIES[family]) <= known:
         return _FAMILIES[family]
     return _found_stages(model, first_images(inputs, 1))
+
+
+def _before_pools(model: nn.Module) -> tuple[str, ...]:
+    """What each pool of ``features`` reads: in VGG-16 the ReLUs 3, 8, 15, 22 and 29."""
+    layers = enumerate(model.get_submodule("features").children())
+    return tuple(f"features.{i - 1}" for i, layer in layers if isinstance(layer, nn.MaxPool2d))
 
 
 def first_images(inputs: tuple[Any, ...], count: int) -> tuple[Any, ...]:
@@ -95,38 +104,52 @@ def first_images(inputs: tuple[Any, ...], count: int) -> tuple[Any, ...]:
 
 
 def _found_stages(model: nn.Module, inputs: tuple[Any, ...]) -> tuple[str, ...]:
-    """The last module at each spatial size that one image passes, outermost first where several end together."""
-    sizes: dict[str, tuple[int, ...]] = {}
+    """The last of the outermost modules at each spatial size that one image passes, but for pools to a fixed size."""
+    shapes = _run_through(model, inputs)
+    sizes: dict[int, list[str]] = {}
+    for name, (_, extent) in shapes.items():
+        if extent > 1:
+            sizes.setdefault(extent, []).append(name)
+    if not sizes:
+        raise CamForgeError(f"{type(model).__name__} has no layer with a spatial extent: name the layers to read")
+    order = list(shapes)
+    outermost = (max(names, key=lambda n: (-n.count("."), order.index(n))) for names in sizes.values())
+    last = sorted(outermost, key=order.index)
+    tokens = shapes[last[-1]]
+    norms = [name for name in order if name.split(".")[-1] in _ATTENTION_NORMS and shapes[name] == tokens]
+    return _quarters(norms) if tokens[0] == 3 and norms else tuple(last)
+
+
+def _run_through(model: nn.Module, inputs: tuple[Any, ...]) -> dict[str, tuple[int, int]]:
+    """Module path -> (axes of its output, places of its grid), in the order in which the modules finish."""
+    grids, shapes = Grids(model, inputs[0]), dict[str, tuple[int, int]]()
 
     def note(name: str, out: object) -> None:
-        if isinstance(out, Tensor) and out.dim() >= 3:
-            sizes.pop(name, None)
-            sizes[name] = tuple(out.shape)
+        grid = grids.find(out, name) if isinstance(out, Tensor) and out.dim() > 2 else None
+        if grid is not None:
+            shapes.pop(name, None)
+            shapes[name] = (out.dim(), grid.shape[2:].numel())  # type: ignore[attr-defined]
 
-    handles = [
-        module.register_forward_hook(lambda _m, _i, out, name=name: note(name, out))
-        for name, module in model.named_modules()
-        if name
-    ]
     modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.no_grad():
-            model(*inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes:
-            module.training = training
-    last = {_extent(shape): name for name, shape in sizes.items() if _extent(shape) > 1}
-    if not last:
-        raise CamForgeError(f"{type(model).__name__} has no layer with a spatial extent: name the layers to read")
-    return tuple(last.values())
+    with ExitStack() as stack:
+        for name, module in model.named_modules():
+            if name and not isinstance(module, nn.modules.pooling._AdaptiveAvgPoolNd):
+                handle = module.register_forward_hook(lambda _m, _i, out, name=name: note(name, out))
+                stack.callback(handle.remove)
+        try:
+            for module, _ in modes:
+                module.training = False
+            with torch.no_grad():
+                model(*inputs)
+        finally:
+            for module, training in modes:
+                module.training = training
+    return shapes
 
 
-def _extent(shape: tuple[int, ...]) -> int:
-    """How many places a feature map has: (B, C, *spatial) or tokens (B, N, C)."""
-    size = 1
-    for n in shape[2:] if len(shape) > 3 else shape[1:2]:
-        size *= n
-    return size
+def _quarters(norms: list[str]) -> tuple[str, ...]:
+    """A plain vision transformer has one size: the norms before the attention at each quarter of its depth.
+
+    What the last block returns is no stage: where a class token alone is read, patch tokens have no gradient there.
+    """
+    return tuple(dict.fromkeys(norms[max(0, len(norms) * quarter // 4 - 1)] for quarter in (1, 2, 3, 4)))

@@ -1,0 +1,165 @@
+"""Token grids and channels-last maps told from their shape; stages found by themselves."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models import efficientnet_b0, get_model, vgg19
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+from torchvision.models.swin_transformer import SwinTransformer
+from torchvision.models.vision_transformer import VisionTransformer
+
+import camforge
+from camforge import CamForgeError, build
+from camforge.capture import extract_maps, stages_of
+from camforge.capture.grid import Grids
+
+
+def alive(model: nn.Module) -> nn.Module:
+    """No parameter is all zero: a fresh vision transformer's head is."""
+    for parameter in model.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, 0, 0.3)
+    return model.eval()
+
+
+@pytest.fixture
+def vit() -> VisionTransformer:
+    """Non-square images are what torchvision's own position embedding does not know: it is made for 4 x 4 patches."""
+    return alive(VisionTransformer(32, 8, 4, 2, 16, 32, num_classes=5))
+
+
+def swin() -> SwinTransformer:
+    return alive(SwinTransformer([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=5))
+
+
+def convnext() -> ConvNeXt:
+    return alive(ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], num_classes=5))
+
+
+GRIDS = [(64, 64, 8, 8), (48, 96, 6, 12), (224, 160, 14, 10), (50, 70, 3, 4)]
+
+
+@pytest.mark.parametrize("extra", [0, 1, 5])
+@pytest.mark.parametrize(("height", "width", "h", "w"), GRIDS)
+def test_tokens_form_the_grid_of_the_images_aspect(height: int, width: int, h: int, w: int, extra: int) -> None:
+    tokens = torch.randn(2, extra + h * w, 7)
+    grids = Grids(nn.Identity(), torch.zeros(2, 3, height, width))
+    expected = tokens[:, extra:].reshape(2, h, w, 7).permute(0, 3, 1, 2)
+    assert torch.equal(grids(tokens, ""), expected)
+
+
+def test_tokens_that_form_no_grid_are_an_error() -> None:
+    with pytest.raises(CamForgeError, match=r"returns \(1, 60, 3\), no grid of the aspect of 64x64"):
+        Grids(nn.Identity(), torch.zeros(1, 3, 64, 64))(torch.zeros(1, 60, 3), "")
+
+
+@pytest.mark.parametrize("make", [swin, convnext])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 64), (64, 32)])
+def test_every_layer_of_swin_and_convnext_is_brought_to_channels_first(make, height: int, width: int) -> None:
+    model, image = make(), torch.randn(1, 3, height, width)
+    outputs: dict[str, Tensor] = {}
+    for name in ("features.1", "features.2", "features.3"):
+        model.get_submodule(name).register_forward_hook(lambda _m, _i, out, name=name: outputs.update({name: out}))
+    with torch.no_grad():
+        model(image)
+    grids = Grids(model, image)
+    for stride, name in ((4, "features.1"), (8, "features.2"), (8, "features.3")):
+        expected = (1, 8 if stride == 4 else 16, height // stride, width // stride)
+        assert grids(outputs[name], name).shape == expected
+        if make is swin:
+            assert torch.equal(grids(outputs[name], name), outputs[name].permute(0, 3, 1, 2))
+
+
+def test_gradcam_of_a_vision_transformer(vit) -> None:
+    """Against the formula on the raw tokens of the last block's first norm."""
+    images, kept = torch.randn(2, 3, 32, 32), []
+    assert stages_of(vit, images)[-1] == "encoder.layers.encoder_layer_3.ln_1"
+    handle = vit.encoder.layers[3].ln_1.register_forward_hook(lambda _m, _i, out: kept.append(out))
+    score = vit(images)[:, 2].sum()
+    handle.remove()
+    tokens, gradient = kept[0][:, 1:], torch.autograd.grad(score, kept[0])[0][:, 1:]
+    expected = (tokens * gradient.mean(1, keepdim=True)).sum(2).relu().reshape(2, 4, 4)
+    (found,) = extract_maps(vit, images, [build("extractor", "gradcam")], 2).maps[0]
+    torch.testing.assert_close(found, expected.detach())
+    assert found.abs().sum() > 0
+
+
+def test_legrad_against_attention_written_out(vit) -> None:
+    """Block by block, the readout differentiated to the attention of that block alone."""
+    image, target = torch.randn(1, 3, 32, 32).double(), 3
+    vit = vit.double()
+    relevance = torch.zeros(17, dtype=torch.float64)
+    tokens = vit._process_input(image)
+    tokens = torch.cat([vit.class_token.expand(1, -1, -1), tokens], 1) + vit.encoder.pos_embedding
+    for block in vit.encoder.layers:
+        normed = block.ln_1(tokens)
+        weights, biases = block.self_attention.in_proj_weight.chunk(3), block.self_attention.in_proj_bias.chunk(3)
+        q, k, v = (normed @ w.T + b for w, b in zip(weights, biases, strict=True))
+        heads = [(x[..., :8], x[..., 8:]) for x in (q, k, v)]
+        attention = [(heads[0][h] @ heads[1][h].transpose(1, 2) / 8**0.5).softmax(-1).detach() for h in (0, 1)]
+        for a in attention:
+            a.requires_grad_()
+        mixed = block.self_attention.out_proj(torch.cat([attention[h] @ heads[2][h] for h in (0, 1)], -1))
+        after = tokens + mixed
+        after = after + block.mlp(block.ln_2(after))
+        score = vit.heads(vit.encoder.ln(after.mean(1)))[0, target]
+        for gradient in torch.autograd.grad(score, attention):
+            relevance += gradient[0].clamp(min=0).mean(0) / 2 / 4
+        tokens = after.detach()
+    (found,) = extract_maps(vit, image, [build("extractor", "legrad")], target).maps[0]
+    torch.testing.assert_close(found[0], relevance[1:].reshape(4, 4), atol=1e-12, rtol=1e-8)
+
+
+def test_legrad_refuses_other_networks() -> None:
+    with pytest.raises(CamForgeError, match="needs torchvision's VisionTransformer, not ConvNeXt"):
+        camforge.explain(convnext(), torch.randn(1, 3, 32, 32), 0, "legrad")
+
+
+def test_known_and_found_stages() -> None:
+    image = torch.zeros(1, 3, 64, 64)
+    with torch.device("meta"):
+        vgg = vgg19()
+    assert stages_of(vgg, image) == tuple(f"features.{i}" for i in (3, 8, 17, 26, 35))
+    assert stages_of(efficientnet_b0(), image) == tuple(f"features{i}" for i in (".1", ".2", ".3", ".5", ""))
+    shuffle = get_model("shufflenet_v2_x0_5")
+    shuffle.train()
+    assert stages_of(shuffle, image) == ("conv1", "maxpool", "stage2", "stage3", "conv5")
+    assert all(module.training for module in shuffle.modules())
+
+
+class Volume(nn.Module):
+    """A classifier of volumes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv3d(2, 4, 3), nn.Conv3d(4, 5, 3, stride=2)
+        self.bn, self.head = nn.BatchNorm3d(5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.bn(self.conv2(self.conv1(x).relu())).relu().mean((2, 3, 4)))
+
+
+def test_volumes() -> None:
+    """(P, d, h, w) maps; every spatial mean and sum runs over three axes."""
+    model, volumes = Volume().double().eval(), torch.randn(2, 2, 7, 8, 9, dtype=torch.float64)
+    kept = []
+    handle = model.conv2.register_forward_hook(lambda _m, _i, out: kept.append(out))
+    score = model(volumes)[:, 1].sum()
+    handle.remove()
+    a, g = kept[0].detach(), torch.autograd.grad(score, kept[0])[0]
+    total = a.sum((2, 3, 4), keepdim=True)
+    expected = {
+        "gradcam": (g.mean((2, 3, 4), keepdim=True) * a).sum(1).relu(),
+        "layercam": (g.relu() * a).sum(1).relu(),
+        "xgradcam": ((g * a).sum((2, 3, 4), keepdim=True) / total * a).sum(1).relu(),
+        "gradcampp": ((g.relu() / (2 + total * g)).sum((2, 3, 4), keepdim=True) * a).sum(1).relu(),
+    }
+    specs = [{"name": name, "layers": ["conv2"]} for name in expected]
+    found = extract_maps(model, volumes, [build("extractor", spec) for spec in specs], 1)
+    for name, (values,) in zip(expected, found.maps, strict=True):
+        torch.testing.assert_close(values, expected[name])
+    merged = camforge.explain(model, volumes, 1, {"name": "fullgrad", "complete": 1e-6})
+    assert merged.shape == (2, 7, 8, 9)
+    others = ["eigencam", "fem", "scorecam", "ablationcam", "random", "shapleycam", "kpcacam"]
+    maps = camforge.explain(model, volumes, 1, [{"name": name, "layers": ["conv2"]} for name in others])
+    assert all(m.shape == (2, 7, 8, 9) and torch.isfinite(m).all() for m in maps.values())
