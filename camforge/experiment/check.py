@@ -10,7 +10,7 @@ from camforge.capture import Probe
 from camforge.experiment.controls import CONTROLS
 from camforge.experiment.schema import Arm, Experiment
 from camforge.host.errors import KeyPath, Mistake
-from camforge.interfaces import Axis, GradientExtractor, Trainer
+from camforge.interfaces import Axis, LayerExtractor, Trainer
 from camforge.types import CamForgeError, Network
 
 
@@ -71,7 +71,7 @@ def _check_layers(arm: Arm, network: Network, fused: bool) -> Iterator[Mistake]:
             ("extractor",) if layers is None else ("extractor", "layers"), str(error), layers or extractor.name
         )
         return
-    if isinstance(extractor, GradientExtractor) and extractor.merge is None and not fused:
+    if isinstance(extractor, LayerExtractor) and extractor.merge is None and not fused:
         count = len(probe.resolve(extractor.layers))
         if count > 1:
             yield _left("layer", f"extractor {extractor.name!r} reads {count} layers")

@@ -93,7 +93,7 @@ def api_fits(needed: str) -> bool:
     """Whether this ``camforge.api`` serves a plugin written for version ``needed``: same major, no later minor."""
     major, _, minor = needed.partition(".")
     own_major, _, own_minor = VERSION.partition(".")
-    return not needed or (major == own_major and int(minor or 0) <= int(own_minor))
+    return not needed or (major == own_major and (minor or "0").isdigit() and int(minor or 0) <= int(own_minor))
 
 
 @cache

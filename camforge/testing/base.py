@@ -1,0 +1,94 @@
+"""What is expected of a plugin of any kind."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from camforge.host.errors import mistakes
+from camforge.host.registry import api_fits, registry
+from camforge.interfaces import KINDS, Plugin
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+class PluginContract:
+    """Give ``cases``: instances of the plugin with the options that matter. Every test runs once per case."""
+
+    cases: ClassVar[Sequence[Plugin]] = ()
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if not self.cases:
+            raise pytest.UsageError(f"{type(self).__name__} needs cases = (MyPlugin(), …)")
+        if "plugin" in metafunc.fixturenames:
+            metafunc.parametrize("plugin", self.cases, ids=[_label(case) for case in self.cases])
+        if "device" in metafunc.fixturenames:
+            metafunc.parametrize("device", DEVICES)
+
+    @pytest.fixture(autouse=True)
+    def _seeded(self) -> None:
+        torch.manual_seed(0)
+
+    def test_it_is_of_its_kind(self, plugin: Plugin) -> None:
+        assert isinstance(plugin, KINDS[plugin.kind])
+        assert re.fullmatch(r"[A-Za-z]\w*", plugin.name), f"{plugin.name!r} is no name for configs"
+        assert api_fits(plugin.api), f"it needs version {plugin.api} of camforge.api"
+
+    def test_it_says_what_it_is(self, plugin: Plugin) -> None:
+        assert vars(type(plugin)).get("__doc__"), "give it a docstring of its own"
+        assert plugin.summary().endswith("."), "the first line of the docstring is a sentence"
+
+    def test_options_round_trip_through_json(self, plugin: Plugin) -> None:
+        spec = json.loads(json.dumps(plugin.spec(), allow_nan=False))
+        assert spec["name"] == plugin.name
+        again = type(plugin).model_validate(spec, context=registry().context)
+        assert again == plugin
+        assert again.spec() == spec
+
+    def test_options_have_a_json_schema(self, plugin: Plugin) -> None:
+        schema = type(plugin).model_json_schema()
+        assert schema["additionalProperties"] is False
+        assert set(schema.get("properties", {})) == set(type(plugin).model_fields)
+
+    def test_it_is_frozen(self, plugin: Plugin) -> None:
+        for option in type(plugin).model_fields:
+            with pytest.raises(ValidationError):
+                setattr(plugin, option, getattr(plugin, option))
+
+    def test_it_can_go_to_another_process(self, plugin: Plugin) -> None:
+        assert pickle.loads(pickle.dumps(plugin)) == plugin
+
+    def test_an_unknown_option_is_refused_with_the_list(self, plugin: Plugin) -> None:
+        error = self.complaint(plugin, no_such_option=1)
+        assert "no_such_option: unknown option; " in error
+        assert all(option in error for option in type(plugin).model_fields)
+
+    def test_an_option_of_a_wrong_type_is_named(self, plugin: Plugin) -> None:
+        for option in type(plugin).model_fields:
+            error = self.complaint(plugin, **{option: object()})
+            assert option in error
+            assert "given: " in error
+
+    def complaint(self, plugin: Plugin, **changes: Any) -> str:
+        """What is said about the case's options with these changes."""
+        given = plugin.spec() | changes
+        with pytest.raises(ValidationError) as caught:
+            type(plugin).model_validate(given, context=registry().context)
+        return "; ".join(map(str, mistakes(caught.value, given)))
+
+
+def _label(plugin: Plugin) -> str:
+    """The case's name with the options that differ from the defaults."""
+    fields = type(plugin).model_fields
+    changed = {
+        name: value for name, value in plugin.spec().items() if name in fields and name in plugin.model_fields_set
+    }
+    options = ",".join(f"{name}={value}" for name, value in changed.items())
+    return f"{plugin.name}({options})" if len(options) < 60 else f"{plugin.name}({options[:57]}…)"

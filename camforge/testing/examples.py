@@ -1,0 +1,126 @@
+"""Small networks, maps, evidence and a workshop to try plugins on. All of it is the same in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from camforge.host.registry import build
+from camforge.interfaces import Backbone, Trainer
+from camforge.types import Batch, Evidence, Maps, Network, TrainedModel, View
+
+CLASSES = ("cat", "dog", "horse", "cow", "bus", "car", "train", "boat")
+TAXONOMY: Mapping[str, tuple[str, ...]] = {"animals": CLASSES[:4], "vehicles": CLASSES[4:]}
+
+
+def example_network(outputs: int = 5, seed: int = 0) -> Network:
+    """Three stages with BatchNorm and in-place ReLU, strides 1, 2, 2, then GAP and a linear layer; in eval mode."""
+    generator = torch.Generator().manual_seed(seed)
+    layers: list[nn.Module] = []
+    for before, after, stride in ((3, 6, 1), (6, 8, 2), (8, 10, 2)):
+        layers += [nn.Conv2d(before, after, 3, stride, padding=1), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+    body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(10, outputs))
+    for tensor in body.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) * (0.8 if tensor.dim() == 1 else 1) - 0.4)
+    for norm in body.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_var.data.abs_().add_(0.5)  # type: ignore[union-attr]
+            norm.weight.data.abs_().add_(0.5)
+    return Network(body, ("2", "5", "8"), "11").eval()
+
+
+def example_images(count: int = 3, height: int = 20, width: int = 28) -> Tensor:
+    """(N, 3, H, W) float32, normalised noise with a bright square that wanders."""
+    images = torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(1))
+    for i in range(count):
+        images[i, :, 2 + 3 * i : 8 + 3 * i, 4 + 2 * i : 12 + 2 * i] += 2
+    return images
+
+
+def small_backbone() -> Backbone:
+    """A backbone to build trainers with."""
+    return build("backbone", "small")
+
+
+def example_maps(count: int = 3) -> Maps:
+    """A stack of all three axes: a class view and two levels of groups, 2 branches, 2 layers, 6x8 pixels.
+
+    ``count`` images show two of four classes each; the last class is in no group of the second level.
+    """
+    classes = CLASSES[:4]
+    views = [
+        View.identity(classes),
+        View.of_groups("three", [[0, 1], [2], [3]], classes, level=1),
+        View.of_groups("two", [[0, 1], [2]], classes, level=2),
+    ]
+    labels = torch.zeros(count, 4, dtype=torch.bool)
+    for i in range(count):
+        labels[i, [i % 4, (i + 1) % 4]] = True
+    images, shown = labels.nonzero(as_tuple=True)
+    owner = torch.tensor([[-1 if o is None else o for o in view.assignment] for view in views])
+    outputs = owner[:, shown].T
+    values = torch.randn(len(images), 3, 2, 2, 6, 8, generator=torch.Generator().manual_seed(2))
+    values[outputs < 0] = 0
+    return Maps(values, ("view", "branch", "layer"), images, shown, outputs >= 0, outputs, labels)
+
+
+def example_evidence(count: int = 4) -> Evidence:
+    """16x20 pixels, three classes, with masks, boxes, parts, logits and a map for each class of each label."""
+    generator = torch.Generator().manual_seed(3)
+    labels = torch.zeros(count, 3, dtype=torch.bool)
+    masks = torch.zeros(count, 16, 20, dtype=torch.uint8)
+    parts = torch.zeros(count, 16, 20, dtype=torch.uint8)
+    boxes, box_classes = [], []
+    for i in range(count):
+        shown = [i % 3] if i % 2 else [i % 3, (i + 1) % 3]
+        corners = []
+        for slot, c in enumerate(shown):
+            top, left = 1 + i % 3, 2 + 9 * slot
+            labels[i, c] = True
+            masks[i, top : top + 9, left : left + 7] = 1 + c
+            parts[i, top : top + 9, left : left + 7] = 1
+            parts[i, top : top + 3, left : left + 3] = 2
+            corners.append([left, top, left + 7, top + 9])
+        masks[i, -2:] = 255
+        boxes.append(torch.tensor(corners, dtype=torch.float32))
+        box_classes.append(torch.tensor(shown))
+    images, classes = labels.nonzero(as_tuple=True)
+    ids = tuple(f"image{i}" for i in range(count))
+    pixels = torch.randn(count, 3, 16, 20, generator=generator)
+    batch = Batch(ids, pixels, labels, masks, tuple(boxes), tuple(box_classes), parts)
+    near = (masks[images] == 1 + classes[:, None, None]).float()
+    maps = near + 0.7 * torch.rand(near.shape, generator=generator) - 0.2
+    return Evidence(batch, maps, images, classes, torch.randn(count, 3, generator=generator))
+
+
+@dataclass
+class ExampleWorkshop:
+    """A Workshop over eight classes whose networks are made on the spot instead of trained."""
+
+    seed: int = 0
+    classes: tuple[str, ...] = CLASSES
+    taxonomy: Mapping[str, tuple[str, ...]] | None = field(default_factory=lambda: TAXONOMY)
+    trained: list[View] = field(default_factory=list)
+
+    @property
+    def labels(self) -> Tensor:
+        """(120, 8) bool: each class alone in ten images, and with the next class in five."""
+        alone = torch.eye(8, dtype=torch.bool).repeat(10, 1)
+        pairs = (torch.eye(8, dtype=torch.bool) | torch.eye(8, dtype=torch.bool).roll(1, 1)).repeat(5, 1)
+        return torch.cat([alone, pairs])
+
+    def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
+        del trainer, holdout
+        self.trained.append(view)
+        network = example_network(len(view.outputs), seed=self.seed + len(view.outputs))
+        return TrainedModel(view, (network,), key=view.name)
+
+    def logits(self, model: TrainedModel, images: Tensor) -> Tensor:
+        """The right outputs are high; neighbours are taken for one another now and then."""
+        targets = model.view.targets(self.labels[images]).float()
+        noise = torch.rand(targets.shape, generator=torch.Generator().manual_seed(self.seed))
+        return 3 * targets + targets.roll(1, 1) + noise

@@ -1,0 +1,50 @@
+"""Every built-in extractor passes the contract that plugin authors run."""
+
+from functools import partial
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from camforge.host.registry import build, registry
+from camforge.testing import ExtractorContract, example_images
+
+TRANSFORMERS = ("legrad",)
+JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
+MORE = (
+    {"name": "gradcam", "layers": "stages"},
+    {"name": "gradcam", "layers": ["2", "5"], "merge": "sum"},
+    {"name": "layercam", "layers": "stages", "merge": "tanh_max", "truncate": 0, "truncate_over": "layer"},
+    {"name": "gradcam", "scales": [0.5, 1.0], "flip": True, "views": "max"},
+)
+
+
+class TestBuiltIns(ExtractorContract):
+    cases = (
+        *(build("extractor", n) for n in registry().plugins["extractor"] if n not in TRANSFORMERS + JUMPING),
+        *(build("extractor", spec) for spec in MORE),
+    )
+
+
+class TestJumping(ExtractorContract):
+    """Percentiles and random numbers."""
+
+    smooth = False
+    cases = (*map(partial(build, "extractor"), JUMPING), build("extractor", {"name": "layercam", "truncate": 50}))
+
+
+class TestOnTransformers(ExtractorContract):
+    """Those that read attention."""
+
+    cases = tuple(build("extractor", name) for name in TRANSFORMERS)
+
+    def images(self, count: int = 3) -> Tensor:
+        return example_images(count, 32, 32)
+
+    def network(self) -> nn.Module:
+        torch.manual_seed(0)
+        model = torchvision.models.VisionTransformer(
+            image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=16, num_classes=5
+        )
+        nn.init.normal_(model.heads[-1].weight)  # torchvision's is all zero
+        return model.eval()
