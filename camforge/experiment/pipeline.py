@@ -52,7 +52,8 @@ class Prospect:
 def prepare_split(experiment: Experiment, split: Split, progress: Progress) -> Prepared:
     """One split, decoded into the network's geometry. Every class must have training images."""
     settings = experiment.images
-    geometry = Geometry(settings.size, settings.fit, settings.mean, settings.std)
+    size = settings.train_size or settings.size if split == "train" else settings.size
+    geometry = Geometry(size, settings.fit, settings.mean, settings.std)
     images = experiment.dataset.open(split)
     with progress.task(f"read {len(images)} {split} images") as tick:
         return prepare(images, geometry, every_class=split == "train", tick=tick)

@@ -60,7 +60,8 @@ def _run_locked(
     val = prepare_split(experiment, "val", progress)
     if train.images.classes != val.images.classes:
         raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
-    bench = Bench(train, store, where, experiment.seed, progress)
+    crop = experiment.images.size if experiment.images.train_size else None
+    bench = Bench(train, store, where, experiment.seed, progress, crop)
     rows = run_arms(experiment, bench, val)
     manifest = manifest_of(config, rows, bench, val)
     results = Results(

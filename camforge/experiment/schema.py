@@ -22,6 +22,8 @@ class Images(Options):
     size: Size = 224
     fit: Literal["crop", "squash"] = "crop"
     """"crop": short side to ``size``, then the centre; "squash": both sides to ``size``."""
+    train_size: Size | None = None
+    """Training images are fitted to this larger size, and a random square of ``size`` is cut out at every use."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 

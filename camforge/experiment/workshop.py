@@ -34,6 +34,8 @@ class Bench:
     device: torch.device
     seed: int
     progress: Progress
+    crop: int | None = None
+    """Side of the random square that trainings cut out of their images."""
     made: dict[str, TrainedModel] = field(default_factory=dict)
 
     def data_recipe(self, data: Prepared) -> dict[str, Any]:
@@ -79,6 +81,7 @@ class ArmWorkshop:
             "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
             "use": digest(use.tolist()),
             "seed": bench.seed,
+            "crop": bench.crop,
         }
         key = digest(recipe)
         if key not in bench.made:
@@ -94,7 +97,7 @@ class ArmWorkshop:
         folder = bench.store.workplace("network", key)
         label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
         with bench.progress.task(label) as tick:
-            task = Task(trainer, view, bench.train, use, bench.seed, bench.device, folder, tick)
+            task = Task(trainer, view, bench.train, use, bench.seed, bench.device, folder, bench.crop, tick)
             learner, history = train(task)
 
         def write(draft: Path) -> None:

@@ -55,6 +55,14 @@ class Geometry:
         return (pixels.float() / 255 - mean[:, None, None]) / std[:, None, None]
 
 
+def random_crop(pixels: Tensor, size: int) -> Tensor:
+    """(B, C, H, W) -> (B, C, size, size): each image's own place, drawn from torch's generator."""
+    batch, channels, height, width = pixels.shape
+    top, left = (torch.randint(0, side - size + 1, (batch, 1)) + torch.arange(size) for side in (height, width))
+    image, channel = torch.arange(batch)[:, None, None, None], torch.arange(channels)[None, :, None, None]
+    return pixels[image, channel, top[:, None, :, None], left[:, None, None, :]]
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """One split in the network's geometry.

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from camforge.interfaces import Learner, Trainer
 from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
-from camforge.training.images import Prepared
+from camforge.training.images import Prepared, random_crop
 from camforge.types import CamForgeError, Network, View
 
 
@@ -38,6 +38,8 @@ class Task:
     seed: int
     device: torch.device
     folder: Path
+    size: int | None = None
+    """Side of the random square that is cut out of each image; None: the whole image."""
     tick: Callable[[int, int, Mapping[str, float]], None] | None = None
     """tick(step, steps, logs) after every step."""
 
@@ -68,6 +70,8 @@ class _Model(BaseModel):
     def forward(self, images: Tensor, targets: Tensor, mode: str = "loss") -> dict[str, Tensor]:
         del mode
         task = self._task
+        if task.size is not None:
+            images = random_crop(images, task.size)
         images = task.data.geometry.normalise(images.to(task.device, non_blocking=True))
         if task.trainer.flip:
             mirrored = torch.rand(len(images)) < 0.5

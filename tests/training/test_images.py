@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from camforge.training.images import Geometry, prepare
+from camforge.training.images import Geometry, prepare, random_crop
 from camforge.types import CamForgeError, ImageSet, Sample
 
 CROP = Geometry(224, "crop", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -84,3 +84,14 @@ def test_a_split_of_broken_images_says_why() -> None:
     labels = torch.tensor([[True, True]])
     with pytest.raises(CamForgeError, match=r"no image of the split can be used: img0.jpg: cannot be decoded"):
         prepare(image_set({0}, labels), CROP)
+
+
+def test_a_random_crop_is_a_window_of_its_own_image() -> None:
+    pixels = torch.arange(5 * 3 * 9 * 7).reshape(5, 3, 9, 7)
+    cut = random_crop(pixels, 4)
+    places = set()
+    for image, window in zip(pixels, cut, strict=True):
+        top, left = divmod(int(window[0, 0, 0] - image[0, 0, 0]), 7)
+        assert torch.equal(window, image[:, top : top + 4, left : left + 4])
+        places.add((top, left))
+    assert len(places) > 1

@@ -36,7 +36,7 @@ def task(data: Prepared, folder: Path, **options: Any) -> Task:
     tick = options.pop("tick", None)
     view = options.pop("view", View.identity(data.images.classes))
     trainer = Single(backbone=TINY, **{"epochs": 3, "batch_size": 16, "lr": 0.01} | options)
-    return Task(trainer, view, data, torch.ones(len(data), dtype=torch.bool), 0, torch.device("cpu"), folder, tick)
+    return Task(trainer, view, data, torch.ones(len(data), dtype=torch.bool), 0, torch.device("cpu"), folder, tick=tick)
 
 
 def state(learner: torch.nn.Module) -> dict[str, Tensor]:
