@@ -1,7 +1,7 @@
 """Huang et al. 2019, multiple level class grouping, Tables 3 and 4.
 
 The mIoU and mLEV beside other methods.
-The clusters come from ResNet-50 and serve VGG-16 as well. The row of CAM on VGG-16 needs a VGG with a pooled head.
+The clusters come from ResNet-50 and serve VGG-16 as well. CAM needs the pooled head of VGG-GAP.
 """
 
 name = "000_table3_4"
@@ -11,6 +11,7 @@ images = dict(size=224, fit="crop")
 _recipe = dict(epochs=100, batch_size=20, lr=1e-4, optimizer="adam", schedule="plateau")
 _resnet = dict(name="torchvision", arch="resnet50", weights="IMAGENET1K_V1")
 _vgg = dict(name="torchvision", arch="vgg16", weights="IMAGENET1K_V1")
+_vgg_gap = dict(name="vgg_gap", weights="IMAGENET1K_V1")
 _cbam = dict(name="cbam", arch="resnet50", weights="IMAGENET1K_V1")
 _branches = dict(name="mean", axis="branch")
 _both = dict(name="max", axis="branch", normalise="max")
@@ -33,6 +34,7 @@ arms = {
     "Grad-CAM, ResNet-50": dict(trainer=_single(_resnet)),
     "CBAM, ResNet-50": dict(trainer=_single(_cbam)),
     "ours, ResNet-50": dict(grouper=_clusters, trainer=_orthogonal(_resnet), fusers=[_branches, _levels]),
+    "CAM, VGG-16": dict(trainer=_single(_vgg_gap), extractor=dict(name="cam")),
     "Grad-CAM, VGG-16": dict(trainer=_single(_vgg)),
     "ACoL, VGG-16": dict(
         trainer=dict(name="acol", backbone=_vgg, **_recipe), extractor=dict(name="cam"), fusers=[_both]
