@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,26 +36,32 @@ def run(
     """Run an experiment file; finished stages found in the work directory are picked up.
 
     config     a .py, .yaml or .json file;  overrides  ``key.sub=value`` strings
-    work_dir   where everything goes; None: ``work/<name of the file>``
+    work_dir   where everything goes, finished stages into its folder ``store``;
+               None: ``work/<name of the file>``, and all experiments share the stages in ``work/store``
     device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
     Raises CamForgeError with one line per mistake.
     """
     loaded = load(config, overrides)
     folder = Path(work_dir) if work_dir is not None else Path("work") / Path(config).stem
+    store = folder / "store" if work_dir is not None else Path("work") / "store"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            return _run_locked(loaded.experiment, loaded.config, folder, device, fresh, Progress(quiet))
+            return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, Progress(quiet))
     except Timeout:
         raise CamForgeError(f"another run is at work in {folder}: wait for it, or give another --work-dir") from None
 
 
 def _run_locked(
-    experiment: Experiment, config: Mapping[str, Any], folder: Path, device: str, fresh: bool, progress: Progress
+    experiment: Experiment,
+    config: Mapping[str, Any],
+    folder: Path,
+    store_folder: Path,
+    device: str,
+    fresh: bool,
+    progress: Progress,
 ) -> Results:
-    store = Store(folder / "store", progress.say)
-    if fresh:
-        store.clear()
+    store = Store(store_folder, progress.say, not_before=time.time() if fresh else 0.0)
     where = pick_device(device)
     train = prepare_split(experiment, "train", progress)
     val = prepare_split(experiment, "val", progress)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from filelock import FileLock
+
 from camforge.types import CamForgeError
 
 RECIPE = "recipe.json"
@@ -27,10 +29,13 @@ class Store:
     """A folder of entries ``<stage>-<key>/``: the stage's files and a recipe with their checksums.
 
     An entry is written under another name and renamed when it is whole; a damaged one is made anew, never used.
+    Several runs may share a store: who needs a stage that another is making waits for it.
     """
 
     root: Path
     tell: Callable[[str], None] = lambda _line: None
+    not_before: float = 0.0
+    """Entries older than this (seconds since the epoch) are made anew: a run that starts afresh."""
 
     def entry(self, stage: str, key: str) -> Path:
         """Where a finished entry lies."""
@@ -39,13 +44,15 @@ class Store:
     def workplace(self, stage: str, key: str) -> Path:
         """A folder for what an unfinished stage keeps between runs (a checkpoint)."""
         folder = self.root / f"{stage}-{key}.unfinished"
+        if folder.is_dir() and folder.stat().st_mtime < self.not_before:
+            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def find(self, stage: str, key: str) -> Path | None:
         """The finished entry, if it is there and every file has its checksum."""
         entry = self.entry(stage, key)
-        if not entry.is_dir():
+        if not entry.is_dir() or entry.stat().st_mtime < self.not_before:
             return None
         problem = self.problem(entry)
         if problem:
@@ -63,6 +70,7 @@ class Store:
             write(draft)
             sums = {path.name: checksum(path) for path in sorted(draft.iterdir())}
             write_json(draft / RECIPE, {"stage": stage, "key": key, "recipe": recipe, "files": sums})
+            shutil.rmtree(entry, ignore_errors=True)  # an older one, which this run was told to make anew
             os.replace(draft, entry)
         except OSError as error:
             raise CamForgeError(f"store: cannot write {entry}: {error.strerror or error}") from error
@@ -80,9 +88,10 @@ class Store:
             return f"{type(error).__name__}: {error}"
         return f"checksum of {', '.join(wrong)}" if wrong else ""
 
-    def clear(self) -> None:
-        """Forget everything."""
-        shutil.rmtree(self.root, ignore_errors=True)
+    def making(self, stage: str, key: str) -> FileLock:
+        """Held while a costly stage is made, so that no other run makes the same at the same time."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.root / f".{stage}-{key}.lock")
 
 
 def checksum(path: Path) -> str:

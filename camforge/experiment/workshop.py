@@ -85,7 +85,8 @@ class ArmWorkshop:
         }
         key = digest(recipe)
         if key not in bench.made:
-            entry = bench.store.find("network", key) or self._train(view, trainer, use, key, recipe)
+            with bench.store.making("network", key):
+                entry = bench.store.find("network", key) or self._train(view, trainer, use, key, recipe)
             bench.made[key] = load_networks(entry, trainer, view, key, bench.device)
         found = bench.made[key]
         return TrainedModel(view, found.networks, found.history, key)

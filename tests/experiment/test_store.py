@@ -56,3 +56,12 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_keys_depend_on_values_not_on_their_order() -> None:
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})
+
+
+def test_a_fresh_run_makes_older_entries_anew(tmp_path: Path) -> None:
+    entry = Store(tmp_path).keep("stage", "k", {}, write)
+    fresh = Store(tmp_path, not_before=entry.stat().st_mtime + 1)
+    assert fresh.find("stage", "k") is None
+    assert Store(tmp_path).find("stage", "k") == entry
+    Store(tmp_path).keep("stage", "k", {}, lambda draft: (draft / "b.txt").write_text("beta") and None)
+    assert [path.name for path in sorted(entry.iterdir())] == ["b.txt", "recipe.json"]
