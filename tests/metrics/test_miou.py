@@ -34,7 +34,7 @@ def test_counts_are_those_of_the_confusion_matrix(vectors):
     hits = confusion.diagonal()
     want = np.stack([hits, confusion.sum(0) - hits, confusion.sum(1) - hits], 1)
     for protocol in ("binary", "argmax"):
-        counts = MeanIoU(protocol=protocol).observe(label_map_evidence(vector))
+        counts = MeanIoU(protocol=protocol, with_background=True).observe(label_map_evidence(vector))
         assert counts[:, :3].tolist() == want.tolist()
         assert (counts.sum(1) == confusion.sum()).all()
 

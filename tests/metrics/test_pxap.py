@@ -7,7 +7,7 @@ from made import evidence, measured, random_evidence
 from wsol_direct import pixel_average_precision, pixel_histograms
 
 from camforge.api import CamForgeError
-from camforge_plugins.metrics.grid import grid_bins, grid_edges, rounded_up
+from camforge_plugins.metrics.grid import grid_bins, grid_edges
 from camforge_plugins.metrics.pxap import PxAP
 
 
@@ -49,13 +49,13 @@ def test_histograms_are_the_authors(step):
 def test_values_at_and_beside_every_edge(step, dtype):
     exact = np.append(np.arange(0, 1, step), 1.0)
     assert grid_edges(step).tolist() == exact[:-1].tolist()
-    edges = rounded_up(torch.tensor(exact), torch.zeros(0, dtype=dtype))
-    values = torch.cat(
-        [edges, torch.nextafter(edges, edges - 1), torch.tensor(exact).to(dtype), torch.rand(500).to(dtype)]
-    )
-    values = values.clamp(0, 1)
+    edges = torch.tensor(exact).to(dtype)
+    beside = [edges]
+    for _ in range(3):
+        beside += [torch.nextafter(beside[0], edges - 1), torch.nextafter(beside[-1], edges + 1)]
+    values = torch.cat([*beside, torch.rand(500, dtype=dtype)]).clamp(0, 1)
     want = np.searchsorted(exact, values.double().numpy(), side="right") - 1
-    assert grid_bins(values, edges, step).tolist() == want.tolist()
+    assert grid_bins(values, step).tolist() == want.tolist()
 
 
 def test_no_pixel_of_any_class_is_named():

@@ -45,11 +45,14 @@ def first_of_largest(size: Tensor, owner: Tensor, owners: int) -> Tensor:
 
 def box_iou(a: Tensor, b: Tensor, inclusive: bool = False) -> Tensor:
     """(M, 4) and (G, 4) -> (M, G) float64 IoU; ``inclusive``: x1 and y1 belong to the box, one pixel more."""
-    a, b, extra = a.double()[:, None], b.double()[None], int(inclusive)
-    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2]) + extra).clamp(min=0)
-    overlap = sides.prod(-1)
-    union = (a[..., 2:] - a[..., :2] + extra).prod(-1) + (b[..., 2:] - b[..., :2] + extra).prod(-1) - overlap
-    return torch.where(union > 0, overlap / union, torch.zeros_like(union))
+    ax0, ay0, ax1, ay1 = a.double()[:, :, None].unbind(1)
+    bx0, by0, bx1, by1 = b.double().unbind(1)
+    more = int(inclusive)
+    width = torch.minimum(ax1, bx1).sub_(torch.maximum(ax0, bx0)).add_(more).clamp_(min=0)
+    height = torch.minimum(ay1, by1).sub_(torch.maximum(ay0, by0)).add_(more).clamp_(min=0)
+    overlap = width * height
+    union = (ax1 - ax0 + more) * (ay1 - ay0 + more) + (bx1 - bx0 + more) * (by1 - by0 + more) - overlap
+    return overlap / torch.where(union > 0, union, 1)
 
 
 def pair_boxes(pairs: Evidence) -> tuple[Tensor, Tensor]:

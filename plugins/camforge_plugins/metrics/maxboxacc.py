@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -40,14 +40,12 @@ class MaxBoxAcc(Metric):
         """(4, thresholds) int64: maps that fit at IoU 30, 50, 70; in the last row maps and true boxes."""
         pairs = labelled_pairs(evidence, self.name)
         boxes, owner = pair_boxes(pairs)
-        levels, true = byte_levels(pairs.maps).cpu(), whole_pixels(boxes).cpu()
-        mine = [true[owner.cpu() == pair] for pair in range(len(levels))]
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # OpenCV lets go of the interpreter while it works
-            best = list(pool.map(self._best_overlaps, levels, mine))
-        thresholds = len(grid_edges(self.step))
-        total = torch.zeros(len(OVERLAPS) + 1, thresholds, dtype=torch.int64)
-        for overlaps in best:
-            total[:-1] += overlaps >= torch.tensor(OVERLAPS, dtype=torch.float64)[:, None] / 100
+        levels, true, owner = byte_levels(pairs.maps).cpu(), whole_pixels(boxes).cpu(), owner.cpu()
+        mine = [true[owner == pair] for pair in range(len(levels))]
+        fits = torch.tensor(OVERLAPS, dtype=torch.float64)[:, None] / 100
+        total = torch.zeros(len(OVERLAPS) + 1, len(grid_edges(self.step)), dtype=torch.int64)
+        for best in _on_all_cores(self._best_overlaps, levels, mine):
+            total[:-1] += best >= fits
         total[-1, 0], total[-1, 1] = len(levels), len(true)
         return total.to(evidence.maps.device)
 
@@ -56,11 +54,11 @@ class MaxBoxAcc(Metric):
         edges = grid_edges(self.step)
         if len(true) == 0:
             return torch.full_like(edges, -1)
-        boxes, owner, values = contour_boxes(levels, largest=not self.multi_contour)
+        boxes, place, values = contour_boxes(levels, largest=not self.multi_contour)
         if len(values) == 0:  # a mask without contours gets this box from the authors
             return box_iou(torch.zeros(1, 4), true, inclusive=True).amax().expand(len(edges))
         overlaps = box_iou(boxes, true, inclusive=True).amax(1)
-        best = torch.zeros(len(values), dtype=torch.float64).scatter_reduce(0, owner, overlaps, "amax")
+        best = torch.zeros(len(values), dtype=torch.float64).scatter_reduce(0, place, overlaps, "amax")
         cut = (edges * (LEVELS - 1)).long()  # the highest value of a min-max map is 255
         return best[torch.searchsorted(values, cut, right=True) - 1]
 
@@ -74,6 +72,14 @@ class MaxBoxAcc(Metric):
         if self.multi_contour:
             headline = {"maxboxacc_v2": float(accuracy.mean())}
         return headline | single | at
+
+
+def _on_all_cores(task: Callable[[Tensor, Tensor], Tensor], *items: Iterable[Tensor]) -> list[Tensor]:
+    """``map`` over as many threads as torch uses; NumPy and OpenCV let go of the interpreter while they work."""
+    if torch.get_num_threads() == 1:
+        return list(map(task, *items))
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(task, *items))
 
 
 def whole_pixels(boxes: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class MeanIoU(PixelMetric):
 
     def observe(self, evidence: Evidence) -> Tensor:
         """(1 + C, 4) int64 counts; ``per_image``: (2 + C, 2) float64 sums of IoU and their number, last the images'."""
-        counts = self.image_counts(evidence)
+        counts = self.image_counts(evidence, self.with_background)
         if not self.per_image:
             return counts.sum(0)
         union = counts[..., :3].sum(-1)

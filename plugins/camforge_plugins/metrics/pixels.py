@@ -11,7 +11,7 @@ from torch import Tensor
 
 from camforge.api import IGNORED, Evidence, Metric, max_normalise, minmax_normalise
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.observed import labelled_pairs, truth_masks
+from camforge_plugins.metrics.observed import labelled_pairs, sides, truth_masks
 
 
 class PixelMetric(Metric, ABC):
@@ -36,27 +36,32 @@ class PixelMetric(Metric, ABC):
             raise ValueError(f"'argmax' needs a number, the background score, as threshold; got {self.threshold}")
         return self
 
-    def image_counts(self, evidence: Evidence) -> Tensor:
-        """(B, 1 + C, 4) int64: true positives, false positives, false negatives, true negatives; row 0 is background.
+    def image_counts(self, evidence: Evidence, background: bool = False) -> Tensor:
+        """(B, 1 + C, 4) int64: true positives, false positives, false negatives, true negatives.
 
-        Rows that do not count (a class that the image does not hold) are zero.
+        Rows that do not count (a class that the image does not hold) are zero. Row 0 is the background, which binary
+        masks have only where ``background`` asks for it: what no class's mask claims.
         """
         masks, pairs = truth_masks(evidence, self.name), labelled_pairs(evidence, self.name)
-        counts = self._of_label_maps(pairs, masks) if self.protocol == "argmax" else self._of_masks(pairs, masks)
+        if self.protocol == "argmax":
+            counts = self._of_label_maps(pairs, masks)
+        else:
+            counts = self._of_masks(pairs, masks, background)
         counted = torch.nn.functional.pad(evidence.batch.labels.to(counts.device), (1, 0), value=True)
         if self.drop_invisible:
             visible = counts[..., 0] + counts[..., 2] > 0
             counted &= visible
         return counts * counted[..., None]
 
-    def _of_masks(self, pairs: Evidence, masks: Tensor) -> Tensor:
+    def _of_masks(self, pairs: Evidence, masks: Tensor, background: bool) -> Tensor:
         predicted = foreground(pairs.maps, self.threshold, self.normalise)
-        truth = masks[pairs.images] == (1 + pairs.classes)[:, None, None]
         counts = torch.zeros(len(masks), 1 + pairs.batch.labels.shape[1], 4, dtype=torch.int64, device=masks.device)
-        counts[pairs.images, 1 + pairs.classes] = confusion(predicted, truth, masks[pairs.images] != IGNORED)
-        claims = torch.zeros(masks.shape, dtype=torch.int32, device=masks.device)
-        claims.index_add_(0, pairs.images, predicted.int())
-        counts[:, 0] = confusion(claims == 0, masks == 0, masks != IGNORED)
+        counts[pairs.images, 1 + pairs.classes] = confusion(predicted, sides(pairs, masks))
+        if background:
+            claims = torch.zeros(masks.shape, dtype=torch.int32, device=masks.device)
+            claims.index_add_(0, pairs.images, predicted.int())
+            truth = (1 + (masks == 0).to(torch.uint8)) * (masks != IGNORED)
+            counts[:, 0] = confusion(claims == 0, truth)
         return counts
 
     def _of_label_maps(self, pairs: Evidence, masks: Tensor) -> Tensor:
@@ -70,10 +75,16 @@ class PixelMetric(Metric, ABC):
         return torch.stack([hits, claimed - hits, shown - hits, rest], -1)
 
 
-def confusion(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Three (N, H, W) bool -> (N, 4) int64: true and false positives, false and true negatives among valid pixels."""
-    cells = (predicted & truth, predicted & ~truth, ~predicted & truth, ~predicted & ~truth)
-    return torch.stack([(cell & valid).sum((1, 2)) for cell in cells], 1)
+def confusion(predicted: Tensor, truth: Tensor) -> Tensor:
+    """(N, H, W) bool, (N, H, W) uint8 (2 inside, 1 outside, 0 ignored) -> (N, 4) int64.
+
+    True and false positives, false and true negatives among the pixels that are not ignored.
+    """
+    claims, inside, valid = predicted.view(torch.uint8), truth >> 1, truth.clamp(max=1)
+    hits, claimed, shown, everything = (
+        cells.sum((1, 2), dtype=torch.int32).long() for cells in (claims * inside, claims * valid, inside, valid)
+    )
+    return torch.stack([hits, claimed - hits, shown - hits, everything - claimed - shown + hits], 1)
 
 
 def per_image_count(values: Tensor, rows: int, where: Tensor) -> Tensor:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from camforge.api import IGNORED, CamForgeError, Evidence, Metric, max_normalise, minmax_normalise
+from camforge.api import CamForgeError, Evidence, Metric, max_normalise, minmax_normalise
 from camforge_plugins.metrics.foreground import Normalise
-from camforge_plugins.metrics.grid import grid_bins
-from camforge_plugins.metrics.observed import class_mean, labelled_pairs, percent, truth_masks
+from camforge_plugins.metrics.observed import class_mean, labelled_pairs, percent, sides, truth_masks
 
 STEPS = 100
 
@@ -28,12 +27,22 @@ class ThresholdSweep(Metric):
         """(C, 2, 102) int64 pixels: beside and inside the class's mask, by how many thresholds they reach."""
         masks, pairs = truth_masks(evidence, self.name), labelled_pairs(evidence, self.name)
         scaled = max_normalise(pairs.maps) if self.normalise == "max" else minmax_normalise(pairs.maps)
-        reached = torch.where(scaled > 0, 1 + grid_bins(scaled, self.thresholds().to(scaled), 1 / STEPS), 0)
-        masks = masks[pairs.images]
-        inside = masks == (1 + pairs.classes)[:, None, None]
-        rows, bins = 2 * pairs.batch.labels.shape[1], STEPS + 2
-        place = ((2 * pairs.classes)[:, None, None] + inside) * bins + reached
-        return torch.bincount(place[masks != IGNORED], minlength=rows * bins).view(-1, 2, bins)
+        rows, bins = 3 * pairs.batch.labels.shape[1], STEPS + 2
+        row = 3 * pairs.classes[:, None, None] + sides(pairs, masks)
+        place = row * bins + self._reached(scaled)
+        return torch.bincount(place.flatten(), minlength=rows * bins).view(-1, 3, bins)[:, 1:]
+
+    def _reached(self, scaled: Tensor) -> Tensor:
+        """(P, H, W) normalised maps -> int64: how many thresholds a value reaches; 0 reaches none.
+
+        Where rounding moved a value over a threshold, multiplication is off by one: the thresholds themselves decide.
+        """
+        flat, edges = scaled.flatten(), self.thresholds().to(scaled)
+        place = (flat * STEPS).long()
+        place -= (flat < edges.index_select(0, place)).long()
+        above = edges.index_select(0, (place + 1).clamp(max=STEPS))
+        place += ((flat >= above) & (place < STEPS)).long()
+        return torch.where(flat > 0, 1 + place, 0).view_as(scaled)
 
     @staticmethod
     def thresholds() -> Tensor:

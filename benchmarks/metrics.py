@@ -1,0 +1,103 @@
+"""How long the metrics take beside a direct transcription of wsolevaluation, on the same maps.
+
+    python benchmarks/metrics.py [--maps 8] [--size 224] [--rounds 5] [--threads 1]
+
+The two sides run in turn, so that a busy machine slows both; the ratio is the median over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "metrics"))
+
+from made import evidence
+from wsol_direct import box_counts, pixel_histograms
+
+from camforge.api import Evidence, Metric
+from camforge_plugins.metrics.maxboxacc import MaxBoxAcc
+from camforge_plugins.metrics.miou import MeanIoU
+from camforge_plugins.metrics.mlev import MeanLocalizationError
+from camforge_plugins.metrics.pxap import PxAP
+
+
+def made_evidence(cells: int, count: int, size: int) -> Evidence:
+    """One class; rectified random maps of ``cells`` x ``cells``, enlarged, with a box and its mask for each."""
+    torch.manual_seed(cells)
+    coarse = torch.randn(count, 1, cells, cells).relu()
+    maps = interpolate(coarse, size=(size, size), mode="bilinear")[:, 0]
+    low, high = size // 5, 3 * size // 4
+    masks = torch.zeros(count, size, size, dtype=torch.uint8)
+    masks[:, low:high, low:high] = 1
+    boxes = {(i, 0): [[low, low, high, high]] for i in range(count)}
+    return evidence({(i, 0): maps[i] for i in range(count)}, [[1]] * count, masks, boxes)
+
+
+def direct_boxes(seen: Evidence, multi: bool) -> np.ndarray:
+    """(3, 1000) counts, map by map."""
+    true = [boxes.long().numpy() for boxes in seen.batch.boxes]
+    return sum(box_counts(cam.numpy(), true[i], 0.001, multi).astype(int) for i, _, cam in seen.pairs())
+
+
+def direct_pixels(seen: Evidence) -> np.ndarray:
+    """(2, bins) counts, map by map."""
+    return sum(pixel_histograms(cam.numpy(), seen.batch.masks[i].numpy(), 0.001) for i, _, cam in seen.pairs())
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """One run."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def compare(name: str, metric: Metric, direct: Callable[[], np.ndarray], seen: Evidence, rounds: int) -> None:
+    """One line: milliseconds per map of both sides, how many times faster the metric is, and whether counts agree."""
+    counts, want = metric.observe(seen).numpy(), direct()
+    agree = np.array_equal(counts[: len(want), : want.shape[1]], want[:, : counts.shape[1]])
+    slow, fast = [], []
+    for _ in range(rounds):
+        slow.append(seconds(direct))
+        fast.append(seconds(lambda: metric.observe(seen)))
+    theirs, ours = (1000 * statistics.median(side) / len(seen.maps) for side in (slow, fast))
+    ratio = statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+    verdict = "equal" if agree else "DIFFERENT"
+    print(f"  {name:12s} direct {theirs:9.3f} ms/map   camforge {ours:8.3f} ms/map   {ratio:6.1f}x   {verdict}")
+
+
+def alone(name: str, metric: Metric, seen: Evidence, rounds: int) -> None:
+    """One line: milliseconds per map of a metric that has nothing to be compared with."""
+    times = [seconds(lambda: metric.observe(seen)) for _ in range(rounds)]
+    print(f"  {name:12s} {'':23s}camforge {1000 * statistics.median(times) / len(seen.maps):8.3f} ms/map")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("maps", 8), ("size", 224), ("rounds", 5), ("threads", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(options.threads)
+    for cells in (7, 14, 28):
+        seen, rounds = made_evidence(cells, options.maps, options.size), options.rounds
+        print(f"maps of {cells} x {cells} at {options.size} x {options.size}, {options.maps} in a batch")
+        compare("MaxBoxAccV2", MaxBoxAcc(), partial(direct_boxes, seen, True), seen, rounds)
+        compare("MaxBoxAcc", MaxBoxAcc(multi_contour=False), partial(direct_boxes, seen, False), seen, rounds)
+        compare("PxAP", PxAP(), partial(direct_pixels, seen), seen, rounds)
+        alone("mIoU", MeanIoU(), seen, rounds)
+        alone("mLEV", MeanLocalizationError(), seen, rounds)
+
+
+if __name__ == "__main__":
+    main()
