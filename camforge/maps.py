@@ -26,14 +26,14 @@ def max_normalise(maps: Tensor, dims: int = 2) -> Tensor:
     """ReLU, then divide each map, the last ``dims`` axes, by its own maximum; an all-zero map stays zero."""
     maps = maps.relu()
     peak = maps.amax(dim=tuple(range(-dims, 0)), keepdim=True)
-    return torch.where(peak == 0, torch.zeros_like(maps), maps / peak)
+    return maps / torch.where(peak == 0, 1, peak)
 
 
 def minmax_normalise(maps: Tensor, dims: int = 2) -> Tensor:
     """Each map, the last ``dims`` axes, to [0, 1]; a constant map becomes zero."""
     axes = tuple(range(-dims, 0))
     low, high = maps.amin(dim=axes, keepdim=True), maps.amax(dim=axes, keepdim=True)
-    return torch.where(high == low, torch.zeros_like(maps), (maps - low) / (high - low))
+    return (maps - low) / torch.where(high == low, 1, high - low)
 
 
 NORMALISERS: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -47,7 +47,8 @@ NORMALISERS: dict[str, Callable[[Tensor, int], Tensor]] = {
 def seed_mask(maps: Tensor, threshold: float, normalise: Literal["max", "minmax"] = "max") -> Tensor:
     """(…, H, W) -> bool seed masks: normalised map >= threshold; an all-zero map gives an empty mask."""
     scaled = max_normalise(maps) if normalise == "max" else minmax_normalise(maps)
-    return (scaled >= threshold) & (scaled > 0)
+    mask = scaled >= threshold
+    return mask if threshold > 0 else mask & (scaled > 0)
 
 
 def truncate(gradients: Tensor, quantile: float, over_layer: bool = False, strict: bool = False) -> Tensor:
