@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from camforge.api import Network
-from camforge_plugins.backbones.vgg_gap import NonLocal, VGGGap
+from camforge_plugins.backbones.non_local import NonLocal
+from camforge_plugins.backbones.vgg_gap import VGGGap
 
 VECTOR = np.load(Path(__file__).parent / "nonlocal.npz")  # a slow float64 transcription of the paper's equations
 PLACES = ("pool2", "pool3", "pool4", "conv5_3")

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from camforge.api import Backbone, Network
+from camforge_plugins.backbones.non_local import NonLocal
 from camforge_plugins.backbones.cbam import BlockAttention
 
 Width = Annotated[int, Field(ge=1, le=2048)]
@@ -29,12 +30,16 @@ class Small(Backbone):
     strides: tuple[Literal[1, 2], ...] = (2, 1, 1, 1)
     blocks: tuple[Literal["residual", "plain", "cbam"], ...] = ("residual", "residual", "plain", "plain")
     """Per stage; "cbam" is a residual block with attention."""
+    non_local: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Numbers of the stages that end in a non-local block."""
 
     @model_validator(mode="after")
     def _of_one_length(self) -> Small:
         counts = {field: len(getattr(self, field)) for field in ("widths", "strides", "blocks")}
         if len(set(counts.values())) > 1:
             raise ValueError(f"widths, strides and blocks need one entry per stage each, got {counts}")
+        if any(stage > len(self.widths) for stage in self.non_local):
+            raise ValueError(f"non_local names stages 1 to {len(self.widths)}, got {list(self.non_local)}")
         return self
 
     def build(self, outputs: int, pretrained: bool = True) -> Network:
@@ -45,7 +50,8 @@ class Small(Backbone):
         body.add_module("stem", _conv_bn_relu(3, self.stem, stride=2))
         width = self.stem
         for i, (out, stride, block) in enumerate(zip(self.widths, self.strides, self.blocks, strict=True), 1):
-            body.add_module(f"stage{i}", makers[block](width, out, stride))
+            stage = makers[block](width, out, stride)
+            body.add_module(f"stage{i}", nn.Sequential(stage, NonLocal(out)) if i in self.non_local else stage)
             width = out
         body.add_module("pool", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
         body.add_module("fc", _linear(width, outputs))

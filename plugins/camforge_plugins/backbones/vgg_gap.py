@@ -6,9 +6,10 @@ from collections import OrderedDict
 from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from camforge.api import Network
+from camforge_plugins.backbones.non_local import NonLocal
 from camforge_plugins.backbones.torchvision_models import Torchvision
 
 Place = Literal["pool2", "pool3", "pool4", "conv5_3"]
@@ -51,29 +52,3 @@ class VGGGap(Torchvision):
         )
         last = "conv5_3" if "conv5_3" in self.non_local else str(_LAST)
         return Network(body, (*(f"features.{i}" for i in _STAGES[:-1]), f"features.{last}"), "fc")
-
-
-class NonLocal(nn.Module):
-    """y = x + BN(W v alpha^T), alpha = softmax over the last axis of q^T k (Yang et al. 2020, eq. 7-9).
-
-    x (B, C, H, W); q and k have C // 8 channels. Eq. 8 is printed without the transpose, which the softmax needs: each
-    row of alpha sums to 1. The normalisation starts at zero, so the block starts as the identity.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        narrow = max(1, channels // 8)
-        self.q, self.k = nn.Conv2d(channels, narrow, 1), nn.Conv2d(channels, narrow, 1)
-        self.v, self.m = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
-        self.bn = nn.BatchNorm2d(channels)
-        nn.init.zeros_(self.bn.weight)
-        nn.init.zeros_(self.bn.bias)
-
-    def attention(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, HW, HW): row i says where place i looks."""
-        q, k = self.q(x).flatten(2), self.k(x).flatten(2)
-        return (q.transpose(1, 2) @ k).softmax(-1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        gathered = self.v(x).flatten(2) @ self.attention(x).transpose(1, 2)
-        return x + self.bn(self.m(gathered.unflatten(2, x.shape[2:])))

@@ -1,0 +1,24 @@
+"""Yang et al. 2020, Combinational class activation maps, Tables 1, 3 and 5.
+
+Classification and localization error on ILSVRC.
+"""
+
+name = "004_table1_3_5"
+dataset = dict(name="wsol", root="data/ILSVRC", metadata="data/metadata/ILSVRC")
+images = dict(size=224, fit="squash", train_size=256)
+
+_recipe = dict(loss="softmax", epochs=30, batch_size=32, lr=1e-4, optimizer="adam", flip=True)
+_gap = dict(name="single", backbone=dict(name="vgg_gap", weights="IMAGENET1K_V1"), **_recipe)
+_nl = dict(
+    name="single",
+    backbone=dict(name="vgg_gap", weights="IMAGENET1K_V1", non_local=["pool2", "pool3", "pool4", "conv5_3"]),
+    **_recipe,
+)
+_ccam = dict(name="ccam", combine="top_bottom", top=1, bottom=10)
+
+arms = {
+    "VGGnet-GAP": dict(trainer=_gap, extractor=dict(name="cam")),
+    "VGGnet-CCAM": dict(trainer=_gap, extractor=_ccam),
+    "NL-CCAM": dict(trainer=_nl, extractor=_ccam),
+}
+metrics = [dict(name="localization"), dict(name="maxboxacc")]
