@@ -1,10 +1,12 @@
 """mLEV, its boxes and overlaps."""
 
+import numpy as np
 import pytest
 import torch
-from made import box_map, evidence, measured
+from made import box_map, evidence, measured, random_evidence
+from scipy import ndimage
 
-from camforge.api import CamForgeError
+from camforge.api import CamForgeError, Evidence
 from camforge_plugins.metrics.boxes import box_iou, component_boxes
 from camforge_plugins.metrics.foreground import foreground
 from camforge_plugins.metrics.mlev import MeanLocalizationError
@@ -31,7 +33,9 @@ def test_box_of_the_largest_component(vectors, threshold, key):
 def test_box_of_the_authors_code(vectors):
     """NL-CCAM's released code gives x, y, x + w, y + h of the component with the largest box at 0.12."""
     maps = torch.tensor(vectors["wsol_box"]["sc1"])[None]
-    assert component_boxes(foreground(maps, 0.12))[0].tolist() == [vectors["boxes"]["nlccam_authors_0.12"][0]]
+    box, mean = vectors["boxes"]["nlccam_authors_0.12"]
+    assert component_boxes(foreground(maps, 0.12))[0].tolist() == [box]
+    assert float(maps.double().mean()) == pytest.approx(mean, abs=1e-7)  # that code also returns the map's mean
 
 
 def test_boxes_of_a_batch():
@@ -65,6 +69,41 @@ def test_readings(vectors, reading, key):
     assert numbers == pytest.approx({"mlev": 100 * vector[key], "mlev/cat": 0, "mlev/dog": 100}, abs=1e-12)
     # with one box per pair, image 1 keeps the first of its two components, which is wrong
     assert measured(MeanLocalizationError(), seen, names)["mlev"] == 75
+
+
+def slow_errors(seen: Evidence, every: bool) -> dict[tuple[int, int], int]:
+    """Equation 8's f, pair by pair, with scipy's labels: 1 where no predicted box overlaps a true one by > 0.5."""
+    errors = {}
+    for i, c, values in seen.pairs():
+        cam = values.double().relu().numpy()
+        parts, count = ndimage.label((cam >= 0.15 * cam.max()) & (cam > 0), structure=np.ones((3, 3)))
+        sizes = np.bincount(parts.ravel())[1:]
+        chosen = range(count) if every else [int(sizes.argmax())] if count else []
+        slices = ndimage.find_objects(parts)
+        errors[i, c] = 1
+        for y, x in (slices[k] for k in chosen):
+            for (x0, y0, x1, y1), owner in zip(seen.batch.boxes[i].tolist(), seen.batch.box_classes[i], strict=True):
+                both = max(0, min(x.stop, x1) - max(x.start, x0)) * max(0, min(y.stop, y1) - max(y.start, y0))
+                union = (x.stop - x.start) * (y.stop - y.start) + (x1 - x0) * (y1 - y0) - both
+                if owner == c and both / union > 0.5:
+                    errors[i, c] = 0
+    return errors
+
+
+@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("seed", [3, 6, 11, 20])
+def test_against_a_slow_transcription(seed, every):
+    seen = random_evidence(seed, images=12)
+    errors = slow_errors(seen, every)
+    images = {i for i, _ in errors}
+    want = {
+        "pair": np.mean(list(errors.values())),
+        "image": np.mean([np.mean([e for (i, _), e in errors.items() if i == image]) for image in images]),
+        "literal": sum(errors.values()) / len(images),
+    }
+    for reading, value in want.items():
+        metric = MeanLocalizationError(component="every" if every else "largest", reading=reading)
+        assert measured(metric, seen)["mlev"] == pytest.approx(100 * value, abs=1e-9)
 
 
 def test_image_and_pair_readings_differ():

@@ -21,7 +21,8 @@ class MeanLocalizationError(Metric):
     A pair of an image and a class that its label holds errs unless some predicted box has IoU > 0.5 (exclusive
     coordinates) with a true box of the class. Equation 8 sums over classes and divides by images, so three readings:
     "pair" the mean over pairs, "image" the mean over images of an image's mean, "literal" errors per image, which can
-    pass 100. An image counts where its label holds a class.
+    pass 100. An image counts where its label holds a class. A class without a true box in the image (cropped out, say)
+    is an error.
     """
 
     name = "mlev"

@@ -79,6 +79,6 @@ def class_mean(name: str, values: Tensor, occurs: Tensor, classes: tuple[str, ..
     A class that does not occur is neither in the mean nor named. CamForgeError where none occurs.
     """
     if not occurs.any():
-        raise CamForgeError(f"metric {name!r}: no class was observed, so there is nothing to conclude")
+        raise CamForgeError(f"nothing to conclude {name!r} from: no class was observed")
     single = {f"{name}/{classes[c]}": float(values[c]) for c in occurs.nonzero().flatten().tolist()}
     return {name: float(values[occurs].mean())} | single

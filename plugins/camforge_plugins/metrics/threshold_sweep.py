@@ -59,7 +59,7 @@ class ThresholdSweep(Metric):
         """Statistics -> (101,) float64: the mIoU in percent at each threshold."""
         values, occurs = self.class_curves(total)
         if not occurs[:, 0].any():
-            raise CamForgeError(f"metric {self.name!r}: no class was observed, so there is nothing to conclude")
+            raise CamForgeError(f"nothing to conclude {self.name!r} from: no class was observed")
         return values.sum(0) / occurs.sum(0).clamp(min=1)
 
     def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
