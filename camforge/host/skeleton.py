@@ -86,9 +86,10 @@ _KINDS: dict[str, tuple[str, str, str, str, str]] = {
         "The largest value along an axis. Say here what it is for.",
         """\
     def fuse(self, values, maps):  # (P, n, ..., H, W) -> (P, ..., H, W)
-        shape = (len(maps), -1) + (1,) * (values.dim() - 2)
-        there = maps.valid.reshape(shape) if self.axis == "view" else values.new_ones((), dtype=bool)
-        return values.where(there, -float("inf")).amax(1)
+        if self.axis == "view":  # some classes have fewer views than others
+            there = maps.valid.reshape(*maps.valid.shape, *(1 for _ in values.shape[2:]))
+            values = values.where(there, -float("inf"))
+        return values.amax(1)
 """,
         '$title(axis="view"), $title(axis="layer", normalise="max")',
     ),

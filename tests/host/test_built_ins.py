@@ -1,4 +1,4 @@
-"""The built-ins take the road of every plugin: one file each, listed by its folder's hook, declared as an entry point."""
+"""The built-ins take the road of every plugin: one file each, listed by the folder's hook, an entry point per folder."""
 
 import ast
 import importlib

@@ -10,8 +10,8 @@ from camforge.types import CamForgeError
 @pytest.mark.parametrize(
     ("kind", "spec", "expected"),
     [
-        ("extractor", "gradcan", "unknown extractor 'gradcan'; did you mean 'gradcam'? known: cam, "),
-        ("extractor", {"layers": "last"}, "give the extractor a name; known: cam, "),
+        ("extractor", "gradcan", "unknown extractor 'gradcan'; did you mean 'gradcam'? known: ablationcam, "),
+        ("extractor", {"layers": "last"}, "give the extractor a name; known: ablationcam, "),
         ("extractor", {"name": ["gradcam"]}, "unknown extractor ['gradcam']; "),
         ("extracter", "gradcam", "unknown kind of plugin 'extracter'; did you mean 'extractor'? known: backbone, "),
         ("fuser", {"name": "mean"}, "fuser: axis: is required"),

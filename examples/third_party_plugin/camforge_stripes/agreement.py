@@ -1,0 +1,25 @@
+"""A metric."""
+
+import torch
+
+from camforge.api import CamForgeError, Metric
+
+
+class Agreement(Metric):
+    """Agreement in percent (0..100): how much of a map's positive mass lies inside the mask of its class."""
+
+    name = "agreement"
+    api = "1.0"
+
+    def observe(self, evidence):
+        masks = evidence.batch.masks
+        if masks is None:
+            raise CamForgeError(f"metric {self.name!r} needs masks")
+        if not evidence.maps.isfinite().all():
+            raise CamForgeError(f"metric {self.name!r}: a map is NaN or infinite")
+        mass = evidence.maps.double().relu()
+        inside = masks[evidence.images] == evidence.classes[:, None, None] + 1
+        return torch.stack([(mass * inside).sum(), mass.sum()])
+
+    def conclude(self, total, classes):
+        return {self.name: float(100 * total[0] / total[1].clamp(min=1e-12))}

@@ -1,0 +1,66 @@
+"""``camforge plugins new``: what it writes passes its own tests at once."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from camforge.host.skeleton import write
+from camforge.interfaces import KINDS
+from camforge.types import CamForgeError
+
+
+def test_skeletons_of_every_kind_pass_their_tests(tmp_path: Path) -> None:
+    folders = [write(kind, f"my_{kind}", tmp_path) for kind in KINDS]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [*command, *map(str, folders)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "failed" not in done.stdout
+
+
+def test_one_skeleton_needs_no_installation(tmp_path: Path) -> None:
+    folder = write("extractor", "mycam", tmp_path)
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        "README.md",
+        "camforge_mycam.py",
+        "pyproject.toml",
+        "tests/test_mycam.py",
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "round_trip"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "3 passed" in done.stdout
+
+
+def test_the_entry_point_names_the_module(tmp_path: Path) -> None:
+    project = tomllib.loads((write("fuser", "my_fuser", tmp_path) / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["camforge"] == {"my_fuser": "camforge_my_fuser"}
+    assert project["name"] == "camforge-my-fuser"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        ("extractr", "mycam", "unknown kind of plugin 'extractr'; did you mean 'extractor'? kinds: backbone, "),
+        ("extractor", "My CAM", "'My CAM' cannot be a plugin's name: small letters, digits and underscores"),
+        ("extractor", "../mycam", "'../mycam' cannot be a plugin's name"),
+    ],
+)
+def test_what_cannot_be_written(tmp_path: Path, kind: str, name: str, expected: str) -> None:
+    with pytest.raises(CamForgeError) as caught:
+        write(kind, name, tmp_path)
+    assert str(caught.value).startswith(expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    folder = write("metric", "mine", tmp_path)
+    (folder / "README.md").write_text("my own words")
+    with pytest.raises(CamForgeError, match="is already there: it is left as it is"):
+        write("metric", "mine", tmp_path)
+    assert (folder / "README.md").read_text() == "my own words"
