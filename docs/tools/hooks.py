@@ -1,0 +1,110 @@
+"""What the build of the site makes by itself: the gallery, the tables of the reference, the papers' configs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+TOOLS = Path(__file__).resolve().parent
+ROOT = TOOLS.parents[1]
+sys.path.insert(0, str(TOOLS))
+
+import tables  # noqa: E402
+from gallery import Card, cards, scene, variants  # noqa: E402
+
+_MARK = re.compile(r"^<!-- (gallery|variants|plugins|experiment|configs: \d{3}) -->$", re.M)
+_OUTSIDE = re.compile(r"""<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=["']?(?:https?:)?//[^>]*>""")
+HERO = ("cam", "gradcam", "layercam", "gradcampp", "fullgrad", "scorecam")
+
+
+@cache
+def _made() -> tuple[bytes, list[Card], list[Card]]:
+    at = scene(ROOT / "work" / "docs")
+    return at.truth(), cards(at), variants(at)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pictures of the gallery."""
+    truth, every, other = _made()
+    pictures = {"truth": truth} | {_slug(card.name): card.picture for card in every + other if card.picture}
+    for name, content in pictures.items():
+        files.append(File.generated(config, f"gallery/{name}.webp", content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put what was made in the place of its mark."""
+    del page, config, files
+    return _MARK.sub(lambda found: _filled(found[1]), markdown)
+
+
+def _filled(mark: str) -> str:
+    if mark.startswith("configs"):
+        return configs(mark[-3:])
+    makers = {
+        "gallery": lambda: _grid(_made()[1]),
+        "variants": lambda: _grid(_made()[2]),
+        "plugins": tables.plugins,
+        "experiment": tables.experiment,
+    }
+    return makers[mark]()
+
+
+def _grid(found: list[Card]) -> str:
+    shown = "".join(_figure(card) for card in found if card.picture)
+    rest = [f"- `{card.name}`: {card.reason}" for card in found if card.reason]
+    told = "\n\nNot for this network:\n\n" + "\n".join(rest) if rest else ""
+    return f'<div class="gallery">{shown}</div>{told}'
+
+
+def _figure(card: Card) -> str:
+    name = card.name.partition(",")[0]
+    offer = tables.registry().plugins["extractor"][name]
+    caption = "" if "," in card.name else f"<small>{escape(offer.cls.summary().partition(': ')[2] or offer.cls.summary())}</small>"
+    return (
+        f'<figure><img src="gallery/{_slug(card.name)}.webp" alt="Maps of {escape(card.name)}" width="390" height="192" '
+        f'loading="lazy"><figcaption><a href="reference/plugins.html#extractor-{name}">{escape(card.name)}</a>'
+        f"{caption}</figcaption></figure>"
+    )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "-", name)
+
+
+def configs(paper: str) -> str:
+    """The paper's configs in this repository, and what was measured with them."""
+    folder = ROOT / "configs" / "papers" / paper
+    rows = [(f"`{path.relative_to(ROOT)}`", _about(path)) for path in sorted(folder.glob("*.py"))]
+    listed = tables.table(("file", "what it is"), rows) or "There are no configs of this paper in the repository yet.\n"
+    account = folder / "README.md"
+    told = _lowered(account.read_text()) if account.is_file() else "None of these files has been run for this page.\n"
+    return f"{listed}\n### Measured with them\n\n{told}"
+
+
+def _about(path: Path) -> str:
+    lines = [line for line in (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines() if line]
+    return " ".join(lines[:2])
+
+
+def _lowered(text: str) -> str:
+    """A README inside a page: without its title, its headings two levels down."""
+    body = re.sub(r"\A# .*\n", "", text)
+    return re.sub(r"^(#+) ", r"##\1 ", body, flags=re.M)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """The site must not fetch anything from outside."""
+    for page in Path(config.site_dir).rglob("*.html"):
+        found = [tag for tag in _OUTSIDE.findall(page.read_text()) if 'rel="canonical"' not in tag]
+        if found:
+            raise PluginError(f"{page.name} fetches from outside: {found[0]}")

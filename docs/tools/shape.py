@@ -1,0 +1,21 @@
+"""How a docstring becomes Markdown: aligned lines and worked examples keep their shape."""
+
+from __future__ import annotations
+
+import re
+
+_ALIGNED = re.compile(r"\S {2,}\S")
+
+
+def shaped(text: str) -> str:
+    """A docstring as Markdown: from a line ``class …`` on it is code; paragraphs with aligned columns are text."""
+    prose, found, example = text.partition("\nclass ")
+    if text.startswith("class "):
+        prose, found, example = "", "\nclass ", text.removeprefix("class ")
+    paragraphs = [_fenced(p, "text") if _ALIGNED.search(p) else p for p in prose.strip("\n").split("\n\n")]
+    code = [_fenced(f"class {example}", "python")] if found else []
+    return "\n\n".join(paragraphs + code)
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"```{language}\n{text.strip(chr(10))}\n```"

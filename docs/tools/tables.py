@@ -1,0 +1,115 @@
+"""Tables that are made from the code: the command line, the hooks, the plugins and the keys of an experiment file."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import typer
+from shape import shaped
+
+from camforge.cli import app
+from camforge.experiment.schema import Arm, Experiment, Images, Report
+from camforge.host import hookspecs
+from camforge.host.describe import Option, example, options_of
+from camforge.host.registry import registry
+from camforge.interfaces import KINDS
+from camforge.interfaces.base import Options
+
+DOCS = Path(__file__).resolve().parents[1]
+MADE = {"reference/cli.md": "cli", "reference/hooks.md": "hooks"}
+"""Pages that hold such a table as text; the others are filled when the site is built."""
+
+
+def refreshed(page: str) -> str:
+    """The page with its made part as the code has it now; ``python docs/tools/refresh.py`` writes it."""
+    text = (DOCS / page).read_text()
+    start, end = f"<!-- made: {MADE[page]} -->\n", "<!-- end -->"
+    before, _, rest = text.partition(start)
+    return before + start + "\n" + {"cli": cli, "hooks": hooks}[MADE[page]]() + "\n" + end + rest.partition(end)[2]
+
+
+def cli() -> str:
+    """Every command with its arguments and options."""
+    parts = []
+    for path, command in _commands(typer.main.get_command(app), "camforge"):
+        rows = [_parameter(p) for p in command.params if "--help" not in p.opts]
+        parts.append(f"## {path}\n\n{command.help}\n\n" + table(("", "default", "what it does"), rows))
+    return "\n".join(parts)
+
+
+def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    inner = getattr(command, "commands", {})
+    if not inner:
+        yield path, command
+    for name, one in inner.items():
+        yield from _commands(one, f"{path} {name}")
+
+
+def _parameter(parameter: click.Parameter) -> tuple[str, str, str]:
+    is_argument = parameter.param_type_name == "argument"
+    name = (parameter.metavar or parameter.name or "").upper() if is_argument else ", ".join(parameter.opts)
+    flag = getattr(parameter, "is_flag", False)
+    value = "" if is_argument or flag else f" {(parameter.metavar or parameter.name or '').upper()}"
+    shown = getattr(parameter, "show_default", None)
+    default = shown if isinstance(shown, str) else parameter.default
+    told = "required" if parameter.required else "" if flag or default in (None, ()) else f"{default}"
+    return f"`{name}{value}`", told, getattr(parameter, "help", None) or ""
+
+
+def hooks() -> str:
+    """Every hook with its signature."""
+    found = [f for name, f in vars(hookspecs).items() if name.startswith("camforge_")]
+    return "\n".join(f"```text\n{f.__name__}{inspect.signature(f)}\n```\n\n{inspect.getdoc(f)}\n" for f in found)
+
+
+def plugins() -> str:
+    """Every built-in plugin: its docstring, options, example."""
+    parts = []
+    for kind in KINDS:
+        parts.append(f"## {kind.capitalize()}s\n")
+        for name, offer in registry().plugins[kind].items():
+            if offer.distribution == "camforge":
+                parts.append(f"### {name} {{ #{kind}-{name} }}\n\n{shaped(inspect.getdoc(offer.cls) or '')}\n")
+                parts.append(options(options_of(offer.cls)))
+                parts.append(f"```yaml\n{example(offer.cls)}\n```\n")
+    return "\n".join(parts)
+
+
+def options(found: Sequence[Option]) -> str:
+    """The options of a plugin."""
+    rows = [(f"`{o.name}`", o.type, o.default, o.about) for o in found]
+    return table(("option", "type", "default", "what it does"), rows) if rows else "No options.\n"
+
+
+def experiment() -> str:
+    """The keys of an experiment file."""
+    titles = {Experiment: "The file", Arm: "An arm", Images: "`images`", Report: "`report`"}
+    return "\n".join(f"## {title}\n\n{inspect.getdoc(model)}\n\n{keys(model)}" for model, title in titles.items())
+
+
+def keys(model: type[Options]) -> str:
+    """The fields of a model."""
+    rows = []
+    for name, field in model.model_fields.items():
+        default = "required" if field.is_required() else _short(field.get_default(call_default_factory=True))
+        rows.append((f"`{name}`", default, field.description or ""))
+    return table(("key", "default", "what it is"), rows)
+
+
+def _short(value: object) -> str:
+    return "its own defaults" if isinstance(value, Options) else "" if value in ((), "") else f"`{value}`"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; nothing where there are no rows."""
+    lines = [head, ["---"] * len(head), *rows] if rows else []
+    return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """RST's double backticks are Markdown's too; a bar would end the cell."""
+    return re.sub(r"\s+", " ", str(text)).replace("|", "\\|").replace("<", "&lt;")
