@@ -10,7 +10,7 @@ about = (
     "PartWorld's objects are told apart by a small head; the body is shared by their family."
 )
 seed = 0
-dataset = dict(name="partworld")
+dataset = dict(name="partworld", train=2000)
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 _recipe = dict(
