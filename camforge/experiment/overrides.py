@@ -71,7 +71,7 @@ def _container(here: Any, key: Key, path: tuple[str, ...], label: str) -> Any:
     """What stands at ``key``, to set a value in: a plugin's bare name becomes {"name": …}, nothing a new section."""
     if path[0] == "arms" and len(path) == 2 and key not in here:
         raise CamForgeError(f"{label}: there is no arm {key!r}; {choices(key, here, 'arms')}")
-    found = here[key] if isinstance(here, list) else here.get(key)
+    found = here.get(key) if isinstance(here, dict) else here[key]
     if isinstance(found, str):
         return {"name": found}
     if found is None:

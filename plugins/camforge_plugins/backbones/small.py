@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from camforge.api import Backbone, Network
-from camforge_plugins.backbones.non_local import NonLocal
 from camforge_plugins.backbones.cbam import BlockAttention
+from camforge_plugins.backbones.non_local import NonLocal
 
 Width = Annotated[int, Field(ge=1, le=2048)]
 
