@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from camforge.capture.captured import Needs
 from camforge.capture.grid import Grids
@@ -96,7 +98,8 @@ def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forwar
     first = inputs[0].clone() if inputs[0].is_inference() else inputs[0]
     first = first if runner.create_graph else first.detach()
     values = (*needs.activations, *needs.curvatures)
-    with torch.enable_grad(), recording(runner.probe.model, values, needs.differentiated, needs.raw_inputs) as record:
+    recorded = recording(runner.probe.model, values, needs.differentiated, needs.raw_inputs)
+    with torch.enable_grad(), _attention(twice=runner.create_graph or bool(needs.curvatures)), recorded as record:
         leaf = _leaf(runner.laid_out(first), needs)
         try:
             logits = runner.logits((leaf, *inputs[1:]))
@@ -123,6 +126,11 @@ def gradients(
     shapes = [taken.shape for taken in wrt.values()] + [tensor.shape for tensor in leaf]
     filled = [score.new_zeros(shape) if g is None else g for g, shape in zip(found, shapes, strict=True)]
     return dict(zip(wrt, filled[: len(wrt)], strict=True)), filled[len(wrt) :]
+
+
+def _attention(twice: bool) -> AbstractContextManager[None]:
+    """Fused attention kernels can be differentiated once; a second time needs the plain one."""
+    return sdpa_kernel(SDPBackend.MATH) if twice else nullcontext()
 
 
 def _leaf(images: Tensor, needs: Needs) -> Tensor:
