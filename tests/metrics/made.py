@@ -62,7 +62,11 @@ def random_evidence(seed: int, images: int = 4, classes: int = 3, size: int = 12
         boxes[i, c] = [[x, y, min(x + w, size), min(y + h, size)]]
     masks[torch.rand(masks.shape, generator=g) < 0.1] = 255
     parts = torch.randint(1, 3, masks.shape, generator=g, dtype=torch.uint8) * ((masks > 0) & (masks < 255))
-    maps = {(i, c): smooth[i, c] for i, c in labels.nonzero().tolist()}
+    bright = torch.rand(images, classes, generator=g)  # of each object, on a field of its own
+    maps = {
+        (i, c): 0.5 * smooth[i, c] + 2 * bright[i, c] * box_map(boxes[i, c], size, size)
+        for i, c in labels.nonzero().tolist()
+    }
     return evidence(maps, labels.int().tolist(), masks, boxes, parts, torch.randn(images, classes, generator=g))
 
 
