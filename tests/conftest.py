@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytest_plugins = ["pytester"]  # contracts are tried on broken plugins in a pytest inside pytest
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

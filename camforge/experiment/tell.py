@@ -52,12 +52,13 @@ def _view(view: View, classes: tuple[str, ...]) -> ViewStory:
 
 
 def _gallery(rows: Sequence[Row], val: Prepared, count: int) -> tuple[GalleryImage, ...]:
-    """Images spread evenly over the split, with every row's fused map of each class they show."""
-    count = min(count, len(val))
+    """Images that show a class, spread evenly over the split, with every row's fused map of each class they show."""
+    shown = val.labels.any(1).nonzero().flatten()
+    count = min(count, len(shown))
     if count == 0:
         return ()
-    places = torch.linspace(0, len(val) - 1, count).round().long().unique().tolist()
-    return tuple(_picture(place, rows, val) for place in places)
+    places = shown[torch.linspace(0, len(shown) - 1, count).round().long().unique()]
+    return tuple(_picture(place, rows, val) for place in places.tolist())
 
 
 def _picture(place: int, rows: Sequence[Row], val: Prepared) -> GalleryImage:
