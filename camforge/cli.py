@@ -29,13 +29,25 @@ Overrides = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from camforge import __version__
+
+        typer.echo(f"camforge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it.")] = False,
+) -> None:
+    del version
+
+
 def main() -> None:
     """Run the command line; a mistake of the user is one message and exit code 2, no traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
         from camforge.types import CamForgeError
 
@@ -49,7 +61,7 @@ def main() -> None:
 def run(
     config: ConfigFile,
     overrides: Overrides = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Where everything goes.", show_default="work/<file>")] = None,
+    work_dir: Annotated[Path | None, typer.Option(help="Where everything goes.", show_default="work/NAME")] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
@@ -58,9 +70,13 @@ def run(
     from camforge.experiment.run import run as run_experiment
     from camforge.report.table import print_arms
 
-    results = run_experiment(
-        config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet
-    )
+    try:
+        results = run_experiment(
+            config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet
+        )
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
     print_arms(results.story, _console())
     typer.echo(f"report: {results.report}")
 

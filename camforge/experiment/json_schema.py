@@ -21,6 +21,8 @@ def experiment_schema(registry: Registry) -> Schema:
         definitions[interface.__name__] = {"title": interface.__name__, "anyOf": [names, *members]}
     arm = definitions["Arm"]
     arm["required"] = []
+    arms = schema["properties"]["arms"]
+    arms["additionalProperties"] = {"anyOf": [arms["additionalProperties"], {"type": "null"}]}
     shared = {section: arm["properties"][section] for section in SHARED}
     base = {"title": "Base files", "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
     schema["properties"] |= shared | {"_base_": base}

@@ -37,19 +37,21 @@ def run(
 
     config     a .py, .yaml or .json file;  overrides  ``key.sub=value`` strings
     work_dir   where everything goes, finished stages into its folder ``store``;
-               None: ``work/<name of the file>``, and all experiments share the stages in ``work/store``
+               None: ``work/<name of the experiment>``, and all experiments share the stages in ``work/store``
     device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
     Raises CamForgeError with one line per mistake.
     """
     loaded = load(config, overrides)
-    folder = Path(work_dir) if work_dir is not None else Path("work") / Path(config).stem
+    folder = Path(work_dir) if work_dir is not None else Path("work") / loaded.experiment.name
     store = folder / "store" if work_dir is not None else Path("work") / "store"
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
             return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, Progress(quiet))
     except Timeout:
         raise CamForgeError(f"another run is at work in {folder}: wait for it, or give another --work-dir") from None
+    except OSError as error:
+        raise CamForgeError(f"cannot work in {folder}: {error.strerror or error}") from error
 
 
 def _run_locked(

@@ -47,7 +47,8 @@ class Report(Options):
 class Experiment(Options):
     """A whole experiment. A ``grouper``, ``trainer``, ``extractor`` or ``fusers`` stands for each arm without one."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^\w[\w .,-]*$")]
+    """Letters, digits, spaces and ``_ . , -``: it names a folder."""
     about: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
     dataset: Dataset

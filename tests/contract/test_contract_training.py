@@ -42,4 +42,5 @@ class TestBackbones(BackboneContract):
         build("backbone", {"name": "torchvision", "arch": "squeezenet1_1"}),
         build("backbone", {"name": "torchvision", "arch": "mobilenet_v2"}),
         build("backbone", {"name": "cbam", "arch": "resnet18"}),
+        build("backbone", {"name": "vgg_gap", "non_local": ["conv5_3"]}),
     )

@@ -98,6 +98,12 @@ def test_two_runs_do_not_share_a_work_directory(tiny: Path, tmp_path: Path) -> N
         camforge.run(tiny, work_dir=tmp_path / "w", quiet=True)
 
 
+def test_a_work_directory_that_cannot_be_made(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CamForgeError, match=r"cannot work in .*file/w: Not a directory"):
+        camforge.run(tiny, work_dir=tmp_path / "file" / "w", quiet=True)
+
+
 def test_more_clusters_than_classes_is_said_before_anything_is_trained(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(CamForgeError, match=r"arms\.both\.grouper"):
         camforge.run(tiny, overrides=["arms.both.grouper.sizes=[40]"], work_dir=tmp_path / "w", quiet=True)
