@@ -21,11 +21,11 @@ def check(experiment: Experiment) -> list[Mistake]:
         for name in experiment.arms
         if name in CONTROLS
     ]
-    specs = [metric.spec() for metric in experiment.metrics]
+    names = [metric.name for metric in experiment.metrics]
     found += [
-        Mistake(("metrics", place), "the same metric with the same options stands here twice", specs[place]["name"])
-        for place in range(len(specs))
-        if specs[place] in specs[:place]
+        Mistake(("metrics", place), "the same metric stands here twice: its numbers would have the same names", name)
+        for place, name in enumerate(names)
+        if name in names[:place]
     ]
     for name, arm in experiment.arms.items():
         found += [Mistake(("arms", name, *m.path), m.problem, m.given) for m in _check_arm(arm)]

@@ -13,7 +13,7 @@ from camforge.experiment.store import digest
 from camforge.experiment.workshop import Bench, recipe_of
 from camforge.interfaces import Metric
 from camforge.training.images import Prepared
-from camforge.types import Batch, Evidence, Maps
+from camforge.types import Batch, CamForgeError, Evidence, Maps
 
 Source = Callable[[list[int], Batch], tuple[Maps, Tensor | None]]
 """(places, batch) -> fused maps of the batch, and logits (B, C) of the ungrouped view where there is one."""
@@ -48,7 +48,10 @@ def measure(
     state = torch.load(entry / "totals.pt", map_location="cpu", weights_only=True)
     numbers: dict[str, float] = {}
     for metric, total in zip(metrics, state["totals"], strict=True):
-        numbers |= metric.conclude(total, val.images.classes)
+        concluded = metric.conclude(total, val.images.classes)
+        if clash := numbers.keys() & concluded.keys():
+            raise CamForgeError(f"metric {metric.name!r}: an earlier metric already tells {', '.join(sorted(clash))}")
+        numbers |= concluded
     return Measured(numbers, int(state["pairs"]), int(state["empty"]))
 
 

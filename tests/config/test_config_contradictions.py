@@ -33,7 +33,7 @@ from camforge.experiment.config import load
         ),
         (
             [('["miou", ', '["miou", "miou", ')],
-            ":11: metrics.1: the same metric with the same options stands here twice",
+            ":11: metrics.1: the same metric stands here twice: its numbers would have the same names",
         ),
         (
             [("arms = dict(", 'arms = {"control: everything": {}} | dict(')],
