@@ -13,6 +13,7 @@ import torch
 import torchvision
 from PIL import Image, ImageOps
 from torch import Tensor
+from torchvision.transforms.v2.functional import center_crop
 
 from camforge.explanation import explain
 from camforge.host.registry import build, registry
@@ -92,6 +93,9 @@ def read_photograph(file: Path) -> Tensor:
                 pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise CamForgeError(f"image {file}: {_reason(error)}") from None
+    height, width = pixels.shape[1:]
+    side = 2 * min(height, width)  # the crop is a square: what lies far from it need not be resized with it
+    pixels = center_crop(pixels, [min(height, side), min(width, side)])
     return IMAGENET.place(Sample(file.name, pixels, torch.zeros(0, dtype=torch.bool))).image
 
 

@@ -1,4 +1,4 @@
-"""The built-ins take the road of every plugin: one file each, listed by the folder's hook, an entry point per folder."""
+"""The built-ins take every plugin's road: one file each, listed by the folder's hook, an entry point per folder."""
 
 import ast
 import importlib
