@@ -57,17 +57,30 @@ def truncate(gradients: Tensor, quantile: float, over_layer: bool = False, stric
     gradients (P, C, …); the percentile is taken per channel, or over the whole layer, with linear interpolation.
     A channel without positive values becomes 0. ``quantile`` in [0, 1); 0 keeps every positive value.
     """
+    if quantile == 0 and not strict:
+        return gradients.relu()
     flat = gradients.flatten(1 if over_layer else 2)
-    values = flat.where(flat > 0, torch.inf).sort(-1).values
-    count = (flat > 0).sum(-1, keepdim=True)
-    place = quantile * (count - 1).clamp(min=0).to(values.dtype)
-    below = place.floor().long()
-    above = torch.minimum(below + 1, (count - 1).clamp(min=0))
-    low, high = values.gather(-1, below), values.gather(-1, above)
-    # lerp of two equal numbers must give that number back, or >= would drop the value it was computed from
-    threshold = torch.where(high > low, low + (high - low) * (place - below), low)
-    kept = (flat > threshold if strict else flat >= threshold) & (flat > 0) & (count > 0)
-    return torch.where(kept, flat, torch.zeros_like(flat)).reshape(gradients.shape)
+    positive = flat > 0
+    count = positive.sum(-1, keepdim=True)
+    place = quantile * (count - 1).clamp(min=0).double()
+    rank = (place + 1e-9).floor().long()
+    low = _ranked(flat, positive, rank, int(quantile * (flat.shape[-1] - 1) + 1e-9))
+    kept = flat > low
+    if not strict:  # between two different values the threshold lies above the lower one, otherwise upon it
+        upon = (place - rank < 1e-9) | ((positive & (flat <= low)).sum(-1, keepdim=True) > rank + 1)
+        kept |= (flat == low) & upon
+    return torch.where(kept & positive, flat, torch.zeros_like(flat)).reshape(gradients.shape)
+
+
+def _ranked(values: Tensor, positive: Tensor, rank: Tensor, place: int) -> Tensor:
+    """(…, N), rank (…, 1) -> (…, 1): the positive value of that rank in its row, infinity where there is none.
+
+    ``kthvalue`` needs one place for all rows: as many of the other values go behind the positive ones as bring the
+    wanted one to ``place``, which lies between ``rank`` and ``rank`` plus their number.
+    """
+    surplus = (~positive).sum(-1, keepdim=True) + rank - place
+    behind = ~positive & ((~positive).cumsum(-1, dtype=torch.int32) <= surplus)
+    return values.clamp(min=0).masked_fill(behind, torch.inf).kthvalue(place + 1, -1, keepdim=True).values
 
 
 def merge_layers(maps: Sequence[Tensor], how: Literal["sum", "max", "tanh_max"]) -> Tensor:

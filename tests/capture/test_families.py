@@ -38,7 +38,7 @@ FAMILIES = {
     "vit": lambda: VisionTransformer(64, 16, 2, 2, 16, 32, num_classes=5),
 }
 SMALL = {"sscam": {"samples": 1}, "iscam": {"steps": 1}, "smoothgradcampp": {"samples": 1}}
-GAP_HEADS = {"resnet", "mobilenet_v2", "shufflenet", "swin"}  # whose last stage is followed by a mean and a linear layer alone
+GAP_HEADS = {"resnet", "mobilenet_v2", "shufflenet", "swin"}  # the last stage, a mean and a linear layer
 
 
 def random_network(family: str) -> nn.Module:

@@ -1,0 +1,31 @@
+"""LT truncation against NumPy's percentile, row by row."""
+
+import numpy as np
+import pytest
+import torch
+
+from camforge.api import truncate
+
+
+@pytest.mark.parametrize("percent", [0, 5, 20, 25, 50, 70, 90, 99])
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("over_layer", [False, True])
+def test_truncation_is_numpys_percentile_of_the_positive_values(percent: int, strict: bool, over_layer: bool) -> None:
+    for trial in range(40):
+        torch.manual_seed(trial)
+        values = 3 * torch.randn(2, 3, 1 + trial % 5, 1 + trial % 7, dtype=torch.float64)
+        gradients = values.round() if trial % 2 else values  # rounded: many equal values, rows without positive ones
+        found = truncate(gradients, percent / 100, over_layer, strict)
+        start = 1 if over_layer else 2
+        for row, kept in zip(gradients.flatten(0, start - 1).numpy(), found.flatten(0, start - 1).numpy(), strict=True):
+            np.testing.assert_array_equal(kept, expected(row, percent, strict))
+
+
+def expected(row: np.ndarray, percent: int, strict: bool) -> np.ndarray:
+    positive = np.sort(row[row > 0])
+    if not len(positive):
+        return np.zeros_like(row)
+    place = percent * (len(positive) - 1) / 100
+    below, above = positive[int(place)], positive[min(int(place) + 1, len(positive) - 1)]
+    threshold = below if below == above or place == int(place) else np.percentile(positive, percent)
+    return np.where((row > threshold if strict else row >= threshold) & (row > 0), row, 0)
