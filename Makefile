@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Waiting threads sleep instead of spinning: on a shared machine small networks train several times faster.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check install clean
+.PHONY: demo test check docs install clean
 
 demo: install
 	$(BIN)/camforge run configs/quickstart.py
@@ -20,6 +20,11 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "open work/site/index.html"
 
 install: $(VENV)/installed
 

@@ -16,14 +16,15 @@ from mkdocs.structure.pages import Page
 
 TOOLS = Path(__file__).resolve().parent
 ROOT = TOOLS.parents[1]
+PAPERS = ROOT / "configs" / "papers"
 sys.path.insert(0, str(TOOLS))
 
 import tables  # noqa: E402
 from gallery import Card, cards, scene, variants  # noqa: E402
 
-_MARK = re.compile(r"^<!-- (gallery|variants|plugins|experiment|configs: \d{3}) -->$", re.M)
+_MARK = re.compile(r"^<!-- (hero|gallery|variants|plugins|experiment|configs: (?:\d{3}|all)) -->$", re.M)
 _OUTSIDE = re.compile(r"""<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=["']?(?:https?:)?//[^>]*>""")
-HERO = ("cam", "gradcam", "layercam", "gradcampp", "fullgrad", "scorecam")
+HERO = ("gradcam", "layercam", "fullgrad", "ltgradcam", "scorecam", "eigencam")
 
 
 @cache
@@ -49,8 +50,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _filled(mark: str) -> str:
     if mark.startswith("configs"):
-        return configs(mark[-3:])
+        return _lowered(PAPERS / "README.md", 1) if mark.endswith("all") else configs(mark[-3:])
     makers = {
+        "hero": _hero,
         "gallery": lambda: _grid(_made()[1]),
         "variants": lambda: _grid(_made()[2]),
         "plugins": tables.plugins,
@@ -60,21 +62,33 @@ def _filled(mark: str) -> str:
 
 
 def _grid(found: list[Card]) -> str:
-    shown = "".join(_figure(card) for card in found if card.picture)
+    shown = "".join(_card(card) for card in found if card.picture)
     rest = [f"- `{card.name}`: {card.reason}" for card in found if card.reason]
     told = "\n\nNot for this network:\n\n" + "\n".join(rest) if rest else ""
     return f'<div class="gallery">{shown}</div>{told}'
 
 
-def _figure(card: Card) -> str:
+def _hero() -> str:
+    """A few methods on the front page."""
+    there = {card.name for card in _made()[1] if card.picture}
+    shown = "".join(_figure(name, name) for name in HERO if name in there)
+    return f'<div class="strip">{shown}<p>One network, one scene: the map of the fish, the map of the crate.</p></div>'
+
+
+def _card(card: Card) -> str:
+    """A card of the gallery; one with other options has no line about the method again."""
     name = card.name.partition(",")[0]
-    offer = tables.registry().plugins["extractor"][name]
-    caption = "" if "," in card.name else f"<small>{escape(offer.cls.summary().partition(': ')[2] or offer.cls.summary())}</small>"
-    return (
-        f'<figure><img src="gallery/{_slug(card.name)}.webp" alt="Maps of {escape(card.name)}" width="390" height="192" '
-        f'loading="lazy"><figcaption><a href="reference/plugins.html#extractor-{name}">{escape(card.name)}</a>'
-        f"{caption}</figcaption></figure>"
+    summary = tables.registry().plugins["extractor"][name].cls.summary()
+    caption = "" if "," in card.name else f"<small>{escape(summary)}</small>"
+    link = f'<a href="reference/plugins.html#extractor-{name}">{escape(card.name)}</a>'
+    return _figure(card.name, link + caption)
+
+
+def _figure(name: str, caption: str) -> str:
+    picture = (
+        f'<img src="gallery/{_slug(name)}.webp" alt="Maps of {escape(name)}" width="390" height="192" loading="lazy">'
     )
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def _slug(name: str) -> str:
@@ -83,11 +97,11 @@ def _slug(name: str) -> str:
 
 def configs(paper: str) -> str:
     """The paper's configs in this repository, and what was measured with them."""
-    folder = ROOT / "configs" / "papers" / paper
+    folder = PAPERS / paper
     rows = [(f"`{path.relative_to(ROOT)}`", _about(path)) for path in sorted(folder.glob("*.py"))]
     listed = tables.table(("file", "what it is"), rows) or "There are no configs of this paper in the repository yet.\n"
     account = folder / "README.md"
-    told = _lowered(account.read_text()) if account.is_file() else "None of these files has been run for this page.\n"
+    told = _lowered(account, 2) if account.is_file() else "None of these files has been run for this page.\n"
     return f"{listed}\n### Measured with them\n\n{told}"
 
 
@@ -96,10 +110,10 @@ def _about(path: Path) -> str:
     return " ".join(lines[:2])
 
 
-def _lowered(text: str) -> str:
-    """A README inside a page: without its title, its headings two levels down."""
-    body = re.sub(r"\A# .*\n", "", text)
-    return re.sub(r"^(#+) ", r"##\1 ", body, flags=re.M)
+def _lowered(file: Path, levels: int) -> str:
+    """A README inside a page: without its title, its headings some levels down."""
+    body = re.sub(r"\A# .*\n", "", file.read_text())
+    return re.sub(r"^(#+) ", rf"{'#' * levels}\1 ", body, flags=re.M)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

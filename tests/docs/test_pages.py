@@ -42,7 +42,17 @@ def test_the_pages_own_tests_pass(tmp_path):
                     (folder / block.title).write_text(block.text)
     assert len(folders) >= 7
     path = os.pathsep.join(map(str, folders))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), *map(str, folders)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        *map(str, folders),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path})
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 

@@ -225,6 +225,7 @@ def test_showing_costs_nothing_until_asked():
     import subprocess
     import sys
 
-    code = "import camforge.types, sys; print([m for m in ('PIL', 'cv2', 'jinja2', 'camforge.notebook') if m in sys.modules])"
+    heavy = ("PIL", "cv2", "jinja2", "camforge.notebook")
+    code = f"import camforge.types, sys; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
