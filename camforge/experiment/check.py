@@ -27,36 +27,34 @@ def check(experiment: Experiment) -> list[Mistake]:
         for place, name in enumerate(names)
         if name in names[:place]
     ]
+    outlines = Outlines()
     for name, arm in experiment.arms.items():
-        found += [Mistake(("arms", name, *m.path), m.problem, m.given) for m in _check_arm(arm)]
+        found += [Mistake(("arms", name, *m.path), m.problem, m.given) for m in _check_arm(arm, outlines)]
     return found
 
 
-def _check_arm(arm: Arm) -> Iterator[Mistake]:
+def _check_arm(arm: Arm, outlines: Outlines) -> Iterator[Mistake]:
     fused = [fuser.axis for fuser in arm.fusers]
     for place, axis in enumerate(fused):
         if axis in fused[:place]:
             yield Mistake(("fusers", place, "axis"), f"an earlier fuser already reduced the {axis!r} axis", axis)
     for option, trainer in arm.grouper.trainers().items():
-        yield from _check_trainer(trainer, ("grouper", option))
-    networks = []
-    try:
-        networks = _outline(arm.trainer)
-    except CamForgeError as error:
-        yield Mistake(("trainer",), str(error), arm.trainer.name)
+        yield from _refusal(outlines.of(trainer), trainer, ("grouper", option))
+    networks = outlines.of(arm.trainer)
+    yield from _refusal(networks, arm.trainer, ("trainer",))
     if arm.grouper.name != "none" and "view" not in fused:
         yield _left("view", f"grouper {arm.grouper.name!r} makes several views")
+    if isinstance(networks, CamForgeError):
+        return
     if len(networks) > 1 and "branch" not in fused:
         yield _left("branch", f"trainer {arm.trainer.name!r} makes {len(networks)} branches")
     if networks:
         yield from _check_layers(arm, networks[0], "layer" in fused)
 
 
-def _check_trainer(trainer: Trainer, path: KeyPath) -> Iterator[Mistake]:
-    try:
-        _outline(trainer)
-    except CamForgeError as error:
-        yield Mistake(path, str(error), trainer.name)
+def _refusal(networks: list[Network] | CamForgeError, trainer: Trainer, path: KeyPath) -> Iterator[Mistake]:
+    if isinstance(networks, CamForgeError):
+        yield Mistake(path, str(networks), trainer.name)
 
 
 def _check_layers(arm: Arm, network: Network, fused: bool) -> Iterator[Mistake]:
@@ -81,11 +79,26 @@ def _left(axis: Axis, because: str) -> Mistake:
     return Mistake(("fusers",), f"{because}: add a fuser with axis={axis!r}, or the maps cannot become one")
 
 
-def _outline(trainer: Trainer) -> list[Network]:
-    """The trainer's networks without memory behind them, one per branch; none where they cannot be built like that."""
+class Outlines:
+    """Networks without memory behind them, each trainer's built once."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, list[Network] | CamForgeError] = {}
+
+    def of(self, trainer: Trainer) -> list[Network] | CamForgeError:
+        """One network per branch; none where they cannot be built like that; what the trainer says is wrong."""
+        key = trainer.model_dump_json()
+        if key not in self._made:
+            self._made[key] = _outline(trainer)
+        return self._made[key]
+
+
+def _outline(trainer: Trainer) -> list[Network] | CamForgeError:
     try:
         with torch.device("meta"):
             learner = trainer.learner(2, pretrained=False)
+    except CamForgeError as error:
+        return error
     except (RuntimeError, NotImplementedError):  # a network that computes with its weights when it is built
         return []
     return [network for network in learner.networks if isinstance(network, Network)]

@@ -161,11 +161,10 @@ def _as_written(found: Sequence[Mistake], config: dict[str, Any]) -> list[Mistak
     for mistake in found:
         path, problem = mistake.path, mistake.problem
         if len(path) >= 3 and path[0] == "arms" and isinstance(arms, dict) and path[2] in SHARED:
-            shared = path[2] not in (arms[path[1]] or {})
-            nobody = not any(path[2] in (arm or {}) for arm in arms.values())
-            if shared and path[2] in config:
+            own = {name for name, arm in arms.items() if isinstance(arm, dict) and path[2] in arm}
+            if path[1] not in own and path[2] in config:
                 path = path[2:]
-            elif shared and nobody and problem == REQUIRED:
+            elif not own and problem == REQUIRED:
                 path, problem = path[2:], f"{problem}, here for all arms or in each of them"
         written.append(Mistake(path, problem, mistake.given))
     return written
