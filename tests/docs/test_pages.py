@@ -34,7 +34,7 @@ def test_the_pages_own_tests_pass(tmp_path):
     folders = []
     for page in RUN:
         if any(block.title.startswith("test_") for block in blocks(page)):
-            folder = tmp_path / page.stem
+            folder = tmp_path / name(page).replace("/", "-").removesuffix(".md")
             folder.mkdir()
             folders.append(folder)
             for block in blocks(page):

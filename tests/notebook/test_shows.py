@@ -21,13 +21,13 @@ from camforge.report.pictures import CAPTION, MARGIN, overlay
 from camforge.types import Grouping, Maps, View
 
 EXPERIMENT = """
-name = "shown <b>"
+name = "shown"
 dataset = dict(name="partworld", size=32, train=64, val=12)
 images = dict(size=32)
 trainer = dict(name="single", epochs=1, lr=0.01, batch_size=32,
                backbone=dict(name="small", stem=4, widths=[8, 8], strides=[2, 1], blocks=["plain", "plain"]))
 arms = {
-    "plain": dict(extractor=dict(name="gradcam")),
+    "plain": dict(extractor=dict(name="gradcam"), note="<b>as it is"),
     "families": dict(grouper=dict(name="given"), extractor=dict(name="layercam", layers="stages"),
                      fusers=[dict(name="sum", axis="layer"), dict(name="hierarchy")]),
 }
@@ -70,8 +70,8 @@ def test_results_show_every_arm_and_control_with_its_numbers(results):
     assert {name: row[0] for name, row in rows.items()} == {name: f"{m['miou']:.2f}" for name, m in numbers.items()}
 
 
-def test_a_title_is_text_and_not_html(results):
-    assert "shown &lt;b&gt;" in results._repr_html_()
+def test_a_note_is_text_and_not_html(results):
+    assert "&lt;b&gt;as it is" in results._repr_html_()
 
 
 def test_the_best_number_of_a_column_is_bold(results):
