@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken import BROKEN
-from conftest import EXTRACTOR, Install, write_distribution
+from broken_distributions import BROKEN
+from tiny_distributions import EXTRACTOR, write_distribution
 
 from camforge.host.discovery import SetAside, discover
 from camforge.host.registry import Registry
+
+Install = Callable[..., None]
 
 
 def registry_now() -> Registry:
