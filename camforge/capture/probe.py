@@ -45,7 +45,7 @@ class Probe:
         return stages_of(self.model, *self.inputs)
 
     def resolve(self, layers: str | Sequence[str]) -> tuple[str, ...]:
-        """"last", "stages" or module paths (``path#k`` for the k-th call of a reused module) -> module paths."""
+        """Names to module paths: "last", "stages", or paths, with ``path#k`` for the k-th call of a reused module."""
         if layers == "last":
             return self.stages[-1:]
         if layers == "stages":

@@ -248,7 +248,6 @@ def _four_classes(core) -> tuple[nn.Module, Tensor]:
     return model, torch.tensor(given["f"], dtype=torch.float64)[None]
 
 
-
 def test_ccam_of_four_classes(core) -> None:
     body, image = _four_classes(core)
     model = Network(body, stages=("0",), head="3")

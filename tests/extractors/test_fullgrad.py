@@ -92,7 +92,8 @@ class Curved(nn.Module):
 
 CURVED = [
     nn.GroupNorm(3, 6), nn.LayerNorm((5, 4)), nn.InstanceNorm2d(6), nn.BatchNorm2d(6, affine=False),
-    nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU6(inplace=True), nn.Hardswish(inplace=True), nn.SiLU(inplace=True), nn.GELU(),
+    nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU6(inplace=True), nn.Hardswish(inplace=True),
+    nn.SiLU(inplace=True), nn.GELU(),
     nn.ELU(), nn.Sigmoid(), nn.LeakyReLU(), nn.PReLU(),
 ]  # fmt: skip
 

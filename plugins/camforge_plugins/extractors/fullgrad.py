@@ -73,7 +73,7 @@ class FullGrad(Truncation, Extractor):
         return [total]
 
     def terms(self, capture: Capture) -> Iterator[tuple[str, Tensor]]:
-        """"input" and every bias's path#k with its term (P, …) in the module's own layout."""
+        """The term "input" and every bias's path#k with its term (P, …) in the module's own layout."""
         assert capture.input_gradients is not None  # it is among the needs
         yield "input", capture.inputs * capture.input_gradients
         wanted = {path: capture.probe.model.get_submodule(path) for path in self.paths(capture.probe)}
