@@ -165,7 +165,7 @@ def check(
 
 @plugins.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="extractor, fuser or metric.", show_default=False)],
+    kind: Annotated[str, typer.Argument(help="Any kind: extractor, fuser, metric, …", show_default=False)],
     name: Annotated[str, typer.Argument(help="The plugin's name in configs.", show_default=False)],
     into: Annotated[Path, typer.Option(help="The folder to make it in.")] = Path(),
 ) -> None:
