@@ -16,6 +16,7 @@ from torchvision.transforms import v2
 
 from camforge.types import Batch, CamForgeError, ImageSet, Sample
 
+NARROWEST = 50  # an image whose sides differ more than this many times would be resized to gigabytes
 MEMORY = 4 << 30  # bytes of decoded images kept in memory; a larger set is decoded anew at every use
 
 
@@ -31,6 +32,8 @@ class Geometry:
     def place(self, sample: Sample) -> Sample:
         """The sample in a square of ``size`` pixels. Boxes are clipped; those that leave the square are dropped."""
         size = tuple(sample.image.shape[-2:])
+        if self.fit == "crop" and max(size) > NARROWEST * min(size):
+            raise CamForgeError(f"image {sample.id!r} is {size[1]}x{size[0]}: too narrow for a square crop")
         boxes = tv_tensors.BoundingBoxes(sample.boxes.float(), format="XYXY", canvas_size=size)
         shapes = [None if m is None else tv_tensors.Mask(m[None]) for m in (sample.mask, sample.parts)]
         image, boxes, mask, parts = self._transform()(tv_tensors.Image(sample.image), boxes, *shapes)

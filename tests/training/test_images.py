@@ -49,6 +49,11 @@ def test_masks_are_resized_to_the_nearest_value_and_cropped_like_the_image() -> 
     assert bool((blocks == placed.mask[..., None]).any(-1).all())
 
 
+def test_a_strip_of_an_image_is_refused() -> None:
+    with pytest.raises(CamForgeError, match="image 'photo' is 20000x1: too narrow for a square crop"):
+        CROP.place(sample(1, 20000, []))
+
+
 def test_normalise_takes_mean_and_deviation_out() -> None:
     pixels = torch.tensor([0, 128, 255], dtype=torch.uint8).reshape(1, 3, 1, 1)
     expected = [(v / 255 - 0.5) / 0.25 for v in (0, 128, 255)]
