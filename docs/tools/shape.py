@@ -12,9 +12,15 @@ def shaped(text: str) -> str:
     prose, found, example = text.partition("\nclass ")
     if text.startswith("class "):
         prose, found, example = "", "\nclass ", text.removeprefix("class ")
-    paragraphs = [_fenced(p, "text") if _ALIGNED.search(p) else p for p in prose.strip("\n").split("\n\n")]
+    paragraphs = [_fenced(p, "text") if _ALIGNED.search(p) else _prose(p) for p in prose.strip("\n").split("\n\n")]
     code = [_fenced(f"class {example}", "python")] if found else []
     return "\n\n".join(paragraphs + code)
+
+
+def _prose(text: str) -> str:
+    """Angle brackets are no tags, except in code, where Markdown knows it by itself."""
+    parts = re.split(r"(``.*?``|`[^`]*`)", text, flags=re.S)
+    return "".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
 
 
 def _fenced(text: str, language: str) -> str:

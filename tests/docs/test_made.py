@@ -49,5 +49,7 @@ def test_the_gallery_has_a_picture_of_every_extractor(tmp_path):
 
 def test_docstrings_keep_their_shape():
     aligned, example = "images  (B, 3, H, W)\nlabels  (B, C) bool", "class A(B):\n    name = 'a'\n\n    x = 1"
-    text = f"What it is.\n\n{aligned}\n\nPlain words.\n\n{example}"
-    assert shaped(text) == (f"What it is.\n\n```text\n{aligned}\n```\n\nPlain words.\n\n```python\n{example}\n```")
+    text = f"What it is.\n\n{aligned}\n\nPlain <words> of ``a < b``.\n\n{example}"
+    assert shaped(text) == (
+        f"What it is.\n\n```text\n{aligned}\n```\n\nPlain &lt;words> of ``a < b``.\n\n```python\n{example}\n```"
+    )
