@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from camforge.capture.grid import Grids
@@ -61,15 +60,15 @@ class Needs:
 
 
 class Selected(Mapping[str, Tensor]):
-    """Tensors (B, …) seen through an image index (P,): picked when asked for, once. All images in order: no copy."""
+    """Tensors (B, …) seen as those of a rank's pairs (P, …): picked when asked for, once."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], images: Tensor) -> None:
-        self._tensors, self._images = tensors, images
+    def __init__(self, tensors: Mapping[str, Tensor], rank: Rank) -> None:
+        self._tensors, self._rank = tensors, rank
         self._cache: dict[str, Tensor] = {}
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._cache:
-            self._cache[name] = pick(self._tensors[name], self._images)
+            self._cache[name] = self._rank.pick(self._tensors[name])
         return self._cache[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -77,12 +76,6 @@ class Selected(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._tensors)
-
-
-def pick(values: Tensor, images: Tensor) -> Tensor:
-    """values[images], without a copy where that is all of them in order."""
-    whole = torch.arange(values.shape[0], device=images.device)
-    return values if torch.equal(images, whole) else values[images]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,6 +9,11 @@ import torch
 from torch import nn
 
 
+def is_compiled(module: nn.Module) -> bool:
+    """It is what ``torch.compile(module)`` returned; its class cannot be imported without loading dynamo."""
+    return type(module).__name__ == "OptimizedModule"
+
+
 @contextmanager
 def lent(model: nn.Module, freeze: bool) -> Iterator[None]:
     """The model in eval mode, gradients on whatever the caller's mode, compiled modules run eagerly.
@@ -21,7 +26,7 @@ def lent(model: nn.Module, freeze: bool) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        if any(module._compiled_call_impl is not None for module, _ in modes):
+        if any(module._compiled_call_impl is not None or is_compiled(module) for module, _ in modes):
             stack.enter_context(torch.compiler.set_stance("force_eager"))  # a compiled call would skip new hooks
         try:
             for module, _ in modes:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camforge.capture.captured import Capture, Needs, Selected, pick
+from camforge.capture.captured import Capture, Needs, Selected
 from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
 from camforge.capture.rerun import Kept, Rerun
 from camforge.capture.targets import Rank
@@ -20,23 +20,23 @@ def capture_rank(
     forward: Forward, needs: Needs, rank: Rank, inputs: tuple[Any, ...], kept: Kept, keep: bool
 ) -> Capture:
     """The pairs of one rank. ``keep``: autograd's graph is still needed for another rank or score."""
-    runner, images = forward.runner, rank.images
+    runner = forward.runner
     with torch.enable_grad():
         derived = _derive(forward, needs, rank, keep)
     return Capture(
         probe=runner.probe,
-        inputs=pick(forward.inputs.detach(), images),
+        inputs=rank.pick(forward.inputs.detach()),
         rank=rank,
-        logits=pick(wide(forward.logits if runner.create_graph else forward.logits.detach()), images),
-        activations=Selected(forward.activations, images),
+        logits=rank.pick(wide(forward.logits if runner.create_graph else forward.logits.detach())),
+        activations=Selected(forward.activations, rank),
         gradients=derived.gradients,
         curvatures=derived.curvatures,
-        raw_inputs=Selected(forward.raw_inputs, images),
+        raw_inputs=Selected(forward.raw_inputs, rank),
         raw_gradients=derived.raw_gradients,
         input_gradients=derived.input_gradients,
         head=forward.head,
         grids=forward.grids,
-        rerun=Rerun(runner, inputs, images, partial(_again, runner, needs, rank), kept),
+        rerun=Rerun(runner, inputs, rank.images, partial(_again, runner, needs, rank), kept),
     )
 
 
@@ -63,18 +63,18 @@ def _derive(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> _Derived:
     found, of_leaf = gradients(score, wrt, leaf, create_graph or bool(needs.curvatures), keep)
 
     def grid(values: Tensor, name: str) -> Tensor:
-        return pick(forward.grids(values if create_graph else values.detach(), name), rank.images)
+        return rank.pick(forward.grids(values if create_graph else values.detach(), name))
 
     return _Derived(
         closed | {name: grid(found[name], name) for name in needs.gradients if name not in closed},
         {name: grid(_curvature(forward, name, found[name]), name) for name in needs.curvatures},
-        {name: pick(wide(found[name]), rank.images) for name in raw},
-        pick(wide(of_leaf[0]), rank.images) if of_leaf else None,
+        {name: rank.pick(wide(found[name])) for name in raw},
+        rank.pick(wide(of_leaf[0])) if of_leaf else None,
     )
 
 
 def _scores(forward: Forward, needs: Needs, rank: Rank) -> Tensor:
-    logits = pick(forward.logits, rank.images)
+    logits = rank.pick(forward.logits)
     if needs.score is None:
         return rank.scores(logits)
     if not rank.plain:
@@ -97,5 +97,5 @@ def _curvature(forward: Forward, name: str, gradient: Tensor) -> Tensor:
 
 def _again(runner: Runner, needs: Needs, rank: Rank, inputs: tuple[Any, ...]) -> Capture:
     """The same pairs on other images, one image per pair."""
-    same = replace(rank, images=torch.arange(len(rank.chosen), device=rank.images.device))
+    same = replace(rank, images=torch.arange(len(rank.chosen), device=rank.images.device), whole=True)
     return capture_rank(run_forward(runner, inputs, needs), needs, same, inputs, Kept(), keep=False)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.grid import Grids
+from camforge.capture.lending import is_compiled
 from camforge.types import CamForgeError, Network
 
 # Stages of torchvision's families; MobileNetV2 before each halving.
@@ -72,7 +73,7 @@ def unwrap(model: nn.Module) -> nn.Module:
     while True:
         if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
             model = model.module
-        elif type(model).__name__ == "OptimizedModule":  # its class cannot be imported without loading dynamo
+        elif is_compiled(model):
             model = model.get_submodule("_orig_mod")
         else:
             return model

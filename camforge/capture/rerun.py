@@ -49,14 +49,15 @@ class Rerun:
         """One more forward and backward for the same pairs and needs on other images (P, 3, H, W)."""
         return self.recapture((images, *self._others(self.images)))
 
-    def table(self, key: Hashable, make: Callable[[int], Tensor]) -> Tensor:
+    def table(self, key: Hashable, rows: int, make: Callable[[int], Tensor]) -> Tensor:
         """(P, rows, K): ``make(pair)`` gives (rows, K) of an image; its other targets find them again under ``key``."""
         done = self.kept.tables.setdefault(key, {})
         for pair, image in enumerate(self.images.tolist()):
             if image not in done:
                 with torch.no_grad():
                     done[image] = make(pair)
-        return torch.stack([done[image] for image in self.images.tolist()])
+        tables = [done[image] for image in self.images.tolist()]
+        return torch.stack(tables) if tables else torch.zeros(0, rows, 1, device=self.images.device)
 
     def logits(self, pair: int, rows: int, make: Make, max_memory: int) -> Tensor:
         """(rows, K) of variants of a pair's image; ``make(start, stop)`` gives some of them, (m, 3, H, W).

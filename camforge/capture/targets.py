@@ -21,12 +21,18 @@ class Rank:
 
     images  (P,) int64, ascending;       rows  (P,) int64, the pair's place in the order by image, then by rank
     index   (P,) int64, the explained output, -1 where a callable was given;  chosen  the P targets as they were given
+    whole   every image of the batch has a pair
     """
 
     images: Tensor
     rows: Tensor
     index: Tensor
     chosen: tuple[Target, ...]
+    whole: bool
+
+    def pick(self, values: Tensor) -> Tensor:
+        """(B, …) -> (P, …), without a copy where the pairs are all images in order."""
+        return values if self.whole else values[self.images]
 
     @property
     def plain(self) -> bool:
@@ -74,6 +80,7 @@ def ranks(targets: Sequence[Sequence[Target]], device: torch.device) -> list[Ran
                 rows=_int64([starts[image] + rank for image in images], device),
                 index=_int64([-1 if callable(t) else t for t in chosen], device),
                 chosen=chosen,
+                whole=len(images) == len(targets),
             )
         )
     return found

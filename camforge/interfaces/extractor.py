@@ -134,7 +134,7 @@ class RerunExtractor(LayerExtractor, ABC):
                 dim = capture.inputs[pair : pair + 1] / 2
                 return capture.rerun.logits(pair, 1, lambda start, stop: dim, self.max_memory)
 
-            lost = capture.scores(capture.logits) - capture.scores(capture.rerun.table(self.key(layer), run))[:, 0]
+            lost = capture.scores(capture.logits) - capture.scores(capture.rerun.table(self.key(layer), 1, run))[:, 0]
             return lost[:, None, None] * capture.activations[layer].mean(1)
     """
 

@@ -91,6 +91,15 @@ def test_every_extractor_leaves_the_model_as_it_was(family: str, unchanged) -> N
         check()
 
 
+@pytest.mark.parametrize("name", sorted(registry().plugins["extractor"]))
+def test_no_pair_gives_no_map_of_the_right_size(name: str) -> None:
+    model, images = random_network("vit" if name == "legrad" else "resnet"), torch.randn(2, 3, 64, 64)
+    extractor = build("extractor", {"name": name, **SMALL.get(name, {})})
+    some, none = (extract_maps(model, images[:1], [extractor], t).maps[0] for t in ([[2]], [[]]))
+    assert [m.shape[1:] for m in some] == [m.shape[1:] for m in none]
+    assert all(m.shape[0] == 0 for m in none)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_all_gradient_extractors_at_once_equal_each_alone(family: str) -> None:
     model, images = random_network(family), torch.randn(2, 3, 64, 64)

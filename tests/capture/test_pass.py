@@ -165,9 +165,17 @@ def test_wrappers_are_looked_through(residual_pair, images, unchanged) -> None:
     compiled_in_place.load_state_dict(model.state_dict())
     compiled_in_place.compile(backend="eager")
     compiled_in_place.eval()(images)  # compiled before any hook is there
-    for wrapped in (nn.DataParallel(model), torch.compile(model, backend="eager"), compiled_in_place):
+    parts_compiled = nn.Sequential(torch.compile(compiled_in_place, backend="eager"))
+    parts_compiled(images)
+    wrappers = {
+        nn.DataParallel(model): "bn2",
+        torch.compile(model, backend="eager"): "bn2",
+        compiled_in_place: "bn2",
+        parts_compiled: "0._orig_mod.bn2",
+    }
+    for wrapped, layer in wrappers.items():
         check = unchanged(wrapped)
-        (found,) = extract_maps(wrapped, images, [ElementWise(("bn2",))], 3).maps[0]
+        (found,) = extract_maps(wrapped, images, [ElementWise((layer,))], 3).maps[0]
         check()
         torch.testing.assert_close(found, expected)
 

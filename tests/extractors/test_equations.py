@@ -189,7 +189,7 @@ def test_sscam(oddnet, images) -> None:
         for sample in range(2):
             source = torch.Generator().manual_seed((3 << 32) + sample * len(a) + k)
             noisy = mask + 0.5 * torch.randn(mask.shape, generator=source)
-            scores.append(float(plain((image * noisy)[None])[0, 1]))
+            scores.append(float(plain((image * noisy)[None])[0, 1].detach()))
         gains.append(sum(scores) / 2)
     close(found, [oracle.weighted(oracle.softmax(gains), a)])
 
@@ -204,7 +204,7 @@ def test_iscam(oddnet, images) -> None:
         accumulated, scores = torch.zeros_like(image), []
         for step in range(1, 5):
             accumulated = accumulated + step / 4 * mask * image
-            scores.append(float(plain(accumulated[None])[0, 1]))
+            scores.append(float(plain(accumulated[None])[0, 1].detach()))
         gains.append(sum(scores) / 4)
     close(found, [oracle.weighted(oracle.softmax(gains), a)])
 

@@ -25,9 +25,11 @@ class AblationCAM(RerunExtractor):
         def ablated(pair: int) -> Tensor:
             if head is not None and head.layer == layer:
                 return without_each(activations[pair], capture.logits[pair], head)
-            return capture.rerun.logits_behind(layer, pair, activations.shape[1], change, self.max_memory)
+            return capture.rerun.logits_behind(layer, pair, rows, change, self.max_memory)
 
-        whole, without = capture.scores(capture.logits), capture.scores(capture.rerun.table(self.key(layer), ablated))
+        rows = activations.shape[1]
+        whole = capture.scores(capture.logits)
+        without = capture.scores(capture.rerun.table(self.key(layer), rows, ablated))
         weights = (whole[:, None] - without) / whole[:, None]
         return torch.einsum("pc,pc...->p...", weights, activations).relu()
 

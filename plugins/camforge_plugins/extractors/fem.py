@@ -22,6 +22,7 @@ class FEM(LayerExtractor):
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
         activations = capture.activations[layer]
         flat = activations.flatten(2)
-        mean, std = flat.mean(2, keepdim=True), flat.std(2, keepdim=True, correction=0)
+        mean = flat.mean(2, keepdim=True)
+        std = (flat - mean).square().mean(2, keepdim=True).sqrt()
         found = ((flat >= mean + self.sigmas * std) * mean).sum(1)
         return found.reshape(activations.shape[0], *activations.shape[2:])

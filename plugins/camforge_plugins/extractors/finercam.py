@@ -8,6 +8,7 @@ from torch import Tensor
 
 from camforge.api import Capture, Extractor, GradientExtractor, Needs, Probe
 from camforge_plugins.extractors.gradcam import GradCAM
+from camforge_plugins.extractors.nested import refuse_augmented
 
 
 class FinerCAM(Extractor):
@@ -30,7 +31,7 @@ class FinerCAM(Extractor):
     def _has_gradients(cls, base: Extractor) -> Extractor:
         if not isinstance(base, GradientExtractor):
             raise ValueError(f"{base.name} reads no gradients: give a gradient extractor such as gradcam or layercam")
-        return base
+        return refuse_augmented(base)
 
     def needs(self, probe: Probe) -> Needs:
         return replace(self.base.needs(probe), score=self.contrast)

@@ -73,7 +73,7 @@ def open_attention(module: nn.MultiheadAttention) -> Iterator[list[Tensor]]:
     def forward(query: Tensor, *_: Any, **__: Any) -> tuple[Tensor, None]:
         batch, count, width = query.shape
         qkv = linear(query, module.in_proj_weight, module.in_proj_bias)
-        q, k, v = qkv.reshape(batch, count, 3, module.num_heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.reshape(batch, count, 3, module.num_heads, module.head_dim).permute(2, 0, 3, 1, 4)
         attention = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(-1).detach().requires_grad_()
         maps.append(attention)
         return module.out_proj((attention @ v).transpose(1, 2).reshape(batch, count, width)), None

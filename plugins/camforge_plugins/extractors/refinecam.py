@@ -1,9 +1,11 @@
 """Refine-CAM."""
 
+from pydantic import field_validator
 from torch import Tensor
 
-from camforge.api import Capture, Extractor, Needs, Probe, minmax_normalise, resize
+from camforge.api import Capture, Extractor, LayerExtractor, Needs, Probe, minmax_normalise, resize
 from camforge_plugins.extractors.gradcampp import GradCAMPlusPlus
+from camforge_plugins.extractors.nested import refuse_augmented
 
 
 class RefineCAM(Extractor):
@@ -12,7 +14,14 @@ class RefineCAM(Extractor):
     name = "refinecam"
 
     base: Extractor = GradCAMPlusPlus(layers="stages")
-    """The extractor whose layers are multiplied; it must leave them unmerged."""
+    """The extractor whose layers are multiplied, unmerged."""
+
+    @field_validator("base")
+    @classmethod
+    def _leaves_layers_apart(cls, base: Extractor) -> Extractor:
+        if not isinstance(base, LayerExtractor) or base.merge is not None:
+            raise ValueError(f"{base.name} gives one map: give an extractor that leaves several layers unmerged")
+        return refuse_augmented(base)
 
     def needs(self, probe: Probe) -> Needs:
         return self.base.needs(probe)

@@ -23,7 +23,8 @@ class ScoreCAM(RerunExtractor):
 
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
         activations = capture.activations[layer]
-        table = capture.rerun.table(self.key(layer), lambda pair: self.outputs(capture, activations[pair], pair))
+        rows = activations.shape[1]
+        table = capture.rerun.table(self.key(layer), rows, lambda p: self.outputs(capture, activations[p], p))
         return torch.einsum("pc,pc...->p...", capture.scores(table).softmax(1), activations).relu()
 
     def outputs(self, capture: Capture, channels: Tensor, pair: int) -> Tensor:
