@@ -133,6 +133,7 @@ def softmax(values: list[float]) -> list[float]:
     return [p / sum(powers) for p in powers]
 
 
+@torch.no_grad()
 def scorecam(model: nn.Module, image: Tensor, a: Tensor, score: Callable[[Tensor], float]) -> Tensor:
     masks = [unit(upsampled(channel, *image.shape[1:])) for channel in a]
     plain = score(model(image[None])[0])
@@ -140,6 +141,7 @@ def scorecam(model: nn.Module, image: Tensor, a: Tensor, score: Callable[[Tensor
     return weighted(softmax(gains), a)
 
 
+@torch.no_grad()
 def ablationcam(model: nn.Module, image: Tensor, layer: str, target: int) -> Tensor:
     """The layer's output replaced by a hook, the whole network run for each channel."""
     kept: list[Tensor] = []

@@ -119,8 +119,8 @@ class FullGrad(Truncation, Extractor):
         """(P, C, h, w) -> (P, h, w): |.| scaled to [0, 1], summed over the channels."""
         size, channels = term.abs(), term.shape[1]
         if self.psi == "sample":
-            low, high = size.flatten(1).aminmax(dim=1)
-            low, high = (x[(...,) + (None,) * (term.dim() - 2)] for x in (low, high))
+            axes = tuple(range(1, term.dim()))
+            low, high = size.amin(axes, keepdim=True)[:, 0], size.amax(axes, keepdim=True)[:, 0]
             return (size.sum(1) - channels * low) / (high - low + 1e-6)
         return minmax_normalise(size, term.dim() - 2).sum(1)
 

@@ -1,0 +1,163 @@
+"""CamForge beside pytorch-grad-cam, torch-cam and Captum: the same model, images, targets and threads, in one run.
+
+    OMP_WAIT_POLICY=passive python benchmarks/peers.py --rounds 7 --out tables.md
+
+Needs ``pip install camforge[bench]``. The contenders of a table take turns, in an order that changes every round, and a
+ratio is taken within a round: a machine that slows down slows all of them. Two clocks: the wall, and the processor time
+of the process, which other programs on the machine disturb less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from contenders import STAGES, Bench, Row, Run, rows
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+@dataclass
+class Times:
+    """Seconds of one contender, round by round."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        run()
+        self.wall.append(time.perf_counter() - wall)
+        self.cpu.append(time.process_time() - cpu)
+
+
+def measure(row: Row) -> dict[str, Times]:
+    """Every contender once per round, in a new order each round; where there are several, one before does not count."""
+    times = {name: Times() for name in row.contenders}
+    if row.rounds > 1:
+        for run in row.contenders.values():
+            run()
+    for number in range(row.rounds):
+        order = list(row.contenders)
+        random.Random(number).shuffle(order)
+        for name in order:
+            times[name].add(row.contenders[name])
+    return times
+
+
+def table(row: Row, times: dict[str, Times]) -> str:
+    """Median seconds, and the medians of the ratios to the first contender with their quartiles."""
+    name, first = next(iter(times.items()))
+    lines = [f"### {row.title}\n", f"Goal: {row.goal}. Rounds: {row.rounds}. Ratios are to \"{name}\".\n"]
+    lines += ["| | wall, s | ratio, wall | ratio, processor |", "|---|---|---|---|"]
+    for name, one in times.items():
+        ratios = f"{_ratio(one.wall, first.wall)} | {_ratio(one.cpu, first.cpu)}"
+        lines.append(f"| {name} | {statistics.median(one.wall):.4g} | {ratios} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ratio(times: list[float], reference: list[float]) -> str:
+    ratios = [a / b for a, b in zip(times, reference, strict=True)]
+    if len(ratios) < 3:
+        return f"{statistics.median(ratios):.3g}"
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
+
+
+PEAKS: dict[str, Callable[[Bench], Run]] = {
+    "forward": lambda b: b.forward(True),
+    "CamForge Grad-CAM": lambda b: b.camforge("gradcam"),
+    "torch-cam Grad-CAM": lambda b: b.torchcam("GradCAM", "layer4"),
+    "CamForge Layer-CAM": lambda b: b.camforge({"name": "layercam", "layers": "stages"}),
+    "torch-cam Layer-CAM": lambda b: b.torchcam("LayerCAM", STAGES),
+    "CamForge FullGrad": lambda b: b.camforge("fullgrad"),
+}
+
+
+def peak(name: str, count: int) -> float:
+    """MiB that one run adds to what its process held before; Linux counts in KiB."""
+    run = PEAKS[name](Bench.of(count))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def peaks(count: int, threads: int) -> str:
+    """Each contender in a process of its own."""
+    lines = ["### Peak memory of one run\n", "| | MiB beyond model and images |", "|---|---|"]
+    for name in PEAKS:
+        command = [sys.executable, __file__, "--peak", name, "--images", str(count), "--threads", str(threads)]
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
+        lines.append(f"| {name} | {float(found):.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+RAW = (("gradcam", "GradCAM"), ("layercam", "LayerCAM"), ("xgradcam", "XGradCAM"), ("cam", "CAM"))
+SCALED = (
+    ("gradcam", "GradCAM"), ("gradcampp", "GradCAMPlusPlus"), ("hirescam", "HiResCAM"),
+    ("elementwise", "GradCAMElementWise"), ("layercam", "LayerCAM"), ("xgradcam", "XGradCAM"),
+)  # fmt: skip
+
+
+def agreement(one: Bench) -> str:
+    """The largest difference of the maps where the peer computes the paper's equation, in units of the map's maximum.
+
+    Raw maps of torch-cam and Captum; pytorch-grad-cam's are scaled to [0, 1] and upsampled by OpenCV: ours likewise.
+    """
+    lines = ["### Agreement of the maps\n", "| method | peer | largest difference / maximum |", "|---|---|---|"]
+    for name, method in RAW:
+        theirs = one.torchcam(method, "layer4", **({"fc_layer": "fc"} if name == "cam" else {}))()[0]
+        lines.append(_line(method, "torch-cam", one.camforge(name)()[0][0].relu(), theirs.relu()))
+    lines.append(_line("GradCAM", "Captum", one.camforge("gradcam")()[0][0], one.captum()().detach()[:, 0]))
+    for name, method in SCALED:
+        ours = one.camforge(name)()[0][0].relu()
+        ours = (ours - ours.amin()) / (ours.amax() - ours.amin() + 1e-7)
+        ours = interpolate(ours[:, None], size=one.images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+        lines.append(_line(method, "pytorch-grad-cam", ours, torch.from_numpy(one.grad_cam(method)())))
+    return "\n".join(lines) + "\n"
+
+
+def _line(method: str, peer: str, ours: Tensor, theirs: Tensor) -> str:
+    return f"| {method} | {peer} | {float((ours - theirs).abs().max() / theirs.abs().max()):.1e} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--dear", type=int, default=3, help="rounds of the tables that take minutes")
+    parser.add_argument("--only", default="", help="tables whose title holds this")
+    parser.add_argument("--out", type=Path, help="write the tables there as they come")
+    parser.add_argument("--peak", choices=PEAKS, help="measure one contender's memory and end")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    warnings.simplefilter("ignore")
+    if given.peak:
+        print(peak(given.peak, given.images))
+        return
+    one = Bench.of(1)
+    parts = []
+    for row in rows(Bench.of(given.images), one, given.rounds, given.dear):
+        if given.only in row.title:
+            parts.append(table(row, measure(row)))
+            print(parts[-1], flush=True)
+    if not given.only:
+        parts += [peaks(given.images, given.threads), agreement(one)]
+        print("\n".join(parts[-2:]))
+    if given.out:
+        given.out.write_text("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()
