@@ -1,5 +1,8 @@
 """The pass: right for every layer named, and the model comes back as it was."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -178,6 +181,52 @@ def test_wrappers_are_looked_through(residual_pair, images, unchanged) -> None:
         (found,) = extract_maps(wrapped, images, [ElementWise((layer,))], 3).maps[0]
         check()
         torch.testing.assert_close(found, expected)
+
+
+def test_distributed_data_parallel_is_looked_through(residual_pair, images, unchanged, tmp_path) -> None:
+    store = f"file://{tmp_path}/store"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    try:
+        wrapped = nn.parallel.DistributedDataParallel(residual_pair[0])
+        check = unchanged(wrapped)
+        (found,) = extract_maps(wrapped, images, [ElementWise(("bn2",))], 3).maps[0]
+        check()
+    finally:
+        torch.distributed.destroy_process_group()
+    torch.testing.assert_close(found, reference(residual_pair[1], images, "bn2", 3))
+
+
+def test_nothing_of_a_pass_outlives_it(residual_pair, images) -> None:
+    """Without the garbage collector's help: no cycle keeps an activation, and with it the whole graph, alive."""
+    kept: list[weakref.ref[Tensor]] = []
+
+    class Remember(ElementWise):
+        def extract(self, capture: Capture) -> list[Tensor]:
+            found = super().extract(capture)
+            for tensors in (capture.activations, capture.gradients):
+                kept.extend(weakref.ref(tensors[layer]) for layer in capture.resolve(self.layers))
+            kept.append(weakref.ref(capture.logits))
+            return found
+
+    gc.disable()
+    try:
+        found = extract_maps(residual_pair[0], images, [Remember(("conv1", "bn2"))], [[0, 1]] * 3)
+        assert len(found.targets) == 6
+        assert [reference() for reference in kept] == [None] * 10
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_model_in_half_precision(residual_pair, images, unchanged, dtype: torch.dtype) -> None:
+    model, plain = residual_pair
+    model.to(dtype)
+    check = unchanged(model)
+    (found,) = extract_maps(model, images.to(dtype), [ElementWise(("conv2",))], 1).maps[0]
+    check()
+    expected = reference(plain.to(dtype), images.to(dtype), "conv2", 1).float()
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 
 
 def test_dict_and_tuple_outputs_need_a_selector(residual_pair, images) -> None:

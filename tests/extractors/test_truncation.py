@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from camforge.api import truncate
+from camforge.api import GradientExtractor, truncate
+from camforge.capture import extract_maps
 
 
 @pytest.mark.parametrize("percent", [0, 5, 20, 25, 50, 70, 90, 99])
@@ -29,3 +31,31 @@ def expected(row: np.ndarray, percent: int, strict: bool) -> np.ndarray:
     below, above = positive[int(place)], positive[min(int(place) + 1, len(positive) - 1)]
     threshold = below if below == above or place == int(place) else np.percentile(positive, percent)
     return np.where((row > threshold if strict else row >= threshold) & (row > 0), row, 0)
+
+
+class Norm(GradientExtractor):
+    """A stranger's extractor, which knows nothing of LT."""
+
+    name = "stranger"
+
+    def cam(self, activations: Tensor, gradients: Tensor) -> Tensor:
+        return (gradients * activations).norm(dim=1)
+
+
+class Plain(Norm):
+    """The same without any option."""
+
+    name = "plain"
+
+    def cam(self, activations: Tensor, gradients: Tensor) -> Tensor:
+        return super().cam(activations, truncate(gradients, 0.3))
+
+
+def test_a_strangers_extractor_gets_lt_for_free(gapnet, images) -> None:
+    layers = ("relu1", "relu3")
+    options = [Norm(layers=layers, truncate=30), Norm(layers=layers, truncate=30, merge="sum"), Plain(layers=layers)]
+    found = extract_maps(gapnet, images, options, 2).maps
+    for truncated, by_hand in zip(found[0], found[2], strict=True):
+        torch.testing.assert_close(truncated, by_hand)
+    enlarged = torch.nn.functional.interpolate(found[0][1][:, None], size=found[0][0].shape[1:], mode="bilinear")[:, 0]
+    torch.testing.assert_close(found[1][0], found[0][0] + enlarged)
