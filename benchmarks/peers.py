@@ -58,7 +58,7 @@ def measure(row: Row) -> dict[str, Times]:
 def table(row: Row, times: dict[str, Times]) -> str:
     """Median seconds, and the medians of the ratios to the first contender with their quartiles."""
     name, first = next(iter(times.items()))
-    lines = [f"### {row.title}\n", f"Goal: {row.goal}. Rounds: {row.rounds}. Ratios are to \"{name}\".\n"]
+    lines = [f"### {row.title}\n", f'Goal: {row.goal}. Rounds: {row.rounds}. Ratios are to "{name}".\n']
     lines += ["| | wall, s | ratio, wall | ratio, processor |", "|---|---|---|---|"]
     for name, one in times.items():
         ratios = f"{_ratio(one.wall, first.wall)} | {_ratio(one.cpu, first.cpu)}"
