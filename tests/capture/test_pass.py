@@ -289,6 +289,30 @@ def test_one_forward_and_one_backward_for_many_extractors(residual_pair, images)
     assert (len(forwards), len(backwards)) == (1, 1)
 
 
+def test_a_second_relu_is_not_taken_for_a_linear_head(images) -> None:
+    """It changes no number, only the gradient where the activation is zero."""
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.relu, self.head = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.relu(self.conv(x)).relu().mean((2, 3)))
+
+    model, kept = Twice(), []
+    handle = model.relu.register_forward_hook(lambda _m, _i, out: kept.append(out))
+    score = model(images)[:, 1].sum()
+    handle.remove()
+    gradient = torch.autograd.grad(score, kept[0])[0]
+    assert (gradient == 0).any()
+    expected = (gradient.mean((2, 3), keepdim=True) * kept[0]).sum(1).relu()
+    (found,) = extract_maps(model, images, [build("extractor", {"name": "gradcam", "layers": ["relu"]})], 1).maps[0]
+    torch.testing.assert_close(found, expected.detach())
+    with pytest.raises(CamForgeError, match="not followed by just global average pooling"):
+        extract_maps(model, images, [build("extractor", "cam")], 1)
+
+
 def test_layer_errors_name_the_layer(residual_pair, images) -> None:
     model, _ = residual_pair
     cases = {

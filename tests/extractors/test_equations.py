@@ -222,6 +222,17 @@ def test_one_row_at_a_time_gives_the_same(oddnet, images, monkeypatch, name: str
     torch.testing.assert_close(maps_of(oddnet, images, name=name, layers=["relu2"])[0], wide)
 
 
+@pytest.mark.parametrize("name", ["ablationcam", "scorecam"])
+def test_further_targets_of_an_image_run_nothing_again(oddnet, images, name: str) -> None:
+    runs: list[int] = []
+    oddnet.register_forward_hook(lambda _m, _i, out: runs.append(len(out)))
+    maps_of(oddnet, images, [[0], [1], [2]], name=name, layers=["relu2"])
+    once = sum(runs)
+    runs.clear()
+    maps_of(oddnet, images, [[0, 1, 2], [1, 4], [2]], name=name, layers=["relu2"])
+    assert sum(runs) == once > len(images)
+
+
 @pytest.mark.parametrize("eta", [0, 1, 2, 3])
 @pytest.mark.parametrize("classes", [5, 20])
 def test_polynomial_combination(core, classes: int, eta: int) -> None:
