@@ -27,6 +27,10 @@ def check(experiment: Experiment) -> list[Mistake]:
         for place, name in enumerate(names)
         if name in names[:place]
     ]
+    found += [
+        Mistake(("paper", name), f"no arm has this name; arms: {', '.join(experiment.arms)}", name)
+        for name in experiment.paper.keys() - experiment.arms.keys()
+    ]
     outlines = Outlines()
     for name, arm in experiment.arms.items():
         found += [Mistake(("arms", name, *m.path), m.problem, m.given) for m in _check_arm(arm, outlines)]

@@ -28,8 +28,8 @@ class Stacker:
 
     def fused(self, places: list[int], labels: Tensor, size: tuple[int, int]) -> Maps:
         """labels (B, C) bool of the images at ``places`` -> one map (P, H, W) per image and class of its label."""
-        whole = any(fuser.targets == "all" for fuser in self.arm.fusers)
-        maps = self.stack(places, torch.ones_like(labels) if whole else labels, labels, size)
+        pairs = torch.ones_like(labels) if self.arm.targets == "all" else labels
+        maps = self.stack(places, pairs, labels, size)
         for fuser in self.arm.fusers:
             maps = fuser(maps)
         maps = self._squeezed(maps)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from camforge.experiment.controls import CONTROLS
-from camforge.experiment.extraction import Order, Wanted, extract, load
+from camforge.experiment.extraction import Order, extract, load
 from camforge.experiment.fusion import Stacker
 from camforge.experiment.grouping import group
 from camforge.experiment.measure import Measured, Source, measure
@@ -88,8 +88,7 @@ def _train(name: str, arm: Arm, bench: Bench) -> Prospect:
         models = tuple(workshop.train(view) for view in grouping.views)
     except CamForgeError as error:
         raise CamForgeError(f"arm {name!r}: {error}") from error
-    wanted: Wanted = "all" if any(fuser.targets == "all" for fuser in arm.fusers) else "present"
-    orders = tuple(Order(model, arm.extractor, wanted) for model in models)
+    orders = tuple(Order(model, arm.extractor, arm.targets) for model in models)
     return Prospect(name, arm, grouping, key, models, orders)
 
 

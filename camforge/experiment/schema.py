@@ -37,6 +37,11 @@ class Arm(Options):
     fusers: tuple[Fuser, ...] = ()
     note: str = ""
 
+    @property
+    def targets(self) -> Literal["present", "all"]:
+        """Which classes' maps the fusers need: those of the image's label, or every class."""
+        return "all" if any(fuser.targets == "all" for fuser in self.fusers) else "present"
+
 
 class Report(Options):
     """What the page shows."""
@@ -59,6 +64,8 @@ class Experiment(Options):
     """Add a centred Gaussian and everything-is-foreground as rows of the table."""
     batch_size: Annotated[int, Field(ge=1)] = 16
     """Images per batch when maps are extracted."""
+    paper: dict[str, dict[str, float]] = {}
+    """What a published table says, {arm: {metric: number}}: it stands beside the measured numbers."""
     report: Report = Report()
 
     @classmethod

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
+from camforge.report.files import write_atomically
 from camforge.types import CamForgeError
 
 RECIPE = "recipe.json"
@@ -102,6 +103,4 @@ def checksum(path: Path) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """A JSON file, renamed into place when it is whole."""
-    draft = path.with_name(path.name + ".partial")
-    draft.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n")
-    os.replace(draft, path)
+    write_atomically(path, (json.dumps(value, indent=1) + "\n").encode())

@@ -39,6 +39,10 @@ from camforge.experiment.config import load
             [("arms = dict(", 'arms = {"control: everything": {}} | dict(')],
             ":12: arms.control: everything: is the name of a control",
         ),
+        (
+            [("arms = dict(", 'paper = {"b": {"miou": 1}, "z": {"miou": 2}}\narms = dict(')],
+            ":12: paper.z: no arm has this name; arms: ",
+        ),
     ],
 )
 def test_contradiction(
