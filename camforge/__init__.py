@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from camforge.experiment.run import run
     from camforge.explanation import explain
     from camforge.host.registry import build
+    from camforge.suite.run import bench
 
 outlive_damage()  # before torch and pydantic are imported: they would die of another distribution's damage
 
 _PUBLIC = {
     "run": "camforge.experiment.run",
+    "bench": "camforge.suite.run",
     "build": "camforge.host.registry",
     "explain": "camforge.explanation",
     "CamForgeError": "camforge.types",
 }
 
-__all__ = ["CamForgeError", "__version__", "build", "explain", "run"]
+__all__ = ["CamForgeError", "__version__", "bench", "build", "explain", "run"]
 
 
 def __getattr__(name: str) -> Any:

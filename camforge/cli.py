@@ -82,6 +82,62 @@ def run(
 
 
 @app.command()
+def bench(
+    suite: Annotated[str | None, typer.Argument(help="A name from --list, or a file.", show_default=False)] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Say which suites there are and what they need.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each experiment: mean and spread.")] = 1,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=NAME", help="A plugin that joins, such as extractor=mycam. May be repeated."),
+    ] = None,
+    overrides: Overrides = None,
+    work_dir: Annotated[
+        Path | None, typer.Option(help="Where everything goes.", show_default="work/bench/SUITE")
+    ] = None,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+) -> None:
+    """Run a suite of experiments: one table, the papers' numbers beside the measured ones."""
+    from camforge.types import CamForgeError
+
+    if listed:
+        return _list_suites()
+    if suite is None:
+        raise CamForgeError("which suite? camforge bench --list says what there is")
+
+    from camforge.report.suite import print_suite
+    from camforge.suite.run import bench as run_suite
+
+    try:
+        results = run_suite(
+            suite, seeds=seeds, add=add or (), overrides=overrides or (), work_dir=work_dir, device=device,
+            fresh=fresh, quiet=quiet,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
+    for table in results.tables:
+        print_suite(table, _console())
+    typer.echo(f"page: {results.page}")
+    for name, reason in results.failures.items():
+        typer.echo(f"did not finish: {name}: {reason}", err=True)
+    raise typer.Exit(1 if results.failures else 0)
+
+
+def _list_suites() -> None:
+    from rich.table import Table
+
+    from camforge.suite.catalogue import listing
+
+    table = Table("suite", "what it is", "data", "takes")
+    for line in listing():
+        data = "\n".join(name if there else f"{name} (missing)" for name, there in line.data.items())
+        table.add_row(line.name, line.about, data, line.cost)
+    _console().print(table)
+
+
+@app.command()
 def explain(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.", show_default=False)],
     model: Annotated[str, typer.Option(help="A backbone plugin or a classifier of torchvision.", show_default=False)],

@@ -29,6 +29,7 @@ def run(
     *,
     overrides: Sequence[str] = (),
     work_dir: str | Path | None = None,
+    store: str | Path | None = None,
     device: str = "auto",
     fresh: bool = False,
     quiet: bool = False,
@@ -38,12 +39,13 @@ def run(
     config     a .py, .yaml or .json file;  overrides  ``key.sub=value`` strings
     work_dir   where everything goes, finished stages into its folder ``store``;
                None: ``work/<name of the experiment>``, and all experiments share the stages in ``work/store``
+    store      another folder for the finished stages, to share them between work directories
     device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
     Raises CamForgeError with one line per mistake.
     """
     loaded = load(config, overrides)
     folder = Path(work_dir) if work_dir is not None else Path("work") / loaded.experiment.name
-    store = folder / "store" if work_dir is not None else Path("work") / "store"
+    store = Path(store or (folder / "store" if work_dir is not None else Path("work") / "store"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):

@@ -64,6 +64,8 @@ class Experiment(Options):
     """Add a centred Gaussian and everything-is-foreground as rows of the table."""
     batch_size: Annotated[int, Field(ge=1)] = 16
     """Images per batch when maps are extracted."""
+    cost: str = ""
+    """What a run takes, such as "4 minutes on 2 cores": told where experiments are listed."""
     paper: dict[str, dict[str, float]] = {}
     """What a published table says, {arm: {metric: number}}: it stands beside the measured numbers."""
     report: Report = Report()

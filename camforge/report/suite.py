@@ -1,4 +1,4 @@
-"""A suite of experiments: its table on the screen and its page, the paper's numbers beside the measured ones."""
+"""The tables of a suite on the screen and as pages, the papers' numbers beside the measured ones."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ class Sweep:
 
 @dataclass(frozen=True, eq=False)
 class SuiteStory:
-    """A finished suite, ready to be told; ``classes``, ``gallery`` and ``threshold`` as in ``Story``."""
+    """One experiment of a suite, ready to be told; ``classes``, ``gallery`` and ``threshold`` as in ``Story``.
+
+    minutes  that its runs took, all seeds together
+    """
 
     title: str
     classes: tuple[str, ...]
@@ -65,11 +68,40 @@ class SuiteStory:
     sweeps: tuple[Sweep, ...] = ()
     gallery: tuple[GalleryImage, ...] = ()
     threshold: float = 0.15
+    minutes: float = 0.0
 
     @property
     def arms(self) -> tuple[ArmStory, ...]:
         """The rows without what papers say."""
         return tuple(row.arm for row in self.rows)
+
+    @property
+    def in_paper(self) -> set[str]:
+        """The metrics of which a paper gives a number."""
+        return {metric for row in self.rows for metric in row.paper}
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """One table of the front page, and where its own page lies, relative to it."""
+
+    suite: SuiteStory
+    address: str
+
+    @property
+    def columns(self) -> list[Column]:
+        """The table's columns."""
+        return columns(self.suite.arms)
+
+
+@dataclass(frozen=True)
+class Front:
+    """The first page of a suite: every table. ``failures``: {experiment: why it did not finish}."""
+
+    title: str
+    tables: tuple[TableEntry, ...]
+    about: str = ""
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,8 +125,13 @@ def render_suite(suite: SuiteStory, budget: int = BUDGET) -> str:
         suite.title, suite.classes, suite.arms, suite.about, suite.recipe, suite.gallery, threshold=suite.threshold
     )
     context = context_of(story, budget)
-    context |= {"suite": suite, "in_paper": _in_paper(suite), "sweeps": _charts(suite), "extremes": _extremes(suite)}
+    context |= {"suite": suite, "sweeps": _charts(suite), "extremes": _extremes(suite)}
     return render_template("suite.html", **context)
+
+
+def write_front(path: Path | str, front: Front) -> Path:
+    """Write the first page of a suite as one HTML file."""
+    return write_atomically(path, render_template("front.html", front=front).encode())
 
 
 def suite_table(suite: SuiteStory) -> Table:
@@ -128,10 +165,6 @@ def _written(column: Column, rows: Sequence[SuiteRow]) -> list[tuple[str, list[T
 def print_suite(suite: SuiteStory, console: Console | None = None) -> None:
     """The table, on the console given or on the screen."""
     show(suite_table(suite), console or Console())
-
-
-def _in_paper(suite: SuiteStory) -> set[str]:
-    return {metric for row in suite.rows for metric in row.paper}
 
 
 def _charts(suite: SuiteStory) -> list[Chart]:

@@ -1,0 +1,1 @@
+"""Suites: lists of experiments told as one table, the papers' numbers beside the measured ones."""

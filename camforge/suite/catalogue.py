@@ -1,0 +1,137 @@
+"""Which suites there are: files that list experiments, and every experiment as a suite of one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+import camforge
+from camforge.experiment.config import read
+from camforge.host.errors import option_errors
+from camforge.interfaces.base import Options, choices
+from camforge.types import CamForgeError
+
+FOLDERS = ("", "suites", "studies")  # below configs/: a file here is called by its stem
+PATTERNS = ("*.py", "*.yaml", "*.yml", "*.json")
+
+
+class Definition(Options):
+    """What a suite's file says."""
+
+    name: str
+    about: str = ""
+    cost: str = ""
+    """What a run takes, such as "80 minutes on 2 cores"."""
+    experiments: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files, or patterns such as ``../papers/*/*_small.py``, relative to the suite's own."""
+    overrides: tuple[str, ...] = ()
+    """``key.sub=value`` for every experiment."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite that was found: its experiments' files in order."""
+
+    name: str
+    experiments: tuple[Path, ...]
+    about: str = ""
+    cost: str = ""
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of the list. ``data``: {data set: whether it is there}."""
+
+    name: str
+    about: str
+    data: Mapping[str, bool]
+    cost: str
+    experiments: int
+
+
+def shipped() -> Path:
+    """The folder of the experiment files that come with CamForge: inside the package, or beside it in a checkout."""
+    package = Path(camforge.__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def named() -> dict[str, Path]:
+    """{name: file} of every shipped suite: ``quickstart``, ``all-small``, ``paper001-table4`` …"""
+    root = shipped()
+    found = {_dashed(path.stem): path for folder in FOLDERS for path in _files(root / folder)}
+    for folder in sorted(path for path in (root / "papers").glob("*") if path.is_dir()):
+        found |= {f"paper{folder.name}-{_dashed(path.stem)}": path for path in _files(folder)}
+    return found
+
+
+def open_suite(name: str) -> Suite:
+    """A suite by its name or by its file's path. Raises CamForgeError with what there is."""
+    path = Path(name)
+    if not path.suffix:
+        known = named()
+        if name not in known:
+            raise CamForgeError(f"no suite is called {name!r}; {choices(name, known)}; or give a file")
+        path = known[name]
+    config, _ = read(path)
+    if "experiments" not in config:
+        return Suite(_dashed(path.stem) if Path(name).suffix else name, (path,), _about(config, path), _cost(config))
+    with option_errors(str(path), config):
+        definition = Definition.model_validate(config)
+    files = [file for pattern in definition.experiments for file in _matching(pattern, path)]
+    return Suite(
+        definition.name, tuple(dict.fromkeys(files)), definition.about, definition.cost, definition.overrides
+    )  # fmt: skip
+
+
+def listing() -> Iterator[Listed]:
+    """Every shipped suite with what it needs."""
+    for name in named():
+        suite = open_suite(name)
+        data = [_data(read(file)[0]) for file in suite.experiments]
+        yield Listed(name, suite.about, dict(data), suite.cost, len(suite.experiments))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for pattern in PATTERNS for path in folder.glob(pattern) if not path.name.startswith("_"))
+
+
+def _dashed(stem: str) -> str:
+    return stem.replace("_", "-")
+
+
+def _matching(pattern: str, suite: Path) -> list[Path]:
+    """A pattern's files in order, as short paths."""
+    folder = suite.parent
+    while pattern.startswith("../"):
+        folder, pattern = folder.parent, pattern[3:]
+    found = sorted(path for path in folder.glob(pattern) if not path.name.startswith("_"))
+    if not found:
+        raise CamForgeError(f"{suite}: experiments: no file {pattern} in {folder}")
+    return found
+
+
+def _about(config: Mapping[str, Any], path: Path) -> str:
+    """What the experiment says of itself, or its file's docstring."""
+    told = config.get("about")
+    if not told and path.suffix == ".py":
+        told = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    return " ".join(str(told or "").split())
+
+
+def _cost(config: Mapping[str, Any]) -> str:
+    return str(config.get("cost", ""))
+
+
+def _data(config: Mapping[str, Any]) -> tuple[str, bool]:
+    """(the data set's name and place, whether it is there); one that is drawn needs no place."""
+    dataset = config.get("dataset")
+    options = dataset if isinstance(dataset, Mapping) else {"name": dataset}
+    root = options.get("root")
+    return (f"{options.get('name')}: {root}", Path(str(root)).exists()) if root else (str(options.get("name")), True)

@@ -1,0 +1,137 @@
+"""``camforge.bench``: every experiment of a suite, over seeds, sharing one store; one table in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from camforge.experiment.config import Loaded, load, read
+from camforge.experiment.progress import Progress
+from camforge.experiment.results import Results
+from camforge.experiment.run import run
+from camforge.report.files import write_atomically
+from camforge.report.suite import Front, SuiteStory, TableEntry, write_front, write_suite
+from camforge.suite.additions import Addition, overrides_of
+from camforge.suite.catalogue import Suite, open_suite
+from camforge.suite.tables import as_csv, told
+from camforge.types import CamForgeError
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One experiment of a suite, read and checked."""
+
+    path: Path
+    loaded: Loaded
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SuiteResults:
+    """A finished suite: its tables in order, and why an experiment has none.
+
+    folder  holds index.html, table.csv and a folder per experiment with its page and its runs
+    """
+
+    name: str
+    folder: Path
+    tables: tuple[SuiteStory, ...]
+    failures: Mapping[str, str]
+
+    @property
+    def page(self) -> Path:
+        """The first page."""
+        return self.folder / "index.html"
+
+
+def bench(
+    suite: str,
+    *,
+    seeds: int = 1,
+    add: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    work_dir: str | Path | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    quiet: bool = False,
+) -> SuiteResults:
+    """Run a suite: experiments that share every stage they can, and one table of them.
+
+    suite      a name of ``camforge bench --list``, or a file: a list of experiments, or one experiment
+    seeds      each experiment runs with the seeds s, s + 1 … of its own seed s: mean and spread
+    add        plugins that join as arms or metrics: ``extractor=mycam``
+    work_dir   None: ``work/bench/<suite>``, the stages in ``work/store``; otherwise the stages in its ``store``
+    A finished stage is picked up; an experiment that fails is named in the results, the others go on.
+    Raises CamForgeError where a file is wrong, with every mistake, before anything runs.
+    """
+    found = open_suite(suite)
+    folder = Path(work_dir) if work_dir is not None else Path("work/bench") / found.name
+    store = folder / "store" if work_dir is not None else Path("work/store")
+    planned = plan(found, [Addition.parse(text) for text in add], overrides)
+    progress = Progress(quiet)
+    tables: list[SuiteStory] = []
+    failures: dict[str, str] = {}
+    start = time.perf_counter()
+    for number, experiment in enumerate(planned):
+        name = experiment.loaded.experiment.name
+        progress.say(_headline(name, number, len(planned), time.perf_counter() - start))
+        try:
+            tables.append(_run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet))
+        except CamForgeError as error:
+            failures[name] = str(error)
+            progress.say(f"{name}: {error}")
+        results = SuiteResults(found.name, folder, tuple(tables), failures)
+        _write(results, found, seeds)
+    return results
+
+
+def plan(suite: Suite, additions: Sequence[Addition], overrides: Sequence[str]) -> list[Planned]:
+    """Read and check every experiment. Raises CamForgeError with the mistakes of all of them."""
+    planned: list[Planned] = []
+    wrong: list[str] = []
+    for path in suite.experiments:
+        try:
+            own = [*suite.overrides, *overrides]
+            own += overrides_of(additions, read(path, own)[0]) if additions else []
+            planned.append(Planned(path, load(path, own), tuple(own)))
+        except CamForgeError as error:
+            wrong.append(str(error))
+    names = [experiment.loaded.experiment.name for experiment in planned]
+    wrong += [f"two experiments are called {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
+    if wrong:
+        raise CamForgeError("\n".join(wrong))
+    return planned
+
+
+def _run_seeds(
+    planned: Planned, seeds: int, folder: Path, store: Path, device: str, fresh: bool, quiet: bool
+) -> SuiteStory:
+    start = time.perf_counter()
+    first = planned.loaded.experiment.seed
+    runs: list[Results] = []
+    for seed in range(first, first + seeds):
+        overrides = [*planned.overrides, f"seed={seed}"]
+        runs.append(
+            run(
+                planned.path, overrides=overrides, work_dir=folder / f"seed-{seed}", store=store, device=device,
+                fresh=fresh, quiet=quiet,
+            )
+        )  # fmt: skip
+    page = folder / "suite.html"
+    story = told(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
+    write_suite(page, story)
+    return story
+
+
+def _headline(name: str, number: int, count: int, elapsed: float) -> str:
+    left = f", about {elapsed / number * (count - number) / 60:.0f} min left" if number else ""
+    return f"[{number + 1}/{count}] {name}{left}"
+
+
+def _write(results: SuiteResults, suite: Suite, seeds: int) -> None:
+    """The table and the first page, whole after every experiment."""
+    entries = tuple(TableEntry(table, f"{table.title}/suite.html") for table in results.tables)
+    write_atomically(results.folder / "table.csv", as_csv(results.tables, seeds).encode())
+    write_front(results.page, Front(suite.name, entries, suite.about, results.failures))
