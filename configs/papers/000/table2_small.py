@@ -9,7 +9,7 @@ images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 _recipe = dict(
     backbone=dict(name="small"), optimizer="adamw", lr=0.01, head_lr=0.05, weight_decay=1e-3,
-    schedule="onecycle", epochs=8, batch_size=32,
+    schedule="onecycle", epochs=4, batch_size=32,
 )  # fmt: skip
 _single = dict(name="single", **_recipe)
 _orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)

@@ -5,12 +5,12 @@ Each idea alone, and both, with their controls, on six animals of PASCAL VOC.
 
 name = "001_table4_small_animals"
 dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
-images = dict(size=224, fit="crop")
+images = dict(size=160, fit="crop")
 
 _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
-_recipe = dict(backbone=_mobilenet, epochs=6, lr=1e-4, batch_size=20)
+_recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
 _single = dict(name="single", **_recipe)
 _orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
 _branches = dict(name="mean", axis="branch")

@@ -5,12 +5,12 @@ The maps of every pair and of every layer, and their fusion, on six animals of P
 
 name = "002_figure5_6_small_animals"
 dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
-images = dict(size=224, fit="crop")
+images = dict(size=160, fit="crop")
 
 _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
-_recipe = dict(backbone=_mobilenet, epochs=6, lr=1e-4, batch_size=20)
+_recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
 _single = dict(name="single", **_recipe)
 _softmax = dict(_single, loss="softmax")
 _clusters = dict(name="false_positive_clusters", clusters=3, min_size=1, trainer=_softmax)

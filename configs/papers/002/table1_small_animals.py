@@ -5,12 +5,12 @@ Its rows Grad-CAM and All, from every pair of six animals, 15 networks.
 
 name = "002_table1_small_animals"
 dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
-images = dict(size=224, fit="crop")
+images = dict(size=160, fit="crop")
 
 _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
-_recipe = dict(backbone=_mobilenet, epochs=6, lr=1e-4, batch_size=20)
+_recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
 _single = dict(name="single", loss="softmax", **_recipe)
 _pair = dict(name="binary_pair", backbone=_mobilenet, lr=1e-4, batch_size=24, epochs=10)
 _everything = dict(name="false_positive_clusters", select="random", clusters=5)  # all others of each class
