@@ -40,7 +40,7 @@ def check(experiment: Experiment) -> list[Mistake]:
 def _check_arm(arm: Arm, outlines: Outlines) -> Iterator[Mistake]:
     fused = [fuser.axis for fuser in arm.fusers]
     for place, axis in enumerate(fused):
-        if axis in fused[:place]:
+        if axis is not None and axis in fused[:place]:
             yield Mistake(("fusers", place, "axis"), f"an earlier fuser already reduced the {axis!r} axis", axis)
     for option, trainer in arm.grouper.trainers().items():
         yield from _refusal(outlines.of(trainer), trainer, ("grouper", option))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,17 +26,18 @@ class Stacker:
     grouping: Grouping
     extracted: Sequence[Extracted]
 
-    def fused(self, places: list[int], labels: Tensor, size: tuple[int, int]) -> Maps:
-        """labels (B, C) bool of the images at ``places`` -> one map (P, H, W) per image and class of its label."""
+    def fused(self, places: list[int], labels: Tensor, photographs: Tensor) -> Maps:
+        """Labels (B, C) bool and photographs (B, 3, H, W) at ``places`` -> a map (P, H, W) per image and label."""
         pairs = torch.ones_like(labels) if self.arm.targets == "all" else labels
-        maps = self.stack(places, pairs, labels, size)
+        height, width = photographs.shape[-2:]
+        maps = replace(self.stack(places, pairs, labels, (height, width)), photographs=photographs)
         for fuser in self.arm.fusers:
             maps = fuser(maps)
         maps = self._squeezed(maps)
         shown = labels[maps.images, maps.classes]
         kept = (maps.values, maps.images, maps.classes, maps.valid, maps.outputs)
         values, images, classes, valid, outputs = (tensor[shown] for tensor in kept)
-        return Maps(values, (), images, classes, valid, outputs, labels)
+        return Maps(values, (), images, classes, valid, outputs, labels, photographs)
 
     def stack(self, places: list[int], pairs: Tensor, labels: Tensor, size: tuple[int, int]) -> Maps:
         """``pairs`` (B, C) bool -> values (P, V, branches, layers, H, W) before any fuser."""

@@ -100,7 +100,7 @@ def _measure(p: Prospect, entries: Mapping[str, Path], experiment: Experiment, b
     recipe = {"extracted": keys, "fusers": [recipe_of(f) for f in p.arm.fusers], "grouping": p.grouping_key}
 
     def source(places: list[int], batch: Batch) -> tuple[Maps, Tensor | None]:
-        maps = stacker.fused(places, batch.labels, tuple(batch.images.shape[-2:]))  # type: ignore[arg-type]
+        maps = stacker.fused(places, batch.labels, batch.images)
         known = classes is not None and classes.shape[1] == batch.labels.shape[1]
         return maps, classes[places].to(batch.labels.device) if classes is not None and known else None
 

@@ -64,13 +64,14 @@ def _gallery(rows: Sequence[Row], val: Prepared, count: int) -> tuple[GalleryIma
 def _picture(place: int, rows: Sequence[Row], val: Prepared) -> GalleryImage:
     sample = val.sample(place)
     size = (int(sample.image.shape[-2]), int(sample.image.shape[-1]))
+    photograph = val.geometry.normalise(sample.image[None])
     maps: dict[str, ClassMaps] = {}
     before: dict[str, Mapping[str, ClassMaps]] = {}
     for row in rows:
         if row.stacker is None:
             maps[row.name] = {int(c): CONTROLS[row.name](*size) for c in sample.labels.nonzero()}
         else:
-            fused = row.stacker.fused([place], sample.labels[None], size)
+            fused = row.stacker.fused([place], sample.labels[None], photograph)
             maps[row.name] = {int(c): m for c, m in zip(fused.classes, fused.values, strict=True)}
             before[row.name] = _before_fusion(row.stacker, place, sample.labels[None], size)
     return GalleryImage(

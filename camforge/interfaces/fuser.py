@@ -15,7 +15,7 @@ Axis = Literal["view", "branch", "layer"]
 
 
 class Fuser(Plugin, ABC):
-    """A fuser reduces one named axis of a stack of maps.
+    """A fuser reduces one named axis of a stack of maps; one without an axis refines the maps that are there.
 
     class Median(Fuser):
         \"""The median over an axis.\"""
@@ -27,13 +27,16 @@ class Fuser(Plugin, ABC):
 
     kind: ClassVar[str] = "fuser"
 
-    axis: Axis
+    axis: Axis | None
     normalise: Literal["none", "max"] = "none"
     """"max": ReLU and divide each map by its own maximum first."""
 
     @abstractmethod
     def fuse(self, values: Tensor, maps: Maps) -> Tensor:
-        """(P, n, *rest, H, W) with the fuser's axis at place 1 -> (P, *rest, H, W); ``maps`` tells the pairs."""
+        """(P, n, *rest, H, W) with the fuser's axis at place 1 -> (P, *rest, H, W); ``maps`` tells the pairs.
+
+        Without an axis: (P, *rest, H, W) -> the same shape.
+        """
 
     @property
     def targets(self) -> Literal["present", "all"]:
@@ -42,11 +45,14 @@ class Fuser(Plugin, ABC):
 
     def __call__(self, maps: Maps) -> Maps:
         """The stack without the fuser's axis."""
+        if self.axis is None:
+            return maps.replace(self.fuse(self._normalised(maps.values), maps), maps.axes)
         if self.axis not in maps.axes:
             left = list(maps.axes)
             raise CamForgeError(f"fuser {self.name!r}: no axis {self.axis!r} is left to fuse; left are {left}")
         place = maps.axes.index(self.axis)
-        values = maps.values.movedim(1 + place, 1)
-        if self.normalise == "max":
-            values = max_normalise(values)
+        values = self._normalised(maps.values.movedim(1 + place, 1))
         return maps.replace(self.fuse(values, maps), maps.axes[:place] + maps.axes[place + 1 :])
+
+    def _normalised(self, values: Tensor) -> Tensor:
+        return max_normalise(values) if self.normalise == "max" else values

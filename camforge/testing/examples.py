@@ -65,7 +65,8 @@ def example_maps(count: int = 3) -> Maps:
     outputs = owner[:, shown].T
     values = torch.randn(len(images), 3, 2, 2, 6, 8, generator=torch.Generator().manual_seed(2))
     values[outputs < 0] = 0
-    return Maps(values, ("view", "branch", "layer"), images, shown, outputs >= 0, outputs, labels)
+    photographs = torch.rand(count, 3, 6, 8, generator=torch.Generator().manual_seed(4))
+    return Maps(values, ("view", "branch", "layer"), images, shown, outputs >= 0, outputs, labels, photographs)
 
 
 def example_evidence(count: int = 4) -> Evidence:

@@ -15,7 +15,7 @@ from camforge.types import CamForgeError, Maps
 
 
 class FuserContract(PluginContract):
-    """A fuser takes one named axis out of a stack of maps."""
+    """A fuser takes one named axis out of a stack of maps; one without an axis leaves all of them."""
 
     def test_it_takes_its_axis_out(self, plugin: Fuser, device: str) -> None:
         maps = _on(example_maps(), device)
@@ -39,20 +39,21 @@ class FuserContract(PluginContract):
 
     def test_an_axis_of_one(self, plugin: Fuser) -> None:
         maps = example_maps()
-        one = maps.replace(maps.values.narrow(1 + maps.axes.index(plugin.axis), 0, 1), maps.axes)
-        if plugin.axis == "view":
+        one = maps.replace(maps.values.narrow(1 + maps.axes.index(plugin.axis or maps.axes[0]), 0, 1), maps.axes)
+        if plugin.axis in ("view", None):
             one = replace(one, valid=maps.valid[:, :1], outputs=maps.outputs[:, :1])
         assert torch.isfinite(plugin(one).values).all()
 
     def test_a_batch_of_one(self, plugin: Fuser) -> None:
         maps = example_maps()
+        assert maps.photographs is not None
         together = plugin(maps).values
         for image in range(len(maps.labels)):
             mine = maps.images == image
             alone = replace(
                 maps, values=maps.values[mine], images=torch.zeros(int(mine.sum()), dtype=torch.int64),
                 classes=maps.classes[mine], valid=maps.valid[mine], outputs=maps.outputs[mine],
-                labels=maps.labels[image : image + 1],
+                labels=maps.labels[image : image + 1], photographs=maps.photographs[image : image + 1],
             )  # fmt: skip
             assert torch.allclose(plugin(alone).values, together[mine], atol=1e-6)
 
@@ -86,6 +87,9 @@ class FuserContract(PluginContract):
 
     def test_an_axis_that_is_gone_is_named(self, plugin: Fuser) -> None:
         maps = example_maps()
+        if plugin.axis is None:  # it needs none
+            assert plugin(maps.replace(maps.values[:, 0, 0, 0], ())).values.shape == maps.values[:, 0, 0, 0].shape
+            return
         place = maps.axes.index(plugin.axis)
         gone = maps.replace(maps.values.select(1 + place, 0), maps.axes[:place] + maps.axes[place + 1 :])
         with pytest.raises(CamForgeError, match=f"{plugin.name}.*no axis '{plugin.axis}'"):

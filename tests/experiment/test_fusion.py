@@ -66,13 +66,13 @@ def test_an_axis_without_a_fuser_is_named(stacker: Stacker) -> None:
     with pytest.raises(
         CamForgeError, match=r"arm 'arm': 2 maps are left on the 'layer' axis; add a fuser with axis='layer'"
     ):
-        stacker.fused([0], LABELS[:1], SIZE)
+        stacker.fused([0], LABELS[:1], torch.zeros(1, 3, *SIZE))
 
 
 def test_fusers_reduce_axis_by_axis(stacker: Stacker) -> None:
     fusers = tuple(Mean(axis=axis, normalise="none") for axis in ("layer", "branch", "view"))  # type: ignore[arg-type]
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=fusers)
-    fused: Maps = Stacker("arm", arm, GROUPING, stacker.extracted).fused([0], LABELS[:1], SIZE)
+    fused: Maps = Stacker("arm", arm, GROUPING, stacker.extracted).fused([0], LABELS[:1], torch.zeros(1, 3, *SIZE))
     whole = stacker.stack([0], LABELS[:1], LABELS[:1], SIZE)
     cat, dog = whole.values[0].mean((0, 1, 2)), whole.values[1, :2].mean((0, 1, 2))  # dog has two views
     torch.testing.assert_close(fused.values, torch.stack([cat, dog]))

@@ -5,6 +5,7 @@ from camforge.api import Fuser, hookimpl
 from .hierarchy import Hierarchy
 from .max import Max
 from .mean import Mean
+from .pamr import PAMR
 from .product_with_last import ProductWithLast
 from .sum import Sum
 
@@ -12,4 +13,4 @@ from .sum import Sum
 @hookimpl
 def camforge_fusers() -> list[type[Fuser]]:
     """The classes of this folder."""
-    return [Sum, Mean, Max, Hierarchy, ProductWithLast]
+    return [Sum, Mean, Max, Hierarchy, ProductWithLast, PAMR]

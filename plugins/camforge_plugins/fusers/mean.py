@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Fuser, Maps
+from camforge.api import Axis, Fuser, Maps
 
 from .presence import presence
 
@@ -20,6 +20,7 @@ class Mean(Fuser):
     """
 
     name = "mean"
+    axis: Axis
     normalise: Literal["none", "max"] = "max"
 
     def fuse(self, values: Tensor, maps: Maps) -> Tensor:
