@@ -79,6 +79,9 @@ def run(
         raise typer.Exit(130) from None
     print_arms(results.story, _console())
     typer.echo(f"report: {results.report}")
+    if results.failures:
+        typer.echo(f"failed: {', '.join(results.failures)}; see {results.folder / 'failures.log'}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -105,4 +105,6 @@ def _outline(trainer: Trainer) -> list[Network] | CamForgeError:
         return error
     except (RuntimeError, NotImplementedError):  # a network that computes with its weights when it is built
         return []
+    except Exception as error:  # a plugin may raise anything
+        return CamForgeError(f"its network cannot be built: {type(error).__name__}: {' '.join(str(error).split())}")
     return [network for network in learner.networks if isinstance(network, Network)]

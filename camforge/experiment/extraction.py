@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from camforge.capture import extract_maps
+from camforge.experiment.failure import blaming
 from camforge.experiment.store import digest
 from camforge.experiment.workshop import Bench, recipe_of
 from camforge.interfaces import Extractor
@@ -52,9 +54,9 @@ class Extracted:
     logits: Tensor
 
 
-def extract(orders: Sequence[Order], bench: Bench, val: Prepared, batch_size: int) -> dict[str, Path]:
-    """Every order's entry in the store by its key. Orders of one network share its passes."""
-    done: dict[str, Path] = {}
+def extract(orders: Sequence[Order], bench: Bench, val: Prepared, batch_size: int) -> dict[str, Path | Exception]:
+    """Every order's entry in the store by its key, or why there is none. Orders of one network share its passes."""
+    done: dict[str, Path | Exception] = {}
     missing: dict[tuple[str, str], dict[str, Order]] = {}
     for order in orders:
         key = digest(order.recipe(bench, val))
@@ -64,8 +66,31 @@ def extract(orders: Sequence[Order], bench: Bench, val: Prepared, batch_size: in
         else:
             missing.setdefault((order.model.key, order.wanted), {})[key] = order
     for same_pass in missing.values():
-        done |= _one_network(same_pass, bench, val, batch_size)
+        done |= _isolated(same_pass, bench, val, batch_size)
     return done
+
+
+def found(entry: Path | Exception) -> Path:
+    """The entry, or the exception raised that stands in its place."""
+    if isinstance(entry, Exception):
+        raise entry
+    return entry
+
+
+def _isolated(
+    orders: Mapping[str, Order], bench: Bench, val: Prepared, batch_size: int
+) -> Mapping[str, Path | Exception]:
+    """One pass for all; where it fails, one for each, so that an extractor that fails takes no other with it."""
+    try:
+        first = next(iter(orders.values()))
+        with blaming(first.extractor) if len(orders) == 1 else nullcontext():
+            return _one_network(orders, bench, val, batch_size)
+    except Exception as error:
+        if len(orders) == 1:
+            return dict.fromkeys(orders, error)
+        bench.progress.say(f"a pass with {len(orders)} extractors failed: each has one of its own")
+        apart = [_isolated({key: order}, bench, val, batch_size) for key, order in orders.items()]
+        return {key: entry for part in apart for key, entry in part.items()}
 
 
 def _one_network(orders: Mapping[str, Order], bench: Bench, val: Prepared, batch_size: int) -> dict[str, Path]:

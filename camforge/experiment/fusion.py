@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from camforge.experiment.extraction import Extracted
+from camforge.experiment.failure import blaming
 from camforge.experiment.schema import Arm
 from camforge.maps import resize
 from camforge.types import CamForgeError, Grouping, Maps
@@ -32,7 +33,8 @@ class Stacker:
         height, width = photographs.shape[-2:]
         maps = replace(self.stack(places, pairs, labels, (height, width)), photographs=photographs)
         for fuser in self.arm.fusers:
-            maps = fuser(maps)
+            with blaming(fuser):
+                maps = fuser(maps)
         maps = self._squeezed(maps)
         shown = labels[maps.images, maps.classes]
         kept = (maps.values, maps.images, maps.classes, maps.valid, maps.outputs)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from camforge.experiment.failure import blaming
 from camforge.experiment.schema import Arm
 from camforge.experiment.store import digest, write_json
 from camforge.experiment.workshop import ArmWorkshop, Bench, recipe_of
@@ -23,7 +24,8 @@ def group(arm: Arm, bench: Bench) -> tuple[Grouping, str]:
     key = digest(recipe)
     entry = bench.store.find("grouping", key)
     if entry is None:
-        grouping = arm.grouper.group(ArmWorkshop(bench, arm.trainer))
+        with blaming(arm.grouper):
+            grouping = arm.grouper.group(ArmWorkshop(bench, arm.trainer))
         _check(grouping, bench.train.images.classes, arm.grouper.name)
         entry = bench.store.keep("grouping", key, recipe, lambda draft: _save(draft, grouping))
     return _load(entry), key

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from camforge.experiment.failure import blaming
 from camforge.experiment.store import digest
 from camforge.experiment.workshop import Bench, recipe_of
 from camforge.interfaces import Metric
@@ -26,6 +27,10 @@ class Measured:
     metrics: Mapping[str, float]
     pairs: int
     empty: int
+
+
+NOTHING = Measured({}, 0, 0)
+"""Of an arm that failed."""
 
 
 def measure(
@@ -48,7 +53,8 @@ def measure(
     state = torch.load(entry / "totals.pt", map_location="cpu", weights_only=True)
     numbers: dict[str, float] = {}
     for metric, total in zip(metrics, state["totals"], strict=True):
-        concluded = metric.conclude(total, val.images.classes)
+        with blaming(metric):
+            concluded = metric.conclude(total, val.images.classes)
         if clash := numbers.keys() & concluded.keys():
             raise CamForgeError(f"metric {metric.name!r}: an earlier metric already tells {', '.join(sorted(clash))}")
         numbers |= concluded
@@ -64,7 +70,8 @@ def _observe(
         maps, logits = source(places, batch)
         evidence = Evidence(batch, maps.values, maps.images, maps.classes, logits)
         for i, metric in enumerate(metrics):
-            seen = metric.observe(evidence).cpu()
+            with blaming(metric):
+                seen = metric.observe(evidence).cpu()
             before = totals[i]
             totals[i] = seen if before is None else before + seen
         pairs += len(maps)

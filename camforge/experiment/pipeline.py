@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from camforge.experiment.controls import CONTROLS
-from camforge.experiment.extraction import Order, extract, load
+from camforge.experiment.extraction import Order, extract, found, load
+from camforge.experiment.failure import Failure
 from camforge.experiment.fusion import Stacker
 from camforge.experiment.grouping import group
-from camforge.experiment.measure import Measured, Source, measure
+from camforge.experiment.measure import NOTHING, Measured, measure
 from camforge.experiment.progress import Progress
 from camforge.experiment.schema import Arm, Experiment
 from camforge.experiment.store import digest
@@ -23,18 +25,21 @@ from camforge.interfaces import Split
 from camforge.training.images import Geometry, Prepared, prepare
 from camforge.types import Batch, CamForgeError, Grouping, Maps, TrainedModel
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One arm, or one control, after all its stages. ``stacker`` is None for a control."""
+    """One arm, or one control, after all its stages. ``stacker`` is None for a control; with a ``failure``, all is."""
 
     name: str
-    measured: Measured
+    measured: Measured = NOTHING
     arm: Arm | None = None
     grouping: Grouping | None = None
     models: tuple[TrainedModel, ...] = ()
     stacker: Stacker | None = None
     keys: Mapping[str, Any] | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +65,34 @@ def prepare_split(experiment: Experiment, split: Split, progress: Progress) -> P
 
 
 def run_arms(experiment: Experiment, bench: Bench, val: Prepared) -> list[Row]:
-    """Every arm and control of the experiment, in order."""
+    """Every arm and control of the experiment, in order; one that fails ends early, and its row says why.
+
+    Raises CamForgeError where no arm is left.
+    """
     _check_groupers(experiment, bench.train)
-    prospects = [_train(name, arm, bench) for name, arm in experiment.arms.items()]
-    entries = extract([order for p in prospects for order in p.orders], bench, val, experiment.batch_size)
-    rows = [_measure(prospect, entries, experiment, bench, val) for prospect in prospects]
-    if experiment.controls:
-        rows += [_control(name, experiment, bench, val) for name in CONTROLS]
-    return rows
+    failures: dict[str, Failure] = {}
+
+    def attempt(name: str, step: Callable[[], T]) -> T | None:
+        try:
+            return step()
+        except Exception as error:
+            failures[name] = Failure.of(error)
+            bench.progress.say(f"arm {name!r} ended: {error}")
+            return None
+
+    trained = [attempt(name, partial(_train, name, arm, bench)) for name, arm in experiment.arms.items()]
+    prospects = {p.name: p for p in trained if p is not None}
+    entries = extract([order for p in prospects.values() for order in p.orders], bench, val, experiment.batch_size)
+    rows = {
+        name: attempt(name, partial(_measure, prospect, entries, experiment, bench, val))
+        for name, prospect in prospects.items()
+    }
+    if experiment.arms.keys() == failures.keys():
+        raise CamForgeError("\n".join(f"arm {name!r}: {failure.reason}" for name, failure in failures.items()))
+    for name in CONTROLS if experiment.controls else ():
+        rows[name] = attempt(name, partial(_control, name, experiment, bench, val))
+    names = [*experiment.arms, *(CONTROLS if experiment.controls else ())]
+    return [rows.get(name) or Row(name, failure=failures[name]) for name in names]
 
 
 def _check_groupers(experiment: Experiment, train: Prepared) -> None:
@@ -82,19 +107,18 @@ def _check_groupers(experiment: Experiment, train: Prepared) -> None:
 
 
 def _train(name: str, arm: Arm, bench: Bench) -> Prospect:
-    try:
-        grouping, key = group(arm, bench)
-        workshop = ArmWorkshop(bench, arm.trainer)
-        models = tuple(workshop.train(view) for view in grouping.views)
-    except CamForgeError as error:
-        raise CamForgeError(f"arm {name!r}: {error}") from error
+    grouping, key = group(arm, bench)
+    workshop = ArmWorkshop(bench, arm.trainer)
+    models = tuple(workshop.train(view) for view in grouping.views)
     orders = tuple(Order(model, arm.extractor, arm.targets) for model in models)
     return Prospect(name, arm, grouping, key, models, orders)
 
 
-def _measure(p: Prospect, entries: Mapping[str, Path], experiment: Experiment, bench: Bench, val: Prepared) -> Row:
+def _measure(
+    p: Prospect, entries: Mapping[str, Path | Exception], experiment: Experiment, bench: Bench, val: Prepared
+) -> Row:
     keys = [digest(order.recipe(bench, val)) for order in p.orders]
-    extracted = [load(entries[key]) for key in keys]
+    extracted = [load(found(entries[key])) for key in keys]
     stacker = Stacker(p.name, p.arm, p.grouping, extracted)
     classes = next((e.logits for e, m in zip(extracted, p.models, strict=True) if m.view.level == 0), None)
     recipe = {"extracted": keys, "fusers": [recipe_of(f) for f in p.arm.fusers], "grouping": p.grouping_key}
@@ -104,7 +128,7 @@ def _measure(p: Prospect, entries: Mapping[str, Path], experiment: Experiment, b
         known = classes is not None and classes.shape[1] == batch.labels.shape[1]
         return maps, classes[places].to(batch.labels.device) if classes is not None and known else None
 
-    measured = _measured(p.name, recipe, source, experiment, bench, val)
+    measured = measure(p.name, recipe, source, experiment.metrics, bench, val, experiment.batch_size)
     stages = {"grouping": p.grouping_key, "networks": [m.key for m in p.models], "maps": keys}
     return Row(p.name, measured, p.arm, p.grouping, p.models, stacker, stages)
 
@@ -117,13 +141,5 @@ def _control(name: str, experiment: Experiment, bench: Bench, val: Prepared) -> 
         maps = pattern.expand(len(images), *pattern.shape)
         return Maps(maps, (), images, classes, nothing.bool(), nothing, batch.labels), None
 
-    return Row(name, _measured(name, {"control": name}, source, experiment, bench, val))
-
-
-def _measured(
-    name: str, recipe: Mapping[str, Any], source: Source, experiment: Experiment, bench: Bench, val: Prepared
-) -> Measured:
-    try:
-        return measure(name, recipe, source, experiment.metrics, bench, val, experiment.batch_size)
-    except CamForgeError as error:
-        raise CamForgeError(f"arm {name!r}: {error}") from error
+    recipe = {"control": name}
+    return Row(name, measure(name, recipe, source, experiment.metrics, bench, val, experiment.batch_size))

@@ -43,12 +43,17 @@ class Results:
     @property
     def arms(self) -> dict[str, dict[str, float]]:
         """{arm: {metric: number}}."""
-        return {arm.name: dict(arm.metrics) for arm in self.story.arms if not arm.control}
+        return {arm.name: dict(arm.metrics) for arm in self.story.arms if not (arm.control or arm.failure)}
 
     @property
     def controls(self) -> dict[str, dict[str, float]]:
         """{control: {metric: number}}: what every arm must be held against."""
-        return {arm.name: dict(arm.metrics) for arm in self.story.arms if arm.control}
+        return {arm.name: dict(arm.metrics) for arm in self.story.arms if arm.control and not arm.failure}
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """{arm or control: why it ended early}: a plugin that failed, or data that it cannot work with."""
+        return {arm.name: arm.failure for arm in self.story.arms if arm.failure}
 
     @property
     def report(self) -> Path:
@@ -93,7 +98,7 @@ class Results:
         numbers = {"experiment": self.story.title, "arms": self.arms, "controls": self.controls}
         write_json(
             self.folder / "results.json",
-            numbers | {"skipped": list(self.story.skipped), "empty_maps": dict(empty_maps)},
+            numbers | {"failures": self.failures, "skipped": list(self.story.skipped), "empty_maps": dict(empty_maps)},
         )
 
 

@@ -18,6 +18,7 @@ from camforge.experiment.store import Store
 from camforge.experiment.tell import story
 from camforge.experiment.workshop import Bench
 from camforge.report.contact import contact_sheet
+from camforge.report.files import write_atomically
 from camforge.report.page import write_page
 from camforge.report.pictures import save
 from camforge.training.device import pick_device
@@ -80,6 +81,10 @@ def _run_locked(
         groupings={row.name: row.grouping for row in rows if row.grouping is not None},
         models={row.name: row.models for row in rows if row.models},
     )  # fmt: skip
+    traces = {row.name: row.failure.traceback for row in rows if row.failure is not None}
+    if traces:
+        text = "\n".join(f"{name}: {results.failures[name]}\n{trace}" for name, trace in traces.items())
+        write_atomically(folder / "failures.log", text.encode())
     write_page(results.report, results.story)
     picture = contact_sheet(results.story)
     if picture is not None:

@@ -30,12 +30,14 @@ def story(
         recipe=manifest,
         classes=val.images.classes,
         arms=tuple(_arm(row, lower, val.images.classes) for row in rows),
-        gallery=_gallery(rows, val, experiment.report.images),
+        gallery=_gallery([row for row in rows if row.failure is None], val, experiment.report.images),
         skipped=tuple(f"{split}: {reason}" for split, images in skipped.items() for reason in images.values()),
     )
 
 
 def _arm(row: Row, lower: frozenset[str], classes: tuple[str, ...]) -> ArmStory:
+    if row.failure is not None:
+        return ArmStory(row.name, {}, control=row.name in CONTROLS, failure=row.failure.reason)
     if row.arm is None or row.grouping is None:
         return ArmStory(row.name, row.measured.metrics, lower, control=True)
     views = tuple(_view(view, classes) for view in row.grouping.views)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from camforge import __version__
+from camforge.experiment.failure import blaming
 from camforge.experiment.progress import Progress
 from camforge.experiment.store import Store, checksum, digest, write_json
 from camforge.interfaces import Learner, Plugin, Trainer
@@ -99,7 +100,8 @@ class ArmWorkshop:
         label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
         with bench.progress.task(label) as tick:
             task = Task(trainer, view, bench.train, use, bench.seed, bench.device, folder, bench.crop, tick)
-            learner, history = train(task)
+            with blaming(trainer):
+                learner, history = train(task)
 
         def write(draft: Path) -> None:
             torch.save(learner.state_dict(), draft / "weights.pt")

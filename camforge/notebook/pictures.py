@@ -119,7 +119,7 @@ def maps_picture(maps: Maps, photographs: Tensor | None = None, classes: Sequenc
 
 def gallery_maps(story: Story, arm: str) -> Maps:
     """A row's fused maps of the gallery's images, one per image and class shown. Raises CamForgeError."""
-    rows = {row.name for row in story.arms}
+    rows = {row.name for row in story.arms if not row.failure}
     if arm not in rows:
         raise CamForgeError(f"no arm {arm!r}; {choices(arm, rows, 'arms and controls')}")
     if not story.gallery:

@@ -28,7 +28,7 @@ def _row(story: Story, image: GalleryImage) -> list[tuple[str, Tensor]]:
     tiles = [(story.classes[label], image.image)]
     if image.mask is not None:
         tiles.append(("truth", overlay(image.image, (image.mask == label + 1).float())))
-    arms = [arm.name for arm in story.arms if not arm.control]
+    arms = [arm.name for arm in story.arms if not (arm.control or arm.failure)]
     tiles += [(name, overlay(image.image, image.maps[name][label])) for name in arms]
     return [(caption, _tile(picture)) for caption, picture in tiles]
 

@@ -46,6 +46,7 @@ class ArmStory:
                      rows of C numbers is drawn as a matrix over the classes
     curves           one per trained view
     control          a row that no network made (centred Gaussian, everything is foreground)
+    failure          why the arm ended early and has no numbers, "" where it has
     """
 
     name: str
@@ -58,6 +59,7 @@ class ArmStory:
     curves: tuple[Curve, ...] = ()
     seconds: float | None = None
     control: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,12 +42,15 @@ def show(table: Table, console: Console) -> None:
 
 
 def remarks(story: Story) -> list[str]:
-    """What a reader of the table must not overlook: the metrics in which a control beats every arm."""
+    """What a reader of the table must not overlook: arms that failed, metrics in which a control beats every arm."""
     beaten: dict[str, list[str]] = {}
     for column in columns(story.arms):
         for control in column.beaten_by:
             beaten.setdefault(control, []).append(column.metric)
-    return [f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()]
+    failed = [f"{arm.name!r} failed: {arm.failure}" for arm in story.arms if arm.failure]
+    return failed + [
+        f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()
+    ]
 
 
 def print_arms(story: Story, console: Console | None = None) -> None:

@@ -30,7 +30,7 @@ class Planned:
 
 @dataclass(frozen=True, eq=False)
 class SuiteResults:
-    """A finished suite: its tables in order, and why an experiment has none.
+    """A finished suite: its tables in order, and why an experiment has none, or an arm no numbers.
 
     folder  holds index.html, table.csv and a folder per experiment with its page and its runs
     """
@@ -79,6 +79,7 @@ def bench(
         progress.say(_headline(name, number, len(planned), time.perf_counter() - start))
         try:
             tables.append(_run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet))
+            failures |= {f"{name}: {arm.name}": arm.failure for arm in tables[-1].arms if arm.failure}
         except CamForgeError as error:
             failures[name] = str(error)
             progress.say(f"{name}: {error}")

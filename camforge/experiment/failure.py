@@ -1,0 +1,50 @@
+"""A plugin that fails while an experiment runs ends its arm, and is named."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from camforge.host.registry import registry
+from camforge.interfaces import Plugin
+from camforge.types import CamForgeError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an arm ended early: one line, and the traceback for the plugin's author ("" where the line says it all)."""
+
+    reason: str
+    traceback: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """What is to be told of an exception."""
+        told = "" if isinstance(error, CamForgeError) and error.__cause__ is None else _trace(error)
+        return cls(str(error), told)
+
+
+@contextmanager
+def blaming(plugin: Plugin) -> Iterator[None]:
+    """Any exception inside but CamForgeError becomes one that names the plugin and the distribution it came with."""
+    try:
+        yield
+    except CamForgeError:
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise CamForgeError(
+            f"{plugin.kind} {plugin.name!r} of {_distribution(plugin)} failed: {type(error).__name__}: "
+            f"{' '.join(str(error).split())[:300]} ({where.filename}:{where.lineno})"
+        ) from error
+
+
+def _distribution(plugin: Plugin) -> str:
+    offer = registry().plugins[plugin.kind].get(plugin.name)
+    return offer.distribution if offer is not None else "this process"
+
+
+def _trace(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,83 @@
+"""A plugin that fails while an experiment runs ends its arm: named in the results, and nothing of it kept as whole."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from camforge import CamForgeError, run
+from camforge_plugins.extractors.hirescam import HiResCAM
+from camforge_plugins.fusers.max import Max
+from camforge_plugins.groupers.given import Given
+from camforge_plugins.metrics.mlev import MeanLocalizationError
+from camforge_plugins.trainers.single import SingleLearner
+
+ARMS = """
+arms = {
+    "baseline": dict(),
+    "layers": dict(extractor=dict(name="layercam", layers="stages"), fusers=[dict(name="max", axis="layer")]),
+    "hires": dict(extractor=dict(name="hirescam")),
+    "families": dict(grouper=dict(name="given"), fusers=[_levels]),
+    "softmax": dict(grouper=dict(name="none", exclusive=True), trainer=dict(name="single", loss="softmax", **_recipe)),
+}
+metrics = [dict(name="miou"), dict(name="mlev")]
+"""
+
+
+@pytest.fixture
+def five(tiny: Path) -> Path:
+    """Five arms, each with a plugin of its own."""
+    text = tiny.read_text()
+    tiny.write_text(text[: text.index("arms = {")] + ARMS + "report = dict(images=2)\n")
+    return tiny
+
+
+def numbers(folder: Path) -> dict[str, dict[str, float]]:
+    return json.loads((folder / "results.json").read_text())
+
+
+def broken(original: Callable[..., object], when: Callable[..., bool] = lambda *_: True) -> Callable[..., object]:
+    def fails(self: object, *arguments: object, **options: object) -> object:
+        if when(self, *arguments):
+            raise ZeroDivisionError("something\nunforeseen")
+        return original(self, *arguments, **options)
+
+    return fails
+
+
+def test_four_plugins_fail_and_the_fifth_arm_has_its_numbers(
+    five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(five, work_dir=tmp_path / "whole", device="cpu", quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(HiResCAM, "layer_map", broken(HiResCAM.layer_map))
+        patch.setattr(Max, "fuse", broken(Max.fuse))
+        patch.setattr(Given, "group", broken(Given.group))
+        patch.setattr(SingleLearner, "losses", broken(SingleLearner.losses, lambda self, *_: self.loss == "softmax"))
+        hurt = run(five, work_dir=tmp_path / "hurt", device="cpu", quiet=True)
+    assert hurt.arms == {"baseline": whole.arms["baseline"]}
+    assert hurt.controls == whole.controls
+    assert list(hurt.failures) == ["layers", "hires", "families", "softmax"]
+    for arm, plugin in {
+        "layers": "fuser 'max'",
+        "hires": "extractor 'hirescam'",
+        "families": "grouper 'given'",
+    }.items():
+        assert hurt.failures[arm].startswith(
+            f"{plugin} of camforge failed: ZeroDivisionError: something unforeseen (/"
+        ), hurt.failures[arm]
+    assert numbers(tmp_path / "hurt")["failures"] == hurt.failures
+    assert "something" in (tmp_path / "hurt" / "failures.log").read_text()
+    assert "hirescam&#39; of camforge failed" in hurt.report.read_text()
+
+    again = run(five, work_dir=tmp_path / "hurt", device="cpu", quiet=True)
+    assert again.failures == {}
+    assert numbers(tmp_path / "hurt") == numbers(tmp_path / "whole")
+
+
+def test_nothing_is_left_where_every_arm_fails(five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeanLocalizationError, "observe", broken(MeanLocalizationError.observe))
+    with pytest.raises(CamForgeError, match=r"(?s)arm 'baseline': metric 'mlev' of camforge failed.*arm 'softmax'"):
+        run(five, work_dir=tmp_path / "w", device="cpu", quiet=True)
+    assert not (tmp_path / "w" / "results.json").exists()
