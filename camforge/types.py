@@ -272,6 +272,7 @@ class Evidence:
     maps     (P, H, W) float32, raw (not yet rectified or normalised)
     images   (P,) int64, index into the batch;  classes (P,) int64
     logits   (B, C) float32 of the ungrouped view, or None where no network was asked
+    score    images (N, 3, H, W), as in the batch -> logits (N, C) of the ungrouped view; None where there is none
     """
 
     batch: Batch
@@ -279,6 +280,7 @@ class Evidence:
     images: Tensor
     classes: Tensor
     logits: Tensor | None = None
+    score: Callable[[Tensor], Tensor] | None = None
 
     def pairs(self) -> Iterator[tuple[int, int, Tensor]]:
         """(image index, class index, map (H, W)) one by one, for statistics that no tensor operation expresses."""

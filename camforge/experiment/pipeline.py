@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,16 +16,17 @@ from camforge.experiment.extraction import Order, extract, found, load
 from camforge.experiment.failure import Failure
 from camforge.experiment.fusion import Stacker
 from camforge.experiment.grouping import group
-from camforge.experiment.measure import NOTHING, Measured, measure
+from camforge.experiment.measure import NOTHING, Measured, Observed, measure, tune
 from camforge.experiment.progress import Progress
 from camforge.experiment.schema import Arm, Experiment
 from camforge.experiment.store import digest
 from camforge.experiment.workshop import ArmWorkshop, Bench, recipe_of
 from camforge.interfaces import Split
 from camforge.training.images import Geometry, Prepared, prepare
-from camforge.types import Batch, CamForgeError, Grouping, Maps, TrainedModel
+from camforge.types import Batch, CamForgeError, Evidence, Grouping, Network, TrainedModel, View
 
 T = TypeVar("T")
+Score = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,16 @@ class Prospect:
     orders: tuple[Order, ...]
 
 
+def tuning_split(experiment: Experiment, train: Prepared, val: Prepared, progress: Progress) -> Prepared | None:
+    """The training images in the validation's geometry, where a metric chooses something by them."""
+    if not any(metric.tunes for metric in experiment.metrics):
+        return None
+    if train.geometry == val.geometry:
+        return train
+    with progress.task(f"read {len(train.images)} training images for the metrics") as tick:
+        return prepare(train.images, val.geometry, every_class=False, tick=tick)
+
+
 def prepare_split(experiment: Experiment, split: Split, progress: Progress) -> Prepared:
     """One split, decoded into the network's geometry. Every class must have training images."""
     settings = experiment.images
@@ -64,11 +75,21 @@ def prepare_split(experiment: Experiment, split: Split, progress: Progress) -> P
         return prepare(images, geometry, every_class=split == "train", tick=tick)
 
 
-def run_arms(experiment: Experiment, bench: Bench, val: Prepared) -> list[Row]:
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """What an experiment measures on, and what metrics tune on (None where none does), in one geometry."""
+
+    bench: Bench
+    val: Prepared
+    tuning: Prepared | None = None
+
+
+def run_arms(experiment: Experiment, splits: Splits) -> list[Row]:
     """Every arm and control of the experiment, in order; one that fails ends early, and its row says why.
 
     Raises CamForgeError where no arm is left.
     """
+    bench = splits.bench
     _check_groupers(experiment, bench.train)
     failures: dict[str, Failure] = {}
 
@@ -82,15 +103,19 @@ def run_arms(experiment: Experiment, bench: Bench, val: Prepared) -> list[Row]:
 
     trained = [attempt(name, partial(_train, name, arm, bench)) for name, arm in experiment.arms.items()]
     prospects = {p.name: p for p in trained if p is not None}
-    entries = extract([order for p in prospects.values() for order in p.orders], bench, val, experiment.batch_size)
+    orders = [order for p in prospects.values() for order in p.orders]
+    entries = extract(orders, bench, splits.val, experiment.batch_size)
+    if splits.tuning is not None:
+        entries |= extract(orders, bench, splits.tuning, experiment.batch_size)
     rows = {
-        name: attempt(name, partial(_measure, prospect, entries, experiment, bench, val))
+        name: attempt(name, partial(_measure, prospect, entries, experiment, splits))
         for name, prospect in prospects.items()
     }
     if experiment.arms.keys() == failures.keys():
         raise CamForgeError("\n".join(f"arm {name!r}: {failure.reason}" for name, failure in failures.items()))
+    score = next((_score_of(p) for p in prospects.values() if _score_of(p) is not None), None)
     for name in CONTROLS if experiment.controls else ():
-        rows[name] = attempt(name, partial(_control, name, experiment, bench, val))
+        rows[name] = attempt(name, partial(_control, name, experiment, splits, score))
     names = [*experiment.arms, *(CONTROLS if experiment.controls else ())]
     return [rows.get(name) or Row(name, failure=failures[name]) for name in names]
 
@@ -114,32 +139,66 @@ def _train(name: str, arm: Arm, bench: Bench) -> Prospect:
     return Prospect(name, arm, grouping, key, models, orders)
 
 
-def _measure(
-    p: Prospect, entries: Mapping[str, Path | Exception], experiment: Experiment, bench: Bench, val: Prepared
-) -> Row:
-    keys = [digest(order.recipe(bench, val)) for order in p.orders]
-    extracted = [load(found(entries[key])) for key in keys]
-    stacker = Stacker(p.name, p.arm, p.grouping, extracted)
-    classes = next((e.logits for e, m in zip(extracted, p.models, strict=True) if m.view.level == 0), None)
-    recipe = {"extracted": keys, "fusers": [recipe_of(f) for f in p.arm.fusers], "grouping": p.grouping_key}
-
-    def source(places: list[int], batch: Batch) -> tuple[Maps, Tensor | None]:
-        maps = stacker.fused(places, batch.labels, batch.images)
-        known = classes is not None and classes.shape[1] == batch.labels.shape[1]
-        return maps, classes[places].to(batch.labels.device) if classes is not None and known else None
-
-    measured = measure(p.name, recipe, source, experiment.metrics, bench, val, experiment.batch_size)
-    stages = {"grouping": p.grouping_key, "networks": [m.key for m in p.models], "maps": keys}
+def _measure(p: Prospect, entries: Mapping[str, Path | Exception], experiment: Experiment, splits: Splits) -> Row:
+    """The arm's numbers on the validation images; what metrics choose by training images, they choose first."""
+    bench, size = splits.bench, experiment.batch_size
+    seen, stacker = _seen(p, entries, splits.val, bench)
+    metrics = list(experiment.metrics)
+    if splits.tuning is not None:
+        metrics = tune(_seen(p, entries, splits.tuning, bench)[0], metrics, bench, size)
+    measured = measure(seen, metrics, bench, size)
+    stages = {"grouping": p.grouping_key, "networks": [m.key for m in p.models], "maps": seen.recipe["extracted"]}
     return Row(p.name, measured, p.arm, p.grouping, p.models, stacker, stages)
 
 
-def _control(name: str, experiment: Experiment, bench: Bench, val: Prepared) -> Row:
-    def source(_places: list[int], batch: Batch) -> tuple[Maps, None]:
+def _seen(
+    p: Prospect, entries: Mapping[str, Path | Exception], images: Prepared, bench: Bench
+) -> tuple[Observed, Stacker]:
+    """One split with the arm's fused maps, and what fuses them."""
+    keys = [digest(order.recipe(bench, images)) for order in p.orders]
+    extracted = [load(found(entries[key])) for key in keys]
+    stacker = Stacker(p.name, p.arm, p.grouping, extracted)
+    plain = next((place for place, model in enumerate(p.models) if _is_plain(model.view)), None)
+    score = _score_of(p)
+
+    def source(places: list[int], batch: Batch) -> Evidence:
+        maps = stacker.fused(places, batch.labels, batch.images)
+        logits = None if plain is None else extracted[plain].logits[places].to(batch.labels.device)
+        return Evidence(batch, maps.values, maps.images, maps.classes, logits, score)
+
+    recipe = {"extracted": keys, "fusers": [recipe_of(f) for f in p.arm.fusers], "grouping": p.grouping_key}
+    label = p.name if images is not bench.train else f"{p.name} on training images"
+    return Observed(label, recipe, source, images), stacker
+
+
+def _score_of(p: Prospect) -> Score | None:
+    """The logits of the arm's ungrouped network, as a function of images."""
+    plain = next((model for model in p.models if _is_plain(model.view)), None)
+    return None if plain is None else partial(_score, plain.networks)
+
+
+def _is_plain(view: View) -> bool:
+    """One output per class, in their order."""
+    return view.level == 0 and view.assignment == tuple(range(len(view.outputs)))
+
+
+def _score(networks: Sequence[Network], images: Tensor) -> Tensor:
+    """(N, 3, H, W) -> (N, C) logits, the mean over the branches."""
+    with torch.no_grad():
+        return torch.stack([network(images).float() for network in networks]).mean(0)
+
+
+def _control(name: str, experiment: Experiment, splits: Splits, score: Score | None) -> Row:
+    """A control's numbers; metrics that ask a network ask that of the first arm that has one."""
+
+    def source(_places: list[int], batch: Batch) -> Evidence:
         images, classes = batch.labels.nonzero(as_tuple=True)
         pattern = CONTROLS[name](*batch.images.shape[-2:]).to(batch.images.device)
-        nothing = torch.zeros(len(images), 0, dtype=torch.int64, device=images.device)
-        maps = pattern.expand(len(images), *pattern.shape)
-        return Maps(maps, (), images, classes, nothing.bool(), nothing, batch.labels), None
+        return Evidence(batch, pattern.expand(len(images), *pattern.shape), images, classes, None, score)
 
+    bench, size = splits.bench, experiment.batch_size
     recipe = {"control": name}
-    return Row(name, measure(name, recipe, source, experiment.metrics, bench, val, experiment.batch_size))
+    metrics = list(experiment.metrics)
+    if splits.tuning is not None:
+        metrics = tune(Observed(f"{name} on training images", recipe, source, splits.tuning), metrics, bench, size)
+    return Row(name, measure(Observed(name, recipe, source, splits.val), metrics, bench, size))

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from camforge.experiment.config import load
-from camforge.experiment.pipeline import prepare_split, run_arms
+from camforge.experiment.pipeline import Splits, prepare_split, run_arms, tuning_split
 from camforge.experiment.progress import Progress
 from camforge.experiment.results import Results, manifest_of
 from camforge.experiment.schema import Experiment
@@ -74,7 +74,7 @@ def _run_locked(
         raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
     crop = experiment.images.size if experiment.images.train_size else None
     bench = Bench(train, store, where, experiment.seed, progress, crop)
-    rows = run_arms(experiment, bench, val)
+    rows = run_arms(experiment, Splits(bench, val, tuning_split(experiment, train, val, progress)))
     manifest = manifest_of(config, rows, bench, val)
     results = Results(
         story(experiment, rows, bench, val, manifest), folder,

@@ -39,12 +39,13 @@ def _arm(row: Row, lower: frozenset[str], classes: tuple[str, ...]) -> ArmStory:
     if row.failure is not None:
         return ArmStory(row.name, {}, control=row.name in CONTROLS, failure=row.failure.reason)
     if row.arm is None or row.grouping is None:
-        return ArmStory(row.name, row.measured.metrics, lower, control=True)
+        return ArmStory(row.name, row.measured.metrics, lower, control=True, plots=row.measured.curves)
     views = tuple(_view(view, classes) for view in row.grouping.views)
     curves = tuple(Curve(model.view.name, model.history) for model in row.models)
     spec = row.arm.model_dump(mode="json", exclude={"note"})
     return ArmStory(
-        row.name, row.measured.metrics, lower, row.arm.note, spec, views, row.grouping.account, curves
+        row.name, row.measured.metrics, lower, row.arm.note, spec, views, row.grouping.account, curves,
+        plots=row.measured.curves,
     )  # fmt: skip
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
 
 from torch import Tensor
 
 from camforge.interfaces.base import Plugin
 from camforge.types import Evidence
+
+Curve = Sequence[tuple[float, float]]
 
 
 class Metric(Plugin, ABC):
@@ -30,6 +32,11 @@ class Metric(Plugin, ABC):
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
     """Which of the names that ``conclude`` returns are better when lower."""
 
+    @property
+    def tunes(self) -> bool:
+        """Whether the metric sees the training images' maps first, to choose something by them (see ``tuned``)."""
+        return False
+
     @abstractmethod
     def observe(self, evidence: Evidence) -> Tensor:
         """The statistics of one batch: a float64 or int64 tensor of a shape that does not depend on the batch."""
@@ -37,3 +44,13 @@ class Metric(Plugin, ABC):
     @abstractmethod
     def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         """The sum of all statistics -> named numbers; the first is the headline, ``name/class`` is one class's."""
+
+    def tuned(self, total: Tensor) -> Self:
+        """The metric with what the training images' statistics choose, for the validation images."""
+        del total
+        return self
+
+    def curves(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, Curve]:
+        """{title: points (x, y)} of what is better drawn than said, such as the mIoU over the threshold."""
+        del total, classes
+        return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ class ArmStory:
                      rows of C numbers is drawn as a matrix over the classes
     curves           one per trained view
     control          a row that no network made (centred Gaussian, everything is foreground)
+    plots            {title: points (x, y)}: curves of the metrics, such as the mIoU over the threshold
     failure          why the arm ended early and has no numbers, "" where it has
     """
 
@@ -59,6 +60,7 @@ class ArmStory:
     curves: tuple[Curve, ...] = ()
     seconds: float | None = None
     control: bool = False
+    plots: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     failure: str = ""
 
 

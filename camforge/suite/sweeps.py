@@ -15,7 +15,14 @@ Leaf = tuple[str, ...]
 
 
 def sweeps(arms: Sequence[ArmStory]) -> tuple[Sweep, ...]:
-    """One figure per option that at least three arms differ in, and in nothing else: the first metric over it."""
+    """Curves of the metrics, and one figure per option that at least three arms differ in, and in nothing else."""
+    titles = dict.fromkeys(title for arm in arms for title in arm.plots)
+    drawn = [Sweep(title, {arm.name: arm.plots[title] for arm in arms if title in arm.plots}) for title in titles]
+    return (*drawn, *_over_options(arms))
+
+
+def _over_options(arms: Sequence[ArmStory]) -> tuple[Sweep, ...]:
+    """The first metric over each of those options."""
     raced = [arm for arm in arms if not arm.control and arm.metrics]
     leaves = {arm.name: dict(_leaves(arm.spec, ())) for arm in raced}
     options = dict.fromkeys(path for flat in leaves.values() for path, value in flat.items() if _is_number(value))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
 
 from camforge.api import CamForgeError, Evidence, Metric, max_normalise, minmax_normalise
-from camforge_plugins.metrics.foreground import Normalise
+from camforge_plugins.metrics.foreground import Fraction, Normalise
 from camforge_plugins.metrics.observed import class_mean, labelled_pairs, percent, sides, truth_masks
 
 STEPS = 100
@@ -17,11 +18,22 @@ STEPS = 100
 class ThresholdSweep(Metric):
     """The best threshold of 0, 0.01 … 1 and the mIoU (percent) there: what ``miou`` gives, from one histogram.
 
-    A threshold found on the training split serves the validation split as ``miou``'s option, or by ``curve``.
+    With ``choose="train"`` the training images' masks choose the threshold, and the numbers are those of the
+    validation images there: what a practitioner would get. Otherwise the images choose for themselves: an upper bound.
     """
 
     name = "threshold_sweep"
     normalise: Normalise = "max"
+    choose: Literal["self", "train"] = "self"
+    threshold: Fraction | None = None
+    """The threshold, where it is chosen already."""
+
+    @property
+    def tunes(self) -> bool:
+        return self.choose == "train" and self.threshold is None
+
+    def tuned(self, total: Tensor) -> Self:
+        return self.model_copy(update={"threshold": self._best(total) / STEPS})
 
     def observe(self, evidence: Evidence) -> Tensor:
         """(C, 2, 102) int64 pixels: beside and inside the class's mask, by how many thresholds they reach."""
@@ -63,7 +75,17 @@ class ThresholdSweep(Metric):
         return values.sum(0) / occurs.sum(0).clamp(min=1)
 
     def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
-        best = int(self.curve(total).argmax())
+        place = self._best(total) if self.threshold is None else round(self.threshold * STEPS)
         values, occurs = self.class_curves(total)
-        numbers = class_mean("best_miou", values[:, best], occurs[:, best], classes)
-        return numbers | {"best_threshold": float(self.thresholds()[best])}
+        word = "best" if self.threshold is None else "tuned"
+        numbers = class_mean(f"{word}_miou", values[:, place], occurs[:, place], classes)
+        return numbers | {f"{word}_threshold": float(self.thresholds()[place])}
+
+    def curves(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, list[tuple[float, float]]]:
+        del classes
+        return {
+            "miou over the threshold": list(zip(self.thresholds().tolist(), self.curve(total).tolist(), strict=True))
+        }
+
+    def _best(self, total: Tensor) -> int:
+        return int(self.curve(total).argmax())

@@ -1,0 +1,42 @@
+"""A threshold that the training images choose, used on the validation images."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from camforge import run
+from camforge_plugins.metrics.threshold_sweep import ThresholdSweep
+
+
+def measured(config: Path, work: Path, metrics: str) -> dict[str, dict[str, float]]:
+    text = config.read_text()
+    config.write_text(text[: text.index("metrics = ")] + f"metrics = [{metrics}]\nreport = dict(images=0)\n")
+    results = run(config, work_dir=work, device="cpu", quiet=True)
+    return results.arms | results.controls
+
+
+def test_the_training_images_choose_and_the_validation_images_are_measured(tiny: Path, tmp_path: Path) -> None:
+    tuned = measured(tiny, tmp_path, 'dict(name="threshold_sweep", choose="train")')
+    own = measured(tiny, tmp_path, 'dict(name="threshold_sweep")')
+    for arm, numbers in tuned.items():
+        assert numbers["tuned_miou"] <= own[arm]["best_miou"] + 1e-9
+    threshold = tuned["baseline"]["tuned_threshold"]
+    fixed = measured(tiny, tmp_path, f'dict(name="miou", threshold={threshold})')
+    assert fixed["baseline"]["miou"] == pytest.approx(tuned["baseline"]["tuned_miou"], rel=1e-12)
+    recipes = [json.loads(path.read_text())["recipe"] for path in (tmp_path / "store").glob("totals-*/recipe.json")]
+    assert {bool(r["metrics"][0].get("threshold") is not None) for r in recipes} == {True, False}
+
+
+def test_the_choice_is_the_best_threshold_of_what_was_seen() -> None:
+    sweep = ThresholdSweep(choose="train")
+    total = torch.zeros(1, 2, 102, dtype=torch.int64)
+    total[0, 1, 61] = 80  # inside the mask, reach the thresholds up to 0.60
+    total[0, 0, 31] = 50  # beside it, reach those up to 0.30
+    chosen = sweep.tuned(total)
+    assert (sweep.tunes, chosen.tunes) == (True, False)
+    assert 0.30 < chosen.threshold <= 0.60
+    assert chosen.conclude(total, ("cat",))["tuned_miou"] == 100.0
+    other = total.roll(20, dims=-1)  # on other images the same threshold is no longer the best
+    assert chosen.conclude(other, ("cat",))["tuned_miou"] == pytest.approx(100 * 80 / 130)
