@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from torch import Tensor
 from camforge.experiment.controls import CONTROLS
 from camforge.experiment.extraction import Order, extract, found, load
 from camforge.experiment.failure import Failure
+from camforge.experiment.families import recovered
 from camforge.experiment.fusion import Stacker
 from camforge.experiment.grouping import group
 from camforge.experiment.measure import NOTHING, Measured, Observed, measure, tune
@@ -147,6 +148,8 @@ def _measure(p: Prospect, entries: Mapping[str, Path | Exception], experiment: E
     if splits.tuning is not None:
         metrics = tune(_seen(p, entries, splits.tuning, bench)[0], metrics, bench, size)
     measured = measure(seen, metrics, bench, size)
+    known = recovered(p.grouping, bench.train.images.taxonomy, bench.train.images.classes)
+    measured = replace(measured, metrics={**measured.metrics, **known})
     stages = {"grouping": p.grouping_key, "networks": [m.key for m in p.models], "maps": seen.recipe["extracted"]}
     return Row(p.name, measured, p.arm, p.grouping, p.models, stacker, stages)
 

@@ -1,4 +1,4 @@
-"""Which composition covers six animals best? Grouper x layers x scales x fusers x refinement, measured on training images.
+"""Which composition covers six animals best: grouper x layers x scales x fusers, measured on training images.
 
 The validation images are not looked at: ``dataset.val`` is the training list. The winner is ``configs/champion.py``.
 """
