@@ -63,6 +63,18 @@ def test_a_strangers_distribution_lives_its_whole_life(python: Path, example: Pa
     assert "agreement" in table
     assert "positive_cam" in (tmp_path / "work" / "report.html").read_text()
 
+    joined = tmp_path / "quick.yaml"
+    joined.write_text(
+        "name: quick\ndataset: {name: partworld, size: 32, train: 24, val: 8}\nimages: {size: 32}\n"
+        "trainer: {name: single, epochs: 1, backbone: small}\nextractor: gradcam\narms: {gradcam: }\nmetrics: [miou]\n"
+    )
+    add = ["--add", "extractor=positive_cam", "--add", "metric=agreement"]
+    bench = [python, "-m", "camforge", "bench", joined, *add, "--work-dir", tmp_path / "suite", "--quiet"]
+    table = output(bench, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert "positive_cam" in table
+    assert "agreement" in table
+    assert "positive_cam" in (tmp_path / "suite" / "index.html").read_text()
+
 
 def test_an_editable_installation(python: Path, example: Path) -> None:
     output([*PIP, "--python", python, "install", *OFFLINE, "--editable", example])
@@ -82,6 +94,8 @@ def test_the_wheel_holds_all_that_camforge_reads(tmp_path: Path) -> None:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     needed = {path.relative_to(ROOT).as_posix().removeprefix("plugins/") for path in files}
     assert needed - inside == set()
+    shipped = {f"camforge/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.py")}
+    assert shipped - inside == set()
     assert not [name for name in inside if name.startswith(("tests/", "configs/", "examples/"))]
 
 
