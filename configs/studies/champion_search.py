@@ -1,4 +1,4 @@
-"""Which composition covers six animals best: grouper x layers x scales x fusers, measured on training images.
+"""Which composition covers six animals best: groups, layers, scales, fusers and refinement, measured on training images.
 
 The validation images are not looked at: ``dataset.val`` is the training list. The winner is ``configs/champion.py``.
 """
@@ -26,47 +26,36 @@ _merges = {
     "sum of maxima": dict(name="sum", axis="layer", normalise="max"),
     "product": dict(name="product_with_last"),
 }
-_methods = {
-    "gradcam": dict(name="gradcam"),
-    "ltgradcam": dict(name="ltgradcam", truncate=0),
-    "layercam": dict(name="layercam"),
-    "gradcampp": dict(name="gradcampp"),
-}
 
 
 def _single_scale():
-    """One network, one scale: every method, choice of layers and way to join them."""
-    for method, options in _methods.items():
-        for choice, layers in _layers.items():
-            for way, fuser in _merges.items() if choice != "last" else {"": None}.items():
-                fusers = [fuser] if fuser else []
-                label = ", ".join(filter(None, (method, choice, way)))
-                yield label, dict(extractor=dict(options, layers=layers), fusers=fusers)
-                yield f"{label}, refined", dict(extractor=dict(options, layers=layers), fusers=[*fusers, _refined])
-    for method in ("fullgrad", "ltfullgrad"):
-        yield method, dict(extractor=dict(name=method))
-        yield f"{method}, refined", dict(extractor=dict(name=method), fusers=[_refined])
+    """One network, one scale: every choice of layers and way to join them, refined or not."""
+    for choice, layers in _layers.items():
+        for way, fuser in _merges.items() if choice != "last" else {"": None}.items():
+            fusers = [fuser] if fuser else []
+            label = ", ".join(filter(None, (choice, way)))
+            yield label, dict(extractor=dict(name="layercam", layers=layers), fusers=fusers)
+            yield f"{label}, refined", dict(extractor=dict(name="layercam", layers=layers), fusers=[*fusers, _refined])
 
 
-def _many_scales():
-    """Layer-CAM of three layers over scales and mirrored, with and without groups."""
-    for scales in ([1.0, 1.5], [1.0, 1.5, 2.0]):
-        seen = dict(name="layercam", layers=_layers["three"], scales=scales, flip=True)
-        for way in ("sum of maxima", "product"):
-            label = f"layercam, three, {way}, scales to {scales[-1]}"
-            fusers = [_merges[way]]
-            yield label, dict(extractor=seen, fusers=fusers)
-            yield f"{label}, refined", dict(extractor=seen, fusers=[*fusers, _refined])
-    seen = dict(name="layercam", layers=_layers["three"], scales=[1.0, 1.5], flip=True)
+def _more():
+    """Three layers over scales and mirrored; three layers of every level of groups."""
+    seen = dict(name="layercam", layers=_layers["three"])
+    scales = dict(seen, scales=[1.0, 1.5], flip=True)
     for way in ("sum of maxima", "product"):
+        yield f"scales, {way}", dict(extractor=scales, fusers=[_merges[way]])
+        yield f"scales, {way}, refined", dict(extractor=scales, fusers=[_merges[way], _refined])
         for join, views in (("hierarchy", _levels), ("mean of levels", _views)):
             fusers = [_merges[way], views]
-            label = f"groups, {join}, {way}, scales to 1.5"
-            yield label, dict(grouper=_groups, extractor=seen, fusers=fusers)
-            yield f"{label}, refined", dict(grouper=_groups, extractor=seen, fusers=[*fusers, _refined])
+            yield f"groups, {join}, {way}", dict(grouper=_groups, extractor=seen, fusers=fusers)
+            yield (
+                f"groups, {join}, {way}, refined",
+                dict(grouper=_groups, extractor=seen, fusers=[*fusers, _refined]),
+            )
 
 
 trainer = _single
-arms = dict([*_single_scale(), *_many_scales()])
+arms = {"gradcam": dict()} | dict([*_single_scale(), *_more()])
+extractor = dict(name="gradcam")
 metrics = [dict(name="threshold_sweep"), dict(name="miou")]
 report = dict(images=12)
