@@ -128,6 +128,23 @@ def bench(
     raise typer.Exit(1 if results.failures else 0)
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="WORKDIR", help="A finished experiment's.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder to make.", show_default=False)],
+    arm: Annotated[str | None, typer.Option(help="Which arm.", show_default="the first")] = None,
+    split: Annotated[str, typer.Option(help="train or val.")] = "train",
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Of the maximum of each map.")] = 0.15,
+    device: Device = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+) -> None:
+    """Seeds for the next step: masks (PNG), boxes (COCO's JSON) and raw maps (npz) of a finished experiment."""
+    from camforge.experiment.export import export as export_arm
+
+    made = export_arm(folder, out, arm=arm, split=split, threshold=threshold, device=device, quiet=quiet)
+    typer.echo(f"{made.images} images, {made.boxes} boxes, {made.shards} files of maps: {out}")
+
+
 def _list_suites() -> None:
     from rich.table import Table
 

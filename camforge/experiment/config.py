@@ -62,6 +62,14 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     return Loaded(experiment, config, Path(path), spot)
 
 
+def built(config: Mapping[str, Any], label: str) -> Experiment:
+    """The experiment of a config that was written down, such as a manifest's. Raises CamForgeError."""
+    experiment, found = _validated(dict(config))
+    if experiment is None or found:
+        raise CamForgeError(f"{label}: {'; '.join(map(str, found))}")
+    return experiment
+
+
 def read(path: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Spot]:
     """The config that a file, its bases and the overrides come to, not yet checked, and the places of its values."""
     source = survey(Path(path))

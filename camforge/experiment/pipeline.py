@@ -102,7 +102,7 @@ def run_arms(experiment: Experiment, splits: Splits) -> list[Row]:
             bench.progress.say(f"arm {name!r} ended: {error}")
             return None
 
-    trained = [attempt(name, partial(_train, name, arm, bench)) for name, arm in experiment.arms.items()]
+    trained = [attempt(name, partial(train_arm, name, arm, bench)) for name, arm in experiment.arms.items()]
     prospects = {p.name: p for p in trained if p is not None}
     orders = [order for p in prospects.values() for order in p.orders]
     entries = extract(orders, bench, splits.val, experiment.batch_size)
@@ -132,7 +132,8 @@ def _check_groupers(experiment: Experiment, train: Prepared) -> None:
         raise CamForgeError("\n".join(problems))
 
 
-def _train(name: str, arm: Arm, bench: Bench) -> Prospect:
+def train_arm(name: str, arm: Arm, bench: Bench) -> Prospect:
+    """The arm's networks, from the store or trained now."""
     grouping, key = group(arm, bench)
     workshop = ArmWorkshop(bench, arm.trainer)
     models = tuple(workshop.train(view) for view in grouping.views)
@@ -143,10 +144,10 @@ def _train(name: str, arm: Arm, bench: Bench) -> Prospect:
 def _measure(p: Prospect, entries: Mapping[str, Path | Exception], experiment: Experiment, splits: Splits) -> Row:
     """The arm's numbers on the validation images; what metrics choose by training images, they choose first."""
     bench, size = splits.bench, experiment.batch_size
-    seen, stacker = _seen(p, entries, splits.val, bench)
+    seen, stacker = see(p, entries, splits.val, bench)
     metrics = list(experiment.metrics)
     if splits.tuning is not None:
-        metrics = tune(_seen(p, entries, splits.tuning, bench)[0], metrics, bench, size)
+        metrics = tune(see(p, entries, splits.tuning, bench)[0], metrics, bench, size)
     measured = measure(seen, metrics, bench, size)
     known = recovered(p.grouping, bench.train.images.taxonomy, bench.train.images.classes)
     measured = replace(measured, metrics={**measured.metrics, **known})
@@ -154,7 +155,7 @@ def _measure(p: Prospect, entries: Mapping[str, Path | Exception], experiment: E
     return Row(p.name, measured, p.arm, p.grouping, p.models, stacker, stages)
 
 
-def _seen(
+def see(
     p: Prospect, entries: Mapping[str, Path | Exception], images: Prepared, bench: Bench
 ) -> tuple[Observed, Stacker]:
     """One split with the arm's fused maps, and what fuses them."""

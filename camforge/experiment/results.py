@@ -113,6 +113,7 @@ def manifest_of(config: Mapping[str, Any], rows: Sequence[Row], bench: Bench, va
         "device": str(bench.device),
         "threads": torch.get_num_threads(),
         "seed": bench.seed,
+        "store": str(bench.store.root.resolve()),
         "data": {"train": bench.data_recipe(bench.train), "val": bench.data_recipe(val)},
         "stages": {row.name: dict(row.keys or {}) for row in rows},
         "seconds": {label: round(seconds, 1) for label, seconds in bench.progress.seconds.items()},

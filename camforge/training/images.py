@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from camforge.maps import resize
 from camforge.types import Batch, CamForgeError, ImageSet, Sample
 
 NARROWEST = 50  # an image whose sides differ more than this many times would be resized to gigabytes
@@ -46,6 +48,20 @@ class Geometry:
             boxes=boxes.as_subclass(Tensor)[area > 0].float(),
             box_classes=sample.box_classes[area > 0],
         )
+
+    def back(self, maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Maps (P, size, size) of one image -> (P, h, w) as the image lies in its file, and (h, w) bool: what was seen.
+
+        What a crop cut off was not seen; there the maps are zero.
+        """
+        if self.fit == "squash":
+            return resize(maps, size), torch.ones(size, dtype=torch.bool, device=maps.device)
+        short = min(size)
+        height, width = (self.size if side == short else int(self.size * side / short) for side in size)
+        top, left = round((height - self.size) / 2), round((width - self.size) / 2)
+        around = (left, width - self.size - left, top, height - self.size - top)
+        seen = pad(torch.ones_like(maps[:1]) if len(maps) else maps.new_ones(1, self.size, self.size), around)
+        return resize(pad(maps, around), size), resize(seen, size)[0] > 0.5
 
     def _transform(self) -> v2.Transform:
         if self.fit == "squash":

@@ -1,4 +1,4 @@
-"""Which composition covers six animals best: groups, layers, scales, fusers and refinement, measured on training images.
+"""Which composition covers six animals best: groups, layers, scales, fusers, refinement; on training images only.
 
 The validation images are not looked at: ``dataset.val`` is the training list. The winner is ``configs/champion.py``.
 """
