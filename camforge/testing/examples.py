@@ -70,7 +70,7 @@ def example_maps(count: int = 3) -> Maps:
 
 
 def example_evidence(count: int = 4) -> Evidence:
-    """16x20 pixels, three classes, with masks, boxes, parts, logits and a map for each class of each label."""
+    """16x20 pixels, three classes, with all truth there is, a map for each class of each label, logits and a network."""
     generator = torch.Generator().manual_seed(3)
     labels = torch.zeros(count, 3, dtype=torch.bool)
     masks = torch.zeros(count, 16, 20, dtype=torch.uint8)
@@ -95,7 +95,12 @@ def example_evidence(count: int = 4) -> Evidence:
     batch = Batch(ids, pixels, labels, masks, tuple(boxes), tuple(box_classes), parts)
     near = (masks[images] == 1 + classes[:, None, None]).float()
     maps = near + 0.7 * torch.rand(near.shape, generator=generator) - 0.2
-    return Evidence(batch, maps, images, classes, torch.randn(count, 3, generator=generator))
+    weights = torch.randn(3, 16, 20, 3, generator=generator) / 10
+
+    def score(pixels: Tensor) -> Tensor:
+        return torch.einsum("nchw,chwk->nk", pixels, weights.to(pixels))
+
+    return Evidence(batch, maps, images, classes, torch.randn(count, 3, generator=generator), score)
 
 
 @dataclass

@@ -103,7 +103,8 @@ def _part(evidence: Evidence, start: int, stop: int) -> Evidence:
     whole: dict[str, Any] = {field.name: getattr(evidence.batch, field.name) for field in fields(Batch)}
     cut: dict[str, Any] = {name: None if value is None else value[start:stop] for name, value in whole.items()}
     logits = None if evidence.logits is None else evidence.logits[start:stop]
-    return Evidence(Batch(**cut), evidence.maps[mine], evidence.images[mine] - start, evidence.classes[mine], logits)
+    pairs = (evidence.maps[mine], evidence.images[mine] - start, evidence.classes[mine])
+    return Evidence(Batch(**cut), *pairs, logits, evidence.score)
 
 
 def _on(evidence: Evidence, device: str) -> Evidence:
@@ -114,7 +115,7 @@ def _on(evidence: Evidence, device: str) -> Evidence:
 
     batch = Batch(**{field.name: move(getattr(evidence.batch, field.name)) for field in fields(Batch)})
     pairs = move((evidence.maps, evidence.images, evidence.classes, evidence.logits))
-    return Evidence(batch, *pairs)
+    return Evidence(batch, *pairs, evidence.score)
 
 
 def _same(one: Any, other: Any) -> bool:

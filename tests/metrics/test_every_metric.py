@@ -1,4 +1,4 @@
-"""What holds for every metric: statistics add, whatever the batch looks like."""
+"""What holds for every metric that compares maps with the truth: statistics add, whatever the batch looks like."""
 
 import math
 
@@ -8,9 +8,10 @@ from made import evidence, joined, random_evidence
 
 from camforge.api import CamForgeError, Evidence
 from camforge_plugins.metrics import camforge_metrics
+from camforge_plugins.metrics.faithful import FaithfulnessMetric
 from camforge_plugins.metrics.miou import MeanIoU
 
-METRICS = [cls() for cls in camforge_metrics()] + [
+METRICS = [cls() for cls in camforge_metrics() if not issubclass(cls, FaithfulnessMetric)] + [
     MeanIoU(per_image=True, with_background=True),
     MeanIoU(protocol="argmax", drop_invisible=True),
     MeanIoU(threshold="otsu"),
