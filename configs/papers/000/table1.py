@@ -33,3 +33,11 @@ arms = {
     "N = {20, 12, 8, 5, 2}": _grouped([12, 8, 5, 2]),
 }
 metrics = [dict(name="miou"), dict(name="mlev")]
+
+paper = {  # the paper's numbers on VOC val
+    "N = {20}": {"miou": 23.59, "mlev": 68.5},
+    "N = {20, 12}": {"miou": 24.73, "mlev": 67.86},
+    "N = {20, 12, 8}": {"miou": 25.75, "mlev": 65.77},
+    "N = {20, 12, 8, 5}": {"miou": 25.97, "mlev": 65.08},
+    "N = {20, 12, 8, 5, 2}": {"miou": 25.53, "mlev": 65.81},
+}

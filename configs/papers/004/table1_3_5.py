@@ -22,3 +22,14 @@ arms = {
     "NL-CCAM": dict(trainer=_nl, extractor=_ccam),
 }
 metrics = [dict(name="localization"), dict(name="maxboxacc")]
+
+paper = {  # the paper's errors, percent
+    "VGGnet-GAP": {"top1_loc_error": 57.2, "top5_loc_error": 45.14, "top1_cls_error": 33.4},
+    "VGGnet-CCAM": {
+        "top1_loc_error": 51.78,
+        "top5_loc_error": 40.64,
+        "gtknown_loc_error": 36.42,
+        "top1_cls_error": 33.4,
+    },
+    "NL-CCAM": {"top1_loc_error": 49.83, "top5_loc_error": 39.31, "gtknown_loc_error": 34.77, "top1_cls_error": 27.7},
+}

@@ -24,3 +24,8 @@ arms = {
     "NL-CCAM": dict(trainer=_nl, extractor=_ccam),
 }
 metrics = [dict(name="localization"), dict(name="maxboxacc")]
+
+paper = {  # the paper's errors, percent
+    "VGGnet-CCAM": {"top1_loc_error": 49.93, "top5_loc_error": 36.25, "top1_cls_error": 26.8},
+    "NL-CCAM": {"top1_loc_error": 47.6, "top5_loc_error": 34.97, "top1_cls_error": 26.6},
+}

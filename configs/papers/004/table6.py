@@ -25,3 +25,15 @@ arms = {
     "Cubic (eta = 3)": dict(extractor=dict(name="ccam", eta=3.0)),
 }
 metrics = [dict(name="localization"), dict(name="maxboxacc")]
+
+paper = {  # the paper's errors, percent
+    "top-1 & bottom-0": {"top1_loc_error": 54.17},
+    "top-0 & bottom-1": {"top1_loc_error": 52.3},
+    "top-1 & bottom-1": {"top1_loc_error": 50.77},
+    "top-1 & bottom-10": {"top1_loc_error": 49.83},
+    "top-1 & bottom-20": {"top1_loc_error": 49.9},
+    "Constant (eta = 0)": {"top1_loc_error": 52.91},
+    "Linear (eta = 1)": {"top1_loc_error": 52.71},
+    "Quadratic (eta = 2)": {"top1_loc_error": 52.57},
+    "Cubic (eta = 3)": {"top1_loc_error": 52.21},
+}

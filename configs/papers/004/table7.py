@@ -33,3 +33,14 @@ arms = {
     "blocks low and high, CCAM": dict(trainer=_low_and_high, extractor=_ccam),
 }
 metrics = [dict(name="localization"), dict(name="maxboxacc")]
+
+paper = {  # the paper's errors, percent
+    "blocks none, CAM": {"top1_loc_error": 57.84},
+    "blocks low, CAM": {"top1_loc_error": 55.13},
+    "blocks high, CAM": {"top1_loc_error": 56.94},
+    "blocks low and high, CAM": {"top1_loc_error": 50.55},
+    "blocks none, CCAM": {"top1_loc_error": 49.93},
+    "blocks low, CCAM": {"top1_loc_error": 48.41},
+    "blocks high, CCAM": {"top1_loc_error": 49.19},
+    "blocks low and high, CCAM": {"top1_loc_error": 47.6},
+}
