@@ -145,6 +145,26 @@ def export(
     typer.echo(f"{made.images} images, {made.boxes} boxes, {made.shards} files of maps: {out}")
 
 
+@app.command()
+def oracle(
+    folder: Annotated[Path, typer.Argument(metavar="WORKDIR", help="A finished experiment's.", show_default=False)],
+    arm: Annotated[str | None, typer.Option(help="One that pairs classes.", show_default="the last")] = None,
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Of the maximum of each map.")] = 0.15,
+    device: Device = "auto",
+) -> None:
+    """ORACLE: the best pairs of each class, judged by the validation masks. A bound, no method."""
+    from rich.table import Table
+
+    from camforge.experiment.oracle import oracle as find
+
+    found = find(folder, arm, threshold, device)
+    table = Table("IoU, percent", *found.classes, "mean")
+    for name, values in found.rows():
+        table.add_row(name, *("–" if value != value else f"{value:.1f}" for value in values))
+    _console().print(table)
+    typer.echo(f"written: {folder / 'oracle.csv'}")
+
+
 def _list_suites() -> None:
     from rich.table import Table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,19 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from camforge.experiment.config import built
-from camforge.experiment.extraction import extract
+from camforge.experiment.finished import Finished
 from camforge.experiment.measure import Observed
-from camforge.experiment.pipeline import prepare_split, see, train_arm
 from camforge.experiment.progress import Progress
-from camforge.experiment.schema import Experiment
-from camforge.experiment.store import Store, write_json
-from camforge.experiment.workshop import Bench
+from camforge.experiment.store import write_json
 from camforge.interfaces import Split
-from camforge.interfaces.base import choices
 from camforge.maps import max_normalise
-from camforge.training.device import pick_device
-from camforge.training.images import Prepared
 from camforge.types import IGNORED, CamForgeError
 
 SHARD = 256  # images per file of maps
@@ -84,10 +76,9 @@ def export(
     Raises CamForgeError where the experiment is not finished, or ``out`` holds something.
     """
     folder, out = Path(folder), Path(out)
-    experiment, manifest = _finished(folder)
-    name = arm or next(iter(experiment.arms))
-    if name not in experiment.arms:
-        raise CamForgeError(f"no arm {name!r}; {choices(name, experiment.arms, 'arms')}")
+    progress = Progress(quiet)
+    finished = Finished.open(folder, device, progress)
+    name = finished.arm(arm)
     if split not in get_args(Split):
         raise CamForgeError(f"no split {split!r}; splits: {', '.join(get_args(Split))}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -97,12 +88,11 @@ def export(
     try:
         (draft / "masks").mkdir(parents=True)
         (draft / "maps").mkdir()
-        progress = Progress(quiet)
-        seen = _seen(experiment, name, split, Path(manifest["store"]), device, progress)  # type: ignore[arg-type]
-        made = _write(draft, seen, threshold, progress, experiment.batch_size)
+        seen, _ = finished.see(name, split)  # type: ignore[arg-type]
+        made = _write(draft, seen, threshold, progress, finished.experiment.batch_size)
         classes = seen.images.images.classes
         (draft / "classes.txt").write_text("".join(f"{label}\n" for label in classes), "utf-8")
-        told = README.format(arm=name, experiment=experiment.name, split=split, threshold=threshold)
+        told = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
         (draft / "README.txt").write_text(told, "utf-8")
         shutil.copy(folder / "manifest.json", draft)
         if out.exists():
@@ -113,31 +103,6 @@ def export(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return made
-
-
-def _finished(folder: Path) -> tuple[Experiment, dict[str, Any]]:
-    path = folder / "manifest.json"
-    if not path.is_file() or not (folder / "results.json").is_file():
-        raise CamForgeError(f"{folder} holds no finished experiment (results.json, manifest.json): run it first")
-    manifest = json.loads(path.read_text("utf-8"))
-    return built(manifest["config"], str(path)), manifest
-
-
-def _seen(experiment: Experiment, arm: str, split: Split, store: Path, device: str, progress: Progress) -> Observed:
-    """The arm's fused maps of a split, its networks from the store."""
-    train = prepare_split(experiment, "train", progress)
-    images = train if split == "train" and experiment.images.train_size is None else _plain(experiment, split, progress)
-    crop = experiment.images.size if experiment.images.train_size else None
-    bench = Bench(train, Store(store, progress.say), pick_device(device), experiment.seed, progress, crop)
-    prospect = train_arm(arm, experiment.arms[arm], bench)
-    entries = extract(list(prospect.orders), bench, images, experiment.batch_size)
-    return see(prospect, entries, images, bench)[0]
-
-
-def _plain(experiment: Experiment, split: Split, progress: Progress) -> Prepared:
-    """A split in the geometry in which maps are measured."""
-    settings = experiment.images.model_copy(update={"train_size": None})
-    return prepare_split(experiment.model_copy(update={"images": settings}), split, progress)
 
 
 def _write(draft: Path, seen: Observed, threshold: float, progress: Progress, size: int) -> Exported:

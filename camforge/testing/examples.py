@@ -70,7 +70,7 @@ def example_maps(count: int = 3) -> Maps:
 
 
 def example_evidence(count: int = 4) -> Evidence:
-    """16x20 pixels, three classes, with all truth there is, a map for each class of each label, logits and a network."""
+    """16x20 pixels, three classes, with all truth there is, a map per class of each label, logits and a network."""
     generator = torch.Generator().manual_seed(3)
     labels = torch.zeros(count, 3, dtype=torch.bool)
     masks = torch.zeros(count, 16, 20, dtype=torch.uint8)

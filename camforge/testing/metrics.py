@@ -114,8 +114,8 @@ def _on(evidence: Evidence, device: str) -> Evidence:
         return value.to(device) if isinstance(value, Tensor) else value
 
     batch = Batch(**{field.name: move(getattr(evidence.batch, field.name)) for field in fields(Batch)})
-    pairs = move((evidence.maps, evidence.images, evidence.classes, evidence.logits))
-    return Evidence(batch, *pairs, evidence.score)
+    tensors = {name: move(getattr(evidence, name)) for name in ("maps", "images", "classes", "logits")}
+    return replace(evidence, batch=batch, **tensors)
 
 
 def _same(one: Any, other: Any) -> bool:
