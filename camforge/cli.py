@@ -19,7 +19,11 @@ app = typer.Typer(
 plugins = typer.Typer(no_args_is_help=True, help="What is installed: list it, look at one, check it, start a new one.")
 config = typer.Typer(no_args_is_help=True, help="Experiment files: check them, see what they come to, their schema.")
 app.add_typer(plugins, name="plugins")
+data = typer.Typer(no_args_is_help=True, help="An experiment's images: check them, look at them.")
+store = typer.Typer(no_args_is_help=True, help="Finished stages: list them, verify them, throw some away.")
 app.add_typer(config, name="config")
+app.add_typer(data, name="data")
+app.add_typer(store, name="store")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A .py, .yaml or .json file.", show_default=False)]
 Overrides = Annotated[
@@ -298,6 +302,93 @@ def schema() -> None:
     from camforge.host.registry import registry
 
     typer.echo(json.dumps(experiment_schema(registry()), indent=2, ensure_ascii=False))
+
+
+@data.command("check")
+def check_data(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Open both splits, decode every image, and say every problem; exit code 1 where there is one."""
+    from camforge.experiment.config import load
+    from camforge.experiment.data import inspect
+    from camforge.experiment.progress import Progress
+
+    wrong = 0
+    for found in inspect(load(config, overrides or ()).experiment.dataset, Progress()):
+        counts = ", ".join(f"{name} {count}" for name, count in found.counts.items())
+        typer.echo(f"{found.split}: {found.images} images{': ' if counts else ''}{counts}")
+        for problem in found.problems:
+            typer.echo(f"  {problem}")
+        wrong += len(found.problems)
+    typer.echo(f"{wrong} problems" if wrong else "no problems")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@data.command("show")
+def show_data(
+    config: ConfigFile,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("contact.png"),
+    split: Annotated[str, typer.Option(help="train or val.")] = "train",
+    images: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 24,
+    overrides: Overrides = None,
+) -> None:
+    """A contact sheet: images spread over a split, with their masks, boxes and labels."""
+    from camforge.experiment.config import load
+    from camforge.experiment.data import contact
+    from camforge.report.pictures import save
+    from camforge.types import CamForgeError
+
+    if split not in ("train", "val"):
+        raise CamForgeError(f"no split {split!r}; splits: train, val")
+    typer.echo(save(out, contact(load(config, overrides or ()).experiment.dataset, split, images)))  # type: ignore[arg-type]
+
+
+StoreFolder = Annotated[Path, typer.Option("--store", help="The store's folder.")]
+
+
+@store.command("ls")
+def list_store(folder: StoreFolder = Path("work/store")) -> None:
+    """Every finished stage: its size, its age, and what made it."""
+    from rich.table import Table
+
+    from camforge.experiment.shelf import shelf
+
+    table = Table("stage", "MiB", "days", "made by")
+    held = list(shelf(folder))
+    for item in held:
+        table.add_row(item.name, f"{item.size / 2**20:.1f}", f"{item.days:.1f}", item.about)
+    _console().print(table)
+    typer.echo(f"{len(held)} stages, {sum(item.size for item in held) / 2**20:.1f} MiB")
+
+
+@store.command("verify")
+def verify_store(folder: StoreFolder = Path("work/store")) -> None:
+    """Compare every file with its checksum; exit code 1 where a stage is damaged."""
+    from camforge.experiment.shelf import damaged
+
+    wrong = damaged(folder)
+    for name, problem in wrong.items():
+        typer.echo(f"{name}: {problem}")
+    typer.echo(f"{len(wrong)} damaged" if wrong else "all whole")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@store.command("prune")
+def prune_store(
+    folder: StoreFolder = Path("work/store"),
+    older_than: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="Finished stages older than this, too.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Throw away damaged stages, and what unfinished ones left more than a day ago."""
+    from camforge.experiment.shelf import prunable, prune
+
+    doomed = prunable(folder, older_than)
+    for path in doomed:
+        typer.echo(path.name)
+    if doomed and (yes or typer.confirm(f"Remove these {len(doomed)}?")):
+        typer.echo(f"freed {prune(doomed) / 2**20:.1f} MiB")
+    elif not doomed:
+        typer.echo("nothing to remove")
 
 
 def _console() -> Console:

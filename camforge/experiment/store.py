@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,16 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError) as error:
             return f"{type(error).__name__}: {error}"
         return f"checksum of {', '.join(wrong)}" if wrong else ""
+
+    def entries(self) -> Iterator[Path]:
+        """Every finished entry, by name."""
+        if self.root.is_dir():
+            yield from sorted(path for path in self.root.iterdir() if (path / RECIPE).is_file() and path.name[0] != ".")
+
+    def leftovers(self) -> Iterator[Path]:
+        """What unfinished stages left: drafts, checkpoints, locks."""
+        if self.root.is_dir():
+            yield from sorted(p for p in self.root.iterdir() if p.name[0] == "." or p.name.endswith(".unfinished"))
 
     def making(self, stage: str, key: str) -> FileLock:
         """Held while a costly stage is made, so that no other run makes the same at the same time."""

@@ -1,0 +1,86 @@
+"""``camforge data`` and ``camforge store``, on real folders and on damaged ones."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from test_cli_run import TINY
+
+from camforge.report.pictures import save
+
+Camforge = Callable[..., "tuple[int, str, str]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes with three images each in both splits, and an experiment on them."""
+    for split in ("train", "val"):
+        for name in ("cat", "dog"):
+            for i in range(3):
+                (tmp_path / "pets" / split / name).mkdir(parents=True, exist_ok=True)
+                save(tmp_path / "pets" / split / name / f"{i}.png", torch.full((3, 20, 24), 40 * i, dtype=torch.uint8))
+    text = TINY.replace(
+        "{name: partworld, size: 32, train: 24, val: 8}", f"{{name: image_folder, root: {tmp_path}/pets}}"
+    )
+    (tmp_path / "pets.yaml").write_text(text)
+    return tmp_path
+
+
+def test_check_says_every_problem(camforge: Camforge, folder: Path) -> None:
+    code, out, _ = camforge("data", "check", folder / "pets.yaml")
+    assert (code, out.splitlines()) == (
+        0, ["train: 6 images: cat 3, dog 3", "val: 6 images: cat 3, dog 3", "no problems"],
+    )  # fmt: skip
+    whole = (folder / "pets/train/cat/1.png").read_bytes()
+    (folder / "pets/train/cat/1.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "pets/val/dog/2.png").write_bytes(b"no picture")
+    code, out, _ = camforge("data", "check", folder / "pets.yaml")
+    lines = out.splitlines()
+    assert code == 1
+    assert lines[-1] == "2 problems"
+    assert "train/cat/1.png" in lines[1]
+    assert "val/dog/2.png" in lines[3]
+
+
+def test_show_writes_a_sheet(camforge: Camforge, folder: Path) -> None:
+    code, out, _ = camforge("data", "show", folder / "pets.yaml", "--out", folder / "sheet.png", "--split", "val")
+    assert (code, out) == (0, f"{folder / 'sheet.png'}\n")
+    with Image.open(folder / "sheet.png") as sheet:
+        assert sheet.size == (8 + 6 * (192 + 8), 8 + 24 + 160 + 8)
+    assert camforge("data", "show", folder / "pets.yaml", "--split", "test")[0] == 2
+
+
+def test_a_store_is_listed_verified_and_pruned(camforge: Camforge, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    run = ("run", tmp_path / "tiny.yaml", "--work-dir", tmp_path / "w", "--device", "cpu", "--quiet")
+    assert camforge(*run)[0] == 0
+    store = ("--store", tmp_path / "w" / "store")
+    results = (tmp_path / "w" / "results.json").read_bytes()
+    code, out, _ = camforge("store", "ls", *store)
+    assert code == 0
+    assert "trainer single" in out
+    assert "extractor cam" in out
+    assert camforge("store", "verify", *store)[:2] == (0, "all whole\n")
+
+    (network,) = (tmp_path / "w" / "store").glob("network-*")
+    damaged = bytearray((network / "weights.pt").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (network / "weights.pt").write_bytes(damaged)
+    code, out, _ = camforge("store", "verify", *store)
+    assert (code, out.splitlines()) == (1, [f"{network.name}: checksum of weights.pt", "1 damaged"])
+
+    left = tmp_path / "w" / "store" / "network-0.unfinished"
+    left.mkdir()
+    os.utime(left, (time.time() - 2 * 86400,) * 2)
+    code, out, _ = camforge("store", "prune", *store, "--yes")
+    assert (code, out.splitlines()[:-1]) == (0, [network.name, left.name])
+    assert not network.exists()
+    assert not left.exists()
+    assert camforge(*run)[0] == 0
+    assert (tmp_path / "w" / "results.json").read_bytes() == results
+    assert camforge("store", "prune", *store)[:2] == (0, "nothing to remove\n")
+    assert camforge("store", "ls", "--store", tmp_path / "none")[0] == 2
