@@ -1,6 +1,6 @@
 """Meng et al., representative class selection, Table 5.
 
-Other methods, the PASCAL columns.
+Other methods.
 """
 
 name = "002_table5"
