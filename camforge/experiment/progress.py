@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,15 +17,19 @@ LINE_EVERY = 20.0  # seconds between lines where there is no terminal
 
 
 class Progress:
-    """One line per stage, with its time left. ``quiet`` prints nothing."""
+    """One line per stage, with its time left. ``quiet`` prints nothing; ``log`` keeps every line, with its time."""
 
-    def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
+    def __init__(self, quiet: bool = False, console: Console | None = None, log: Path | None = None) -> None:
         self.console = console or Console(stderr=True, quiet=quiet)
         self.seconds: dict[str, float] = {}
+        self.log = log
 
     def say(self, line: str) -> None:
         """A line that stays."""
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
 
     @contextmanager
     def task(self, label: str) -> Iterator[Tick]:

@@ -47,14 +47,17 @@ def run(
     loaded = load(config, overrides)
     folder = Path(work_dir) if work_dir is not None else Path("work") / loaded.experiment.name
     store = Path(store or (folder / "store" if work_dir is not None else Path("work") / "store"))
+    lock = FileLock(folder / ".lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, Progress(quiet))
+        held = lock.acquire()
     except Timeout:
         raise CamForgeError(f"another run is at work in {folder}: wait for it, or give another --work-dir") from None
     except OSError as error:
         raise CamForgeError(f"cannot work in {folder}: {error.strerror or error}") from error
+    with held:
+        progress = Progress(quiet, log=folder / "run.log")
+        return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, progress)
 
 
 def _run_locked(

@@ -1,6 +1,7 @@
 """One experiment file from start to report, again, killed, damaged and locked."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -115,3 +116,12 @@ def test_a_device_that_is_not_there(tiny: Path, tmp_path: Path) -> None:
         camforge.run(tiny, work_dir=tmp_path / "w", device="cuda:99", quiet=True)
     with pytest.raises(CamForgeError, match="unknown device 'abacus'; allowed: auto, cpu, cuda"):
         camforge.run(tiny, work_dir=tmp_path / "w", device="abacus", quiet=True)
+
+
+def test_what_was_said_stays_in_the_log(tiny: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        camforge.run(tiny, work_dir=tmp_path / "w", device="cpu", quiet=True)
+    lines = (tmp_path / "w" / "run.log").read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* \S", line) for line in lines)
+    assert sum(" read 64 train images: " in line for line in lines) == 2
+    assert sum(" train classes (12 outputs, single): " in line for line in lines) == 1
