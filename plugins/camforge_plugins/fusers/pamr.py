@@ -33,22 +33,32 @@ class PAMR(Fuser):
         if maps.photographs is None:
             raise CamForgeError(f"fuser {self.name!r} refines maps along the photograph, and there is none")
         weights = self.affinity(maps.photographs)
+        if not torch.equal(maps.images, torch.arange(weights.shape[1], device=maps.images.device)):
+            weights = weights[:, maps.images]
         shape = values.shape
         values = values.flatten(1, -3) if values.dim() > 3 else values[:, None]
         for _ in range(self.iterations):
             refined = torch.zeros_like(values)
             for place, shifted in enumerate(self._shifted(values)):
-                refined += shifted * weights[place, maps.images][:, None]
+                refined.addcmul_(shifted, weights[place, :, None].to(shifted))
             values = refined
         return values.reshape(shape)
 
     def affinity(self, photographs: Tensor) -> Tensor:
         """(B, 3, H, W) -> (N, B, H, W): the weight of each neighbour, which add up to one."""
         colours = photographs.float()
-        around = torch.stack([colours, *self._shifted(colours)])
-        deviation = around.std(0)
-        distance = (around[1:] - colours).abs() / (1e-8 + self.width * deviation)
-        return (-distance.mean(2)).softmax(0)
+        shifted = self._shifted(colours)
+        # the deviation around a pixel, from differences to it: the pixel itself is one of n + 1 values
+        total, squares = torch.zeros_like(colours), torch.zeros_like(colours)
+        for neighbour in shifted:
+            difference = neighbour - colours
+            total += difference
+            squares.addcmul_(difference, difference)
+        n = len(shifted)
+        deviation = ((squares - total.square() / (n + 1)).clamp(min=0) / n).sqrt()
+        scale = 1 / (1e-8 + self.width * deviation)
+        distances = [((neighbour - colours).abs_().mul_(scale)).mean(1) for neighbour in shifted]
+        return torch.stack(distances).neg_().softmax(0)
 
     def _shifted(self, values: Tensor) -> list[Tensor]:
         """The neighbours' values (…, H, W), one tensor per dilation and direction; the border repeats outwards."""
