@@ -3,38 +3,6 @@
 Each idea alone, and both, with their controls, on PartWorld.
 """
 
+_base_ = "../000/table2_small.py"
+
 name = "001_table4_small"
-dataset = dict(name="partworld")
-images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-
-_recipe = dict(
-    backbone=dict(name="small"), optimizer="adamw", lr=0.01, head_lr=0.05, weight_decay=1e-3,
-    schedule="onecycle", epochs=4, batch_size=32,
-)  # fmt: skip
-_single = dict(name="single", **_recipe)
-_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
-_branches = dict(name="mean", axis="branch")
-_levels = dict(name="hierarchy", rest="image", reduce="max")
-_independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)
-_clusters = dict(name="kmeans_hierarchy", sizes=[7, 4], trainer=_single)
-
-trainer = _single
-extractor = dict(name="gradcam")
-arms = {
-    "neither": dict(note="Grad-CAM on one network"),
-    "orthogonal": dict(trainer=_orthogonal, fusers=[_branches]),
-    "clustering": dict(grouper=_clusters, fusers=[_levels]),
-    "both": dict(grouper=_clusters, trainer=_orthogonal, fusers=[_branches, _levels]),
-    "control: independent branches": dict(trainer=_independent, fusers=[_branches]),
-    "control: random clusters": dict(
-        grouper=dict(name="random_hierarchy", like=_clusters), fusers=[_levels], note="the same sizes, other members"
-    ),
-}
-metrics = [dict(name="miou"), dict(name="mlev"), dict(name="coverage")]
-
-paper = {  # the paper's numbers on VOC val
-    "neither": {"miou": 23.59, "mlev": 68.5},
-    "orthogonal": {"miou": 24.32, "mlev": 67.26},
-    "clustering": {"miou": 24.95, "mlev": 67.53},
-    "both": {"miou": 25.97, "mlev": 65.08},
-}
