@@ -1,10 +1,11 @@
 """Meng et al., representative class selection, Table 5.
 
-Other methods, on six animals of PASCAL VOC.
+Other methods, on five animals of PASCAL VOC.
+People are left out: no image here shows a person alone, and the similarity asks for such images.
 """
 
 name = "002_table5_small_animals"
-dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
+dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep"])
 images = dict(size=160, fit="crop")
 
 _mobilenet = dict(
@@ -17,7 +18,7 @@ _clusters = dict(name="false_positive_clusters", clusters=3, min_size=1, trainer
 _f = dict(name="mean", axis="view")
 _a = dict(name="product_with_last")
 _stages = dict(name="gradcam", layers="stages")
-_pair = dict(name="binary_pair", backbone=_mobilenet, lr=1e-4, batch_size=24, epochs=10)
+_pair = dict(name="binary_pair", backbone=_mobilenet, lr=1e-4, batch_size=24, epochs=4)
 _acol = dict(name="acol", width=256, **_recipe)
 
 trainer = _single
