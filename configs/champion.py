@@ -1,4 +1,4 @@
-"""The composition that covered six animals best in studies/champion_search.py, beside the papers' own methods.
+"""The composition that covered six animals best in the champion search, beside the methods of the papers.
 
 One network per level of classes (6, 4 and 2 outputs), Layer-CAM of three layers over two scales and mirrored, each map
 divided by its maximum and summed, the levels joined, the map refined along the photograph; the threshold is chosen
