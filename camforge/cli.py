@@ -69,6 +69,7 @@ def run(
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Arms trained side by side, in processes.")] = 1,
 ) -> None:
     """Run an experiment; stages that are finished in the work directory are picked up."""
     from camforge.experiment.run import run as run_experiment
@@ -76,8 +77,9 @@ def run(
 
     try:
         results = run_experiment(
-            config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet
-        )
+            config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet,
+            workers=workers,
+        )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)
         raise typer.Exit(130) from None
@@ -104,6 +106,7 @@ def bench(
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Arms trained side by side, in processes.")] = 1,
 ) -> None:
     """Run a suite of experiments: one table, the papers' numbers beside the measured ones."""
     from camforge.types import CamForgeError
@@ -119,7 +122,7 @@ def bench(
     try:
         results = run_suite(
             suite, seeds=seeds, add=add or (), overrides=overrides or (), work_dir=work_dir, device=device,
-            fresh=fresh, quiet=quiet,
+            fresh=fresh, quiet=quiet, workers=workers,
         )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)

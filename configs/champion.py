@@ -6,7 +6,7 @@ on the training images.
 """
 
 name = "champion"
-about = "Groups, Layer-CAM of three layers, two scales, mirrored, refined: the best composition found on training images."
+about = "Groups, Layer-CAM of three layers, two scales, mirrored, refined: the best that training images found."
 cost = "45 minutes on 2 cores"
 dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
 images = dict(size=224, fit="crop")

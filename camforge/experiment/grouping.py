@@ -22,12 +22,13 @@ def group(arm: Arm, bench: Bench) -> tuple[Grouping, str]:
         "seed": bench.seed,
     }
     key = digest(recipe)
-    entry = bench.store.find("grouping", key)
-    if entry is None:
-        with blaming(arm.grouper):
-            grouping = arm.grouper.group(ArmWorkshop(bench, arm.trainer))
-        _check(grouping, bench.train.images.classes, arm.grouper.name)
-        entry = bench.store.keep("grouping", key, recipe, lambda draft: _save(draft, grouping))
+    with bench.store.making("grouping", key):
+        entry = bench.store.find("grouping", key)
+        if entry is None:
+            with blaming(arm.grouper):
+                grouping = arm.grouper.group(ArmWorkshop(bench, arm.trainer))
+            _check(grouping, bench.train.images.classes, arm.grouper.name)
+            entry = bench.store.keep("grouping", key, recipe, lambda draft: _save(draft, grouping))
     return _load(entry), key
 
 

@@ -28,6 +28,7 @@ from camforge.types import Batch, CamForgeError, Evidence, Grouping, Network, Tr
 
 T = TypeVar("T")
 Score = Callable[[Tensor], Tensor]
+First = Callable[[], Mapping[str, Failure]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +86,14 @@ class Splits:
     tuning: Prepared | None = None
 
 
-def run_arms(experiment: Experiment, splits: Splits) -> list[Row]:
+def run_arms(experiment: Experiment, splits: Splits, first: First = dict) -> list[Row]:
     """Every arm and control of the experiment, in order; one that fails ends early, and its row says why.
 
-    Raises CamForgeError where no arm is left.
+    ``first`` may train arms before, and tells those that failed. Raises CamForgeError where no arm is left.
     """
     bench = splits.bench
     _check_groupers(experiment, bench.train)
-    failures: dict[str, Failure] = {}
+    failures = dict(first())
 
     def attempt(name: str, step: Callable[[], T]) -> T | None:
         try:
@@ -102,7 +103,8 @@ def run_arms(experiment: Experiment, splits: Splits) -> list[Row]:
             bench.progress.say(f"arm {name!r} ended: {error}")
             return None
 
-    trained = [attempt(name, partial(train_arm, name, arm, bench)) for name, arm in experiment.arms.items()]
+    left = {name: arm for name, arm in experiment.arms.items() if name not in failures}
+    trained = [attempt(name, partial(train_arm, name, arm, bench)) for name, arm in left.items()]
     prospects = {p.name: p for p in trained if p is not None}
     orders = [order for p in prospects.values() for order in p.orders]
     entries = extract(orders, bench, splits.val, experiment.batch_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from camforge.experiment.results import Results, manifest_of
 from camforge.experiment.schema import Experiment
 from camforge.experiment.store import Store
 from camforge.experiment.tell import story
+from camforge.experiment.workers import train_apart
 from camforge.experiment.workshop import Bench
 from camforge.report.contact import contact_sheet
 from camforge.report.files import write_atomically
@@ -34,6 +36,7 @@ def run(
     device: str = "auto",
     fresh: bool = False,
     quiet: bool = False,
+    workers: int = 1,
 ) -> Results:
     """Run an experiment file; finished stages found in the work directory are picked up.
 
@@ -42,8 +45,11 @@ def run(
                None: ``work/<name of the experiment>``, and all experiments share the stages in ``work/store``
     store      another folder for the finished stages, to share them between work directories
     device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
+    workers    arms that are trained side by side, each in a process with its share of the threads
     Raises CamForgeError with one line per mistake.
     """
+    if workers < 1:
+        raise CamForgeError(f"workers: at least 1, not {workers}")
     loaded = load(config, overrides)
     folder = Path(work_dir) if work_dir is not None else Path("work") / loaded.experiment.name
     store = Path(store or (folder / "store" if work_dir is not None else Path("work") / "store"))
@@ -57,7 +63,7 @@ def run(
         raise CamForgeError(f"cannot work in {folder}: {error.strerror or error}") from error
     with held:
         progress = Progress(quiet, log=folder / "run.log")
-        return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, progress)
+        return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, progress, workers)
 
 
 def _run_locked(
@@ -68,6 +74,7 @@ def _run_locked(
     device: str,
     fresh: bool,
     progress: Progress,
+    workers: int,
 ) -> Results:
     store = Store(store_folder, progress.say, not_before=time.time() if fresh else 0.0)
     where = pick_device(device)
@@ -77,7 +84,8 @@ def _run_locked(
         raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
     crop = experiment.images.size if experiment.images.train_size else None
     bench = Bench(train, store, where, experiment.seed, progress, crop)
-    rows = run_arms(experiment, Splits(bench, val, tuning_split(experiment, train, val, progress)))
+    splits = Splits(bench, val, tuning_split(experiment, train, val, progress))
+    rows = run_arms(experiment, splits, partial(train_apart, experiment, bench, workers) if workers > 1 else dict)
     manifest = manifest_of(config, rows, bench, val)
     results = Results(
         story(experiment, rows, bench, val, manifest), folder,

@@ -71,14 +71,22 @@ class Store:
             write(draft)
             sums = {path.name: checksum(path) for path in sorted(draft.iterdir())}
             write_json(draft / RECIPE, {"stage": stage, "key": key, "recipe": recipe, "files": sums})
-            shutil.rmtree(entry, ignore_errors=True)  # an older one, which this run was told to make anew
-            os.replace(draft, entry)
+            self._place(draft, entry)
         except OSError as error:
             raise CamForgeError(f"store: cannot write {entry}: {error.strerror or error}") from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
             shutil.rmtree(self.root / f"{entry.name}.unfinished", ignore_errors=True)
         return entry
+
+    def _place(self, draft: Path, entry: Path) -> None:
+        """Under a lock of its own: two runs that share the store may finish the same stage at the same time."""
+        with FileLock(self.root / f".{entry.name}.place.lock"):
+            young = entry.is_dir() and entry.stat().st_mtime >= self.not_before
+            if young and not self.problem(entry):
+                return  # another run's; a reader may have it open
+            shutil.rmtree(entry, ignore_errors=True)
+            os.replace(draft, entry)
 
     def problem(self, entry: Path) -> str:
         """What is wrong with an entry; empty where every file is whole."""

@@ -56,6 +56,7 @@ def bench(
     device: str = "auto",
     fresh: bool = False,
     quiet: bool = False,
+    workers: int = 1,
 ) -> SuiteResults:
     """Run a suite: experiments that share every stage they can, and one table of them.
 
@@ -63,6 +64,7 @@ def bench(
     seeds      each experiment runs with the seeds s, s + 1 … of its own seed s: mean and spread
     add        plugins that join as arms or metrics: ``extractor=mycam``
     work_dir   None: ``work/bench/<suite>``, the stages in ``work/store``; otherwise the stages in its ``store``
+    workers    arms of an experiment that are trained side by side
     A finished stage is picked up; an experiment that fails is named in the results, the others go on.
     Raises CamForgeError where a file is wrong, with every mistake, before anything runs.
     """
@@ -78,7 +80,7 @@ def bench(
         name = experiment.loaded.experiment.name
         progress.say(_headline(name, number, len(planned), time.perf_counter() - start))
         try:
-            tables.append(_run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet))
+            tables.append(_run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet, workers))
             failures |= {f"{name}: {arm.name}": arm.failure for arm in tables[-1].arms if arm.failure}
         except CamForgeError as error:
             failures[name] = str(error)
@@ -107,7 +109,7 @@ def plan(suite: Suite, additions: Sequence[Addition], overrides: Sequence[str]) 
 
 
 def _run_seeds(
-    planned: Planned, seeds: int, folder: Path, store: Path, device: str, fresh: bool, quiet: bool
+    planned: Planned, seeds: int, folder: Path, store: Path, device: str, fresh: bool, quiet: bool, workers: int
 ) -> SuiteStory:
     start = time.perf_counter()
     first = planned.loaded.experiment.seed
@@ -117,7 +119,7 @@ def _run_seeds(
         runs.append(
             run(
                 planned.path, overrides=overrides, work_dir=folder / f"seed-{seed}", store=store, device=device,
-                fresh=fresh, quiet=quiet,
+                fresh=fresh, quiet=quiet, workers=workers,
             )
         )  # fmt: skip
     page = folder / "suite.html"

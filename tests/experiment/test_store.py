@@ -63,5 +63,5 @@ def test_a_fresh_run_makes_older_entries_anew(tmp_path: Path) -> None:
     fresh = Store(tmp_path, not_before=entry.stat().st_mtime + 1)
     assert fresh.find("stage", "k") is None
     assert Store(tmp_path).find("stage", "k") == entry
-    Store(tmp_path).keep("stage", "k", {}, lambda draft: (draft / "b.txt").write_text("beta") and None)
+    fresh.keep("stage", "k", {}, lambda draft: (draft / "b.txt").write_text("beta") and None)
     assert [path.name for path in sorted(entry.iterdir())] == ["b.txt", "recipe.json"]
