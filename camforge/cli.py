@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,6 +31,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as trainer.epochs=3. May be repeated."),
 ]
+Launcher = Literal["none", "pytorch", "slurm"]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
@@ -70,6 +72,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Arms trained side by side, in processes.")] = 1,
+    launcher: Annotated[Launcher, typer.Option(help="What started this process as one of several.")] = "none",
 ) -> None:
     """Run an experiment; stages that are finished in the work directory are picked up."""
     from camforge.experiment.run import run as run_experiment
@@ -78,11 +81,13 @@ def run(
     try:
         results = run_experiment(
             config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet,
-            workers=workers,
+            workers=workers, launcher=launcher,
         )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)
         raise typer.Exit(130) from None
+    if launcher != "none" and int(os.environ["RANK"]) > 0:
+        return  # the first process tells it
     print_arms(results.story, _console())
     typer.echo(f"report: {results.report}")
     if results.failures:

@@ -16,6 +16,7 @@ from camforge.experiment.failure import blaming
 from camforge.experiment.store import digest
 from camforge.experiment.workshop import Bench, recipe_of
 from camforge.interfaces import Extractor
+from camforge.training import team
 from camforge.training.images import Prepared
 from camforge.types import CamForgeError, TrainedModel
 
@@ -94,36 +95,52 @@ def _isolated(
 
 
 def _one_network(orders: Mapping[str, Order], bench: Bench, val: Prepared, batch_size: int) -> dict[str, Path]:
-    first = next(iter(orders.values()))
-    extractors = [order.extractor for order in orders.values()]
-    wanted = _targets(first, val)
-    label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {first.model.view.name}"
-    branches = []
-    with bench.progress.task(label) as tick:
-        for branch, network in enumerate(first.model.networks):
-            parts = []
-            for places, batch in val.batches(batch_size, bench.device):
-                try:
-                    parts.append(extract_maps(network, batch.images, extractors, wanted[places].to(bench.device)))
-                except CamForgeError as error:
-                    raise CamForgeError(f"{label}: {error} (images {batch.ids[0]} to {batch.ids[-1]})") from error
-                tick(branch * len(val) + places[-1] + 1, len(val) * len(first.model.networks))
-            branches.append(parts)
-    logits = torch.stack([torch.cat([part.logits.float().cpu() for part in parts]) for parts in branches]).mean(0)
+    branches = [team.gathered(parts) for parts in team.together(lambda: _passes(orders, bench, val, batch_size))]
+    rows = _row_table(_targets(next(iter(orders.values())), val))
     done = {}
     for i, (key, order) in enumerate(orders.items()):
-        maps = [
-            [torch.cat([part.maps[i][layer].float().cpu() for part in parts]) for layer in range(len(parts[0].maps[i]))]
-            for parts in branches
-        ]
-        state = {"rows": _row_table(wanted), "maps": maps, "logits": logits}
-        done[key] = bench.store.keep(
-            "maps",
-            key,
-            order.recipe(bench, val),
-            lambda draft, state=state: torch.save(state, draft / "maps.pt"),  # type: ignore[misc]
-        )
+
+        def write(draft: Path, i: int = i) -> None:
+            logits = torch.stack([torch.cat([part.logits for part in parts]) for parts in branches]).mean(0)
+            maps = [_joined([part.maps[i] for part in parts]) for parts in branches]
+            torch.save({"rows": rows, "maps": maps, "logits": logits}, draft / "maps.pt")
+
+        done[key] = bench.store.keep("maps", key, order.recipe(bench, val), write)
     return done
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One batch's share: maps per extractor and layer, (Q, h, w) float32, and (B, K) logits, both on the CPU."""
+
+    maps: list[list[Tensor]]
+    logits: Tensor
+
+
+def _passes(orders: Mapping[str, Order], bench: Bench, val: Prepared, batch_size: int) -> list[list[Part]]:
+    """Per branch the batches of the split that are this process's."""
+    first = next(iter(orders.values()))
+    extractors = [order.extractor for order in orders.values()]
+    wanted, networks = _targets(first, val), first.model.networks
+    label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {first.model.view.name}"
+    branches: list[list[Part]] = []
+    with bench.progress.task(label) as tick:
+        for branch, network in enumerate(networks):
+            branches.append([])
+            for places, batch in val.batches(batch_size, bench.device, team.batches()):
+                try:
+                    seen = extract_maps(network, batch.images, extractors, wanted[places].to(bench.device))
+                except CamForgeError as error:
+                    raise CamForgeError(f"{label}: {error} (images {batch.ids[0]} to {batch.ids[-1]})") from error
+                maps = [[layer.float().cpu() for layer in layers] for layers in seen.maps]
+                branches[branch].append(Part(maps, seen.logits.float().cpu()))
+                tick(branch * len(val) + places[-1] + 1, len(val) * len(networks))
+    return branches
+
+
+def _joined(parts: list[list[Tensor]]) -> list[Tensor]:
+    """Per layer the maps of all batches."""
+    return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 
 
 def _targets(order: Order, val: Prepared) -> Tensor:

@@ -14,6 +14,7 @@ from camforge.experiment.store import digest
 from camforge.experiment.workshop import Bench, recipe_of
 from camforge.interfaces import Metric
 from camforge.interfaces.metric import Curve
+from camforge.training import team
 from camforge.training.images import Prepared
 from camforge.types import Batch, CamForgeError, Evidence
 
@@ -81,7 +82,7 @@ def _totals(seen: Observed, metrics: Sequence[Metric], bench: Bench, size: int) 
     entry = bench.store.find("totals", key)
     if entry is None:
         with bench.progress.task(f"measure {seen.label}") as tick:
-            state = _observe(seen, metrics, bench, size, tick)
+            state = _added_up(team.together(lambda: _observe(seen, metrics, bench, size, tick)))
         entry = bench.store.keep("totals", key, recipe, lambda draft: torch.save(state, draft / "totals.pt"))
     state = torch.load(entry / "totals.pt", map_location="cpu", weights_only=True)
     return state["totals"], int(state["pairs"]), int(state["empty"])
@@ -92,7 +93,7 @@ def _observe(
 ) -> dict[str, Any]:
     totals: list[Tensor | None] = [None] * len(metrics)
     pairs = empty = 0
-    for places, batch in seen.images.batches(size, bench.device):
+    for places, batch in seen.images.batches(size, bench.device, team.batches()):
         evidence = seen.source(places, batch)
         for i, metric in enumerate(metrics):
             with blaming(metric):
@@ -103,3 +104,11 @@ def _observe(
         empty += int((evidence.maps.flatten(1).amax(1) <= 0).sum()) if len(evidence.maps) else 0
         tick(places[-1] + 1, len(seen.images))
     return {"totals": totals, "pairs": pairs, "empty": empty}
+
+
+def _added_up(mine: dict[str, Any]) -> dict[str, Any]:
+    """On the leader the statistics of all processes; one that had no batch brings none."""
+    states = team.gathered([mine]) or [mine]
+    statistics = zip(*(state["totals"] for state in states), strict=True)
+    totals = [sum(part for part in parts if part is not None) for parts in statistics]
+    return {"totals": totals} | {name: sum(state[name] for state in states) for name in ("pairs", "empty")}

@@ -23,6 +23,7 @@ from camforge.experiment.schema import Arm, Experiment
 from camforge.experiment.store import digest
 from camforge.experiment.workshop import ArmWorkshop, Bench, recipe_of
 from camforge.interfaces import Split
+from camforge.training import team
 from camforge.training.images import Geometry, Prepared, prepare
 from camforge.types import Batch, CamForgeError, Evidence, Grouping, Network, TrainedModel, View
 
@@ -99,6 +100,8 @@ def run_arms(experiment: Experiment, splits: Splits, first: First = dict) -> lis
         try:
             return step()
         except Exception as error:
+            if team.size() > 1:
+                raise  # the other processes may know nothing of it: the launcher ends them all
             failures[name] = Failure.of(error)
             bench.progress.say(f"arm {name!r} ended: {error}")
             return None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from camforge.experiment.config import load
-from camforge.experiment.pipeline import Splits, prepare_split, run_arms, tuning_split
+from camforge.experiment.pipeline import Row, Splits, prepare_split, run_arms, tuning_split
 from camforge.experiment.progress import Progress
 from camforge.experiment.results import Results, manifest_of
 from camforge.experiment.schema import Experiment
@@ -23,6 +25,7 @@ from camforge.report.contact import contact_sheet
 from camforge.report.files import write_atomically
 from camforge.report.page import write_page
 from camforge.report.pictures import save
+from camforge.training import team
 from camforge.training.device import pick_device
 from camforge.types import CamForgeError
 
@@ -37,6 +40,7 @@ def run(
     fresh: bool = False,
     quiet: bool = False,
     workers: int = 1,
+    launcher: team.Launcher = "none",
 ) -> Results:
     """Run an experiment file; finished stages found in the work directory are picked up.
 
@@ -46,24 +50,54 @@ def run(
     store      another folder for the finished stages, to share them between work directories
     device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
     workers    arms that are trained side by side, each in a process with its share of the threads
+    launcher   "pytorch" where torchrun, "slurm" where srun started this process as one of several: trainings,
+               extractions and measurements are shared out among them; the first one writes
     Raises CamForgeError with one line per mistake.
     """
+    if workers > 1 and launcher != "none":
+        raise CamForgeError(f"workers: {workers} beside launcher {launcher!r}: give one of the two")
     if workers < 1:
         raise CamForgeError(f"workers: at least 1, not {workers}")
     loaded = load(config, overrides)
     folder = Path(work_dir) if work_dir is not None else Path("work") / loaded.experiment.name
     store = Path(store or (folder / "store" if work_dir is not None else Path("work") / "store"))
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        held = lock.acquire()
-    except Timeout:
-        raise CamForgeError(f"another run is at work in {folder}: wait for it, or give another --work-dir") from None
-    except OSError as error:
-        raise CamForgeError(f"cannot work in {folder}: {error.strerror or error}") from error
-    with held:
-        progress = Progress(quiet, log=folder / "run.log")
+    with _joined(launcher), _alone_in(folder):
+        follows = team.rank() > 0
+        progress = Progress(quiet or follows, log=None if follows else folder / "run.log")
         return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, progress, workers)
+
+
+@contextmanager
+def _joined(launcher: team.Launcher) -> Iterator[None]:
+    """Together with the launcher's other processes; the results of one that fails are never waited for."""
+    if launcher == "none":
+        yield
+        return
+    team.join(launcher)
+    yield
+    team.leave()
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """The folder made, and no other run in it; the leader holds the lock for its team."""
+    lock = FileLock(folder / ".lock", timeout=0)
+
+    def enter() -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            told = f"another run is at work in {folder}: wait for it, or give another --work-dir"
+            raise CamForgeError(told) from None
+        except OSError as error:
+            raise CamForgeError(f"cannot work in {folder}: {error.strerror or error}") from error
+
+    team.lead(enter)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _run_locked(
@@ -78,12 +112,15 @@ def _run_locked(
 ) -> Results:
     store = Store(store_folder, progress.say, not_before=time.time() if fresh else 0.0)
     where = pick_device(device)
+    absent = [name for name in experiment.report.loggers if find_spec(name) is None]
+    if absent:
+        raise CamForgeError(f"report.loggers: {absent[0]!r} needs a package of that name: pip install {absent[0]}")
     train = prepare_split(experiment, "train", progress)
     val = prepare_split(experiment, "val", progress)
     if train.images.classes != val.images.classes:
         raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
     crop = experiment.images.size if experiment.images.train_size else None
-    bench = Bench(train, store, where, experiment.seed, progress, crop)
+    bench = Bench(train, store, where, experiment.seed, progress, crop, experiment.report.loggers, folder / "logs")
     splits = Splits(bench, val, tuning_split(experiment, train, val, progress))
     rows = run_arms(experiment, splits, partial(train_apart, experiment, bench, workers) if workers > 1 else dict)
     manifest = manifest_of(config, rows, bench, val)
@@ -92,6 +129,13 @@ def _run_locked(
         groupings={row.name: row.grouping for row in rows if row.grouping is not None},
         models={row.name: row.models for row in rows if row.models},
     )  # fmt: skip
+    team.lead(lambda: _write(results, rows))
+    return results
+
+
+def _write(results: Results, rows: Sequence[Row]) -> None:
+    """All that the run leaves in its folder."""
+    folder = results.folder
     traces = {row.name: row.failure.traceback for row in rows if row.failure is not None}
     if traces:
         text = "\n".join(f"{name}: {results.failures[name]}\n{trace}" for name, trace in traces.items())
@@ -101,4 +145,3 @@ def _run_locked(
     if picture is not None:
         save(folder / "gallery.png", picture)
     results.write({row.name: row.measured.empty for row in rows if row.measured.empty})
-    return results

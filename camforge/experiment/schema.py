@@ -12,6 +12,7 @@ from camforge.interfaces import Dataset, Extractor, Fuser, Grouper, Metric, Trai
 from camforge.interfaces.base import Options
 
 Size = Annotated[int, Field(ge=8, le=4096)]
+Logger = Literal["tensorboard", "wandb", "mlflow", "clearml", "neptune", "dvclive", "aim"]
 SHARED = ("grouper", "trainer", "extractor", "fusers")
 """The sections that, at the top level, stand for every arm that has none of its own."""
 
@@ -47,6 +48,9 @@ class Report(Options):
     """What the page shows."""
 
     images: Annotated[int, Field(ge=0, le=500)] = 24
+    loggers: tuple[Logger, ...] = ()
+    """Also write every training's losses and rates for these, into ``logs`` of the work directory (mmengine's back
+    ends; each needs its own package)."""
 
 
 class Experiment(Options):

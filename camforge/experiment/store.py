@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from camforge.report.files import write_atomically
+from camforge.training import team
 from camforge.types import CamForgeError
 
 RECIPE = "recipe.json"
@@ -30,7 +32,8 @@ class Store:
     """A folder of entries ``<stage>-<key>/``: the stage's files and a recipe with their checksums.
 
     An entry is written under another name and renamed when it is whole; a damaged one is made anew, never used.
-    Several runs may share a store: who needs a stage that another is making waits for it.
+    Several runs may share a store: who needs a stage that another is making waits for it. Of the processes of one
+    run only the leader reads and writes here; all learn what it found.
     """
 
     root: Path
@@ -44,7 +47,9 @@ class Store:
 
     def workplace(self, stage: str, key: str) -> Path:
         """A folder for what an unfinished stage keeps between runs (a checkpoint)."""
-        folder = self.root / f"{stage}-{key}.unfinished"
+        return team.lead(lambda: self._workplace(self.root / f"{stage}-{key}.unfinished"))
+
+    def _workplace(self, folder: Path) -> Path:
         if folder.is_dir() and folder.stat().st_mtime < self.not_before:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +57,9 @@ class Store:
 
     def find(self, stage: str, key: str) -> Path | None:
         """The finished entry, if it is there and every file has its checksum."""
-        entry = self.entry(stage, key)
+        return team.lead(lambda: self._find(self.entry(stage, key)))
+
+    def _find(self, entry: Path) -> Path | None:
         if not entry.is_dir() or entry.stat().st_mtime < self.not_before:
             return None
         problem = self.problem(entry)
@@ -64,7 +71,11 @@ class Store:
 
     def keep(self, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]) -> Path:
         """Have ``write(folder)`` make the entry's files; they appear under their name all at once."""
-        entry = self.entry(stage, key)
+        return team.lead(lambda: self._keep(self.entry(stage, key), stage, key, recipe, write))
+
+    def _keep(
+        self, entry: Path, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]
+    ) -> Path:
         draft = self.root / f".{entry.name}.{uuid4().hex}"
         try:
             draft.mkdir(parents=True)
@@ -107,8 +118,10 @@ class Store:
         if self.root.is_dir():
             yield from sorted(p for p in self.root.iterdir() if p.name[0] == "." or p.name.endswith(".unfinished"))
 
-    def making(self, stage: str, key: str) -> FileLock:
+    def making(self, stage: str, key: str) -> AbstractContextManager[Any]:
         """Held while a costly stage is made, so that no other run makes the same at the same time."""
+        if team.rank() > 0:
+            return nullcontext()
         self.root.mkdir(parents=True, exist_ok=True)
         return FileLock(self.root / f".{stage}-{key}.lock")
 

@@ -36,6 +36,7 @@ class Job:
     crop: int | None
     quiet: bool
     log: Path | None
+    log_folder: Path
 
 
 def train_apart(experiment: Experiment, bench: Bench, workers: int) -> dict[str, Failure]:
@@ -47,7 +48,8 @@ def train_apart(experiment: Experiment, bench: Bench, workers: int) -> dict[str,
     said, store = bench.progress, bench.store
     quiet = said.console.quiet
     job = Job(
-        experiment, uuid4().hex, store.root, store.not_before, str(bench.device), bench.crop, quiet, said.log
+        experiment, uuid4().hex, store.root, store.not_before, str(bench.device), bench.crop,
+        quiet, said.log, bench.log_folder,
     )  # fmt: skip
     failures: dict[str, Failure] = {}
     share = max(1, torch.get_num_threads() // workers)
@@ -79,7 +81,8 @@ def _train(job: Job, name: str) -> tuple[str, Failure | None, dict[str, float]]:
             _split[job.run] = prepare_split(job.experiment, "train", Progress(quiet=True))
         store = Store(job.store, progress.say, job.not_before)
         device = torch.device(job.device)
-        bench = Bench(_split[job.run], store, device, job.experiment.seed, progress, job.crop)
+        experiment, loggers = job.experiment, job.experiment.report.loggers
+        bench = Bench(_split[job.run], store, device, experiment.seed, progress, job.crop, loggers, job.log_folder)
         train_arm(name, job.experiment.arms[name], bench)
     except Exception as error:
         return name, Failure.of(error), progress.seconds

@@ -26,6 +26,14 @@ def recipe_of(plugin: Plugin) -> dict[str, Any]:
     return plugin.spec() | {"@version": plugin.version} | {name: recipe_of(value) for name, value in inner.items()}
 
 
+LOGGERS = {
+    "tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend",
+    "clearml": "ClearMLVisBackend", "neptune": "NeptuneVisBackend", "dvclive": "DVCLiveVisBackend",
+    "aim": "AimVisBackend",
+}  # fmt: skip
+"""mmengine's classes."""
+
+
 @dataclass(frozen=True)
 class Bench:
     """What all workshops of one experiment share."""
@@ -37,6 +45,8 @@ class Bench:
     progress: Progress
     crop: int | None = None
     """Side of the random square that trainings cut out of their images."""
+    loggers: tuple[str, ...] = ()
+    log_folder: Path = Path("logs")
     made: dict[str, TrainedModel] = field(default_factory=dict)
 
     def data_recipe(self, data: Prepared) -> dict[str, Any]:
@@ -99,7 +109,10 @@ class ArmWorkshop:
         folder = bench.store.workplace("network", key)
         label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
         with bench.progress.task(label) as tick:
-            task = Task(trainer, view, bench.train, use, bench.seed, bench.device, folder, bench.crop, tick)
+            task = Task(
+                trainer, view, bench.train, use, bench.seed, bench.device, folder, bench.crop,
+                [LOGGERS[name] for name in bench.loggers], bench.log_folder / f"{view.name} {key}", tick,
+            )  # fmt: skip
             with blaming(trainer):
                 learner, history = train(task)
 

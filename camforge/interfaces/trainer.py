@@ -19,6 +19,9 @@ Positive = Annotated[float, Field(gt=0)]
 class Learner(nn.Module, ABC):
     """What is trained: one network per branch and the loss over them."""
 
+    summed: frozenset[str] = frozenset()
+    """Names of losses that are sums over the batch, not means: several processes must add them up."""
+
     def __init__(self, networks: Sequence[Network]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)

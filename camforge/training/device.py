@@ -10,7 +10,7 @@ from camforge.types import CamForgeError
 def pick_device(name: str) -> torch.device:
     """ "auto" takes a GPU where there is one. Raises CamForgeError for a GPU that is not there."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError:

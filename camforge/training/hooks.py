@@ -12,6 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.optim import ReduceOnPlateauLR
 from mmengine.runner import Runner
 
+from camforge.training import team
+
 
 class SeedEveryEpoch(Hook):
     """Random numbers depend on (seed, epoch) alone: a resumed run draws the ones an undisturbed run draws."""
@@ -47,7 +49,7 @@ class EpochHistory(Hook):
         del data_batch
         size = len(runner.train_dataloader)
         weight = min(runner.train_dataloader.batch_size, len(runner.train_dataloader.dataset) - self._count)
-        logs = {name: float(value.detach()) for name, value in (outputs or {}).items()}
+        logs = team.mean({name: float(value.detach()) for name, value in (outputs or {}).items()})
         for name, value in logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
         self._count += weight
@@ -87,4 +89,4 @@ class CheckpointEveryEpoch(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         runner.save_checkpoint(runner.work_dir, self.FILE + ".partial", by_epoch=True)
         folder = Path(runner.work_dir)
-        os.replace(folder / (self.FILE + ".partial"), folder / self.FILE)
+        team.lead(lambda: os.replace(folder / (self.FILE + ".partial"), folder / self.FILE))

@@ -74,10 +74,14 @@ class Geometry:
         return (pixels.float() / 255 - mean[:, None, None]) / std[:, None, None]
 
 
-def random_crop(pixels: Tensor, size: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, size, size): each image's own place, drawn from torch's generator."""
+def random_crop(pixels: Tensor, size: int, of: int | None = None, mine: slice = slice(None)) -> Tensor:
+    """(B, C, H, W) -> (B, C, size, size): each image's own place, drawn from torch's generator.
+
+    of, mine    where the images are a share of a batch of ``of``: places are drawn for all of them
+    """
     batch, channels, height, width = pixels.shape
-    top, left = (torch.randint(0, side - size + 1, (batch, 1)) + torch.arange(size) for side in (height, width))
+    drawn = (torch.randint(0, side - size + 1, (of or batch, 1))[mine] for side in (height, width))
+    top, left = (corner + torch.arange(size) for corner in drawn)
     image, channel = torch.arange(batch)[:, None, None, None], torch.arange(channels)[None, :, None, None]
     return pixels[image, channel, top[:, None, :, None], left[:, None, None, :]]
 
@@ -110,9 +114,9 @@ class Prepared:
         """(B, 3, H, W) uint8."""
         return torch.stack([self.sample(i).image for i in indices])
 
-    def batches(self, size: int, device: torch.device) -> Iterator[tuple[list[int], Batch]]:
-        """All images in order, normalised, with the places they have in this split."""
-        for start in range(0, len(self), size):
+    def batches(self, size: int, device: torch.device, some: slice = slice(None)) -> Iterator[tuple[list[int], Batch]]:
+        """All images in order, normalised, with the places they have in this split; or ``some`` of the batches."""
+        for start in range(0, len(self), size)[some]:
             places = list(range(start, min(start + size, len(self))))
             yield places, self._batch([self.sample(i) for i in places], device)
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.logging import MMLogger
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper, PolyLR, ReduceOnPlateauLR
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from camforge.interfaces import Learner, Trainer
+from camforge.training import team
 from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
 from camforge.training.images import Prepared, random_crop
 from camforge.types import CamForgeError, Network, View
@@ -40,12 +41,15 @@ class Task:
     folder: Path
     size: int | None = None
     """Side of the random square that is cut out of each image; None: the whole image."""
+    loggers: Sequence[str] = ()
+    """mmengine's visualisation back ends by class name, that write into ``log_folder``."""
+    log_folder: Path | None = None
     tick: Callable[[int, int, Mapping[str, float]], None] | None = None
     """tick(step, steps, logs) after every step."""
 
 
 class _Batches(Dataset[Any]):
-    """Pixels and targets, fetched a batch at a time."""
+    """Pixels and targets, fetched a batch at a time; of each batch this process's share, and how many it is of."""
 
     metainfo: dict[str, Any] = {}
 
@@ -56,7 +60,18 @@ class _Batches(Dataset[Any]):
         return len(self.places)
 
     def __getitems__(self, items: list[int]) -> dict[str, Tensor]:
-        return {"images": self.data.pixels(self.places[items].tolist()), "targets": self.targets[items]}
+        mine = items[team.share(len(items))]
+        pixels = self.data.pixels(self.places[mine].tolist())
+        return {"images": pixels, "targets": self.targets[mine], "of": torch.tensor(len(items))}
+
+
+class _SameOrder(DefaultSampler):
+    """The batches of one process, in every process: each takes its share of every batch."""
+
+    def __init__(self, data: _Batches, seed: int) -> None:
+        super().__init__(data, shuffle=True, seed=seed)
+        self.rank, self.world_size = 0, 1
+        self.num_samples = self.total_size = len(data)
 
 
 class _Model(BaseModel):
@@ -67,24 +82,33 @@ class _Model(BaseModel):
         self.learner = learner
         self._task = task
 
-    def forward(self, images: Tensor, targets: Tensor, mode: str = "loss") -> dict[str, Tensor]:
+    def forward(self, images: Tensor, targets: Tensor, of: Tensor, mode: str = "loss") -> dict[str, Tensor]:
+        """Random numbers are drawn for the whole batch, so that any number of processes sees the same images."""
         del mode
-        task = self._task
+        task, total = self._task, int(of)
+        mine = team.share(total)
         if task.size is not None:
-            images = random_crop(images, task.size)
+            images = random_crop(images, task.size, total, mine)
         images = task.data.geometry.normalise(images.to(task.device, non_blocking=True))
         if task.trainer.flip:
-            mirrored = torch.rand(len(images)) < 0.5
+            mirrored = torch.rand(total)[mine] < 0.5
             images = torch.where(mirrored[:, None, None, None].to(images.device), images.flip(-1), images)
         if task.trainer.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(task.device.type, torch.bfloat16, enabled=task.trainer.amp):
             losses = self.learner.losses(images, targets.to(task.device))
-        for name, value in losses.items():
-            if not torch.isfinite(value).all():
-                told = f"training {task.view.name!r}: {name} is {value.item()}"
-                raise CamForgeError(f"{told}; a smaller lr than {task.trainer.lr} may help")
-        return losses
+        broken = [f"{name} is {value.item()}" for name, value in losses.items() if not torch.isfinite(value).all()]
+        if team.any_of(bool(broken)):
+            told = f"training {task.view.name!r}: {broken[0] if broken else 'a loss is not a number'}"
+            raise CamForgeError(f"{told}; a smaller lr than {task.trainer.lr} may help")
+        return self._weighted(losses, len(images), total)
+
+    def _weighted(self, losses: dict[str, Tensor], count: int, total: int) -> dict[str, Tensor]:
+        """So that the mean over the processes is the value of the whole batch."""
+        if team.size() == 1 or total < team.size():
+            return losses
+        part = {name: 1.0 if name in self.learner.summed else count / total for name in losses}
+        return {name: value * (part[name] * team.size()) for name, value in losses.items()}
 
 
 class _QuietRunner(Runner):
@@ -111,6 +135,7 @@ def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
     learner = task.trainer.learner(len(task.view.outputs))
     if task.trainer.channels_last:
         learner = learner.to(memory_format=torch.channels_last)
+    learner = cast(Learner, team.synchronise_batch_norms(learner.to(task.device)))
     history = EpochHistory(task.trainer.stop_at_accuracy, task.tick)
     runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
     with redirect_stdout(StringIO()):  # mmengine prints which file it resumes from
@@ -130,13 +155,13 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
     loader = DataLoader(
         data,
         batch_size=trainer.batch_size,
-        sampler=DefaultSampler(data, shuffle=True, seed=task.seed),
+        sampler=_SameOrder(data, task.seed),
         collate_fn=lambda batch: batch,
     )
     optimizer = _optimizer(trainer, learner)
     checkpoint = task.folder / CheckpointEveryEpoch.FILE
     runner = _QuietRunner(
-        model=_Model(learner, task),
+        model=_Model(learner, task) if team.size() == 1 else _shared(_Model(learner, task)),
         work_dir=str(task.folder),
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": trainer.epochs},
@@ -146,6 +171,8 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
         custom_hooks=[SeedEveryEpoch(task.seed), history, CheckpointEveryEpoch()],
         load_from=str(checkpoint) if checkpoint.exists() else None,
         resume=checkpoint.exists(),
+        visualizer=_visualizer(task),
+        launcher="none" if team.size() == 1 else "pytorch",
         experiment_name=f"camforge-{uuid4().hex}",
         randomness={"seed": task.seed},
         default_scope="mmengine",
@@ -153,6 +180,17 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
     )
     runner.model.to(task.device)
     return runner
+
+
+def _visualizer(task: Task) -> dict[str, Any] | None:
+    if not task.loggers:
+        return None
+    return {"type": "Visualizer", "vis_backends": [{"type": n} for n in task.loggers], "save_dir": str(task.log_folder)}
+
+
+def _shared(model: _Model) -> MMDistributedDataParallel:
+    """Gradients averaged over the processes; parameters that a learner's losses do not reach may stand in it."""
+    return MMDistributedDataParallel(model, static_graph=True)
 
 
 def _optimizer(trainer: Trainer, learner: Learner) -> torch.optim.Optimizer:

@@ -37,6 +37,7 @@ class TwoBranchLearner(Learner):
     def __init__(self, networks: tuple[Network, Network], options: TwoBranchOrthogonal) -> None:
         super().__init__(networks)
         self.options = options
+        self.summed = frozenset({"loss_orthogonal", "overlap"} if options.reduction == "sum" else ())
 
     def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         first, second = (cast(Network, network).features(images) for network in self.networks)
