@@ -26,8 +26,8 @@ _recipe = dict(
 _single = dict(name="single", **_recipe)
 _orthogonal = dict(name="two_branch_orthogonal", **_recipe)
 _independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)
-# The network whose rows are clustered. Rows learned by SGD and compared by their direction tell the families apart;
-# AdamW's hardly do (adjusted Rand index 1.0 against 0.2 on seed 0).
+# The network whose rows are clustered by their direction. Rows of either optimiser find the families on three seeds;
+# raw rows after SGD miss a class on one of them (configs/studies/README.md).
 _rows = dict(
     name="single",
     backbone=dict(name="small", widths=[16, 32, 64, 64], strides=[2, 2, 1, 1], blocks=["residual"] * 4),
