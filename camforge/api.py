@@ -1,5 +1,7 @@
 """The only module that a plugin imports."""
 
+import warnings
+
 from camforge.capture import Capture, LinearHead, Needs, Probe, stages_of
 from camforge.hooks import hookimpl
 from camforge.interfaces import (
@@ -40,8 +42,14 @@ from camforge.types import (
     View,
 )
 
-VERSION = "1.0"
-"""The version of this interface: the first number changes when a plugin must change."""
+VERSION = "1.1"
+"""The version of this interface: the first number changes when a plugin must change.
+
+1.1  Learner.summed, Metric.tunes, tuned and curves, Fuser.axis None, Maps.photographs, Options.renamed
+"""
+
+_RENAMED: dict[str, tuple[str, str]] = {}
+"""Old name -> (new name, the version in which the old one goes): at least one minor version warns before."""
 
 __all__ = [
     "IGNORED", "VERSION", "Axis", "Backbone", "Batch", "CamForgeError", "Capture", "Dataset", "Evidence", "Extractor",
@@ -50,3 +58,11 @@ __all__ = [
     "RerunExtractor", "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "View", "Workshop", "hookimpl",
     "max_normalise", "merge_layers", "minmax_normalise", "resize", "seed_mask", "spatial_mean", "stages_of", "truncate",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _RENAMED:
+        raise AttributeError(f"module 'camforge.api' has no attribute {name!r}")
+    new, gone = _RENAMED[name]
+    warnings.warn(f"camforge.api.{name} is now {new}; {name} goes in {gone}", DeprecationWarning, stacklevel=2)
+    return globals()[new]

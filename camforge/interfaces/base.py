@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -28,6 +29,9 @@ class Options(BaseModel):
         use_attribute_docstrings=True,
     )  # fmt: skip
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Old option -> new one: an old name still works and warns, so that configs outlive a better word."""
+
     @classmethod
     def options(cls) -> list[str]:
         """The names of all options."""
@@ -37,7 +41,7 @@ class Options(BaseModel):
     @classmethod
     def _say_what_is_allowed(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
-            return handler(value)
+            return handler(_with_new_names(cls, value))
         except ValidationError as error:
             if any(e["type"] == "extra_forbidden" for e in error.errors(include_url=False)):
                 raise _explained(error, cls) from None
@@ -91,6 +95,19 @@ def choices(wrong: Any, known: Iterable[str], label: str = "known") -> str:
     names = sorted(known)
     near = difflib.get_close_matches(str(wrong), names, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"{label}: {', '.join(names) or 'none'}"
+
+
+def _with_new_names(cls: type[Options], value: Any) -> Any:
+    if not (cls.renamed and isinstance(value, Mapping)):
+        return value
+    for old in cls.renamed.keys() & value.keys():
+        new = cls.renamed[old]
+        if new in value:
+            raise PydanticCustomError("renamed", f"{old} is the old name of {new}: give one of the two")
+        warnings.warn(
+            f"{cls.__name__}: option {old!r} is now {new!r}; the old name will go", FutureWarning, stacklevel=2
+        )
+    return {cls.renamed.get(name, name): option for name, option in value.items()}
 
 
 def _without_name(cls: type[Plugin], value: Any) -> Any:

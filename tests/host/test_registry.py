@@ -84,7 +84,16 @@ def test_a_plugin_inside_a_plugin_round_trips() -> None:
 
 @pytest.mark.parametrize(
     ("needed", "fits"),
-    [("", True), ("1", True), ("1.0", True), ("1.1", False), ("2", False), ("0.9", False), ("1.x", False)],
+    [
+        ("", True),
+        ("1", True),
+        ("1.0", True),
+        ("1.1", True),
+        ("1.2", False),
+        ("2", False),
+        ("0.9", False),
+        ("1.x", False),
+    ],
 )
 def test_interface_versions(needed: str, fits: bool) -> None:
     assert api_fits(needed) is fits
