@@ -7,7 +7,6 @@ from typing import Annotated, cast
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from camforge.api import Network
 from camforge_plugins.backbones.torchvision_models import Torchvision
@@ -33,6 +32,8 @@ class CBAM(Torchvision):
         return arch
 
     def build(self, outputs: int, pretrained: bool = True) -> Network:
+        from torchvision.models.resnet import BasicBlock, Bottleneck
+
         network = super().build(outputs, pretrained)
         for block in list(network.body.modules()):
             if isinstance(block, Bottleneck):

@@ -1,4 +1,7 @@
-"""Every classification model of torchvision, with named stages and weights by name or from a file."""
+"""Every classification model of torchvision, with named stages and weights by name or from a file.
+
+torchvision is imported when a model is asked for: it takes as long as torch, and a list of plugins needs neither.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from pydantic import field_validator
 from torch import Tensor, nn
 
 from camforge.api import Backbone, CamForgeError, Network, stages_of
 from camforge_plugins.backbones.weights import load_into, read_state_dict
 
-_MODELS = torchvision.models.list_models(module=torchvision.models)
 # Their training mode returns tuples unless the auxiliary heads are left out, which no map ever reads.
 _WITHOUT_AUX = {"aux_logits": False, "transform_input": True, "init_weights": True}
 _EXTRA: dict[str, dict[str, Any]] = {"googlenet": _WITHOUT_AUX, "inception_v3": _WITHOUT_AUX}
@@ -37,22 +38,29 @@ class Torchvision(Backbone):
     @field_validator("arch")
     @classmethod
     def _known(cls, arch: str) -> str:
-        if arch not in _MODELS:
-            near = difflib.get_close_matches(arch, _MODELS, n=1)
+        from torchvision import models
+
+        known = models.list_models(module=models)
+        if arch not in known:
+            near = difflib.get_close_matches(arch, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"torchvision has no classification model {arch!r}; {hint}known: {', '.join(_MODELS)}")
+            raise ValueError(f"torchvision has no classification model {arch!r}; {hint}known: {', '.join(known)}")
         return arch
 
     def build(self, outputs: int, pretrained: bool = True) -> Network:
         """Raises CamForgeError where the weights cannot be had or belong to another architecture."""
-        body = torchvision.models.get_model(self.arch, weights=None, num_classes=outputs, **_EXTRA.get(self.arch, {}))
+        from torchvision.models import get_model
+
+        body = get_model(self.arch, weights=None, num_classes=outputs, **_EXTRA.get(self.arch, {}))
         head = _head(body, outputs)
         if pretrained and self.weights is not None:
             load_into(body, self._state_dict(self.weights), head, f"weights {self.weights!r} for {self.arch}")
         return Network(body, stages_of(body, torch.zeros(1, 3, 224, 224)), head)
 
     def _state_dict(self, weights: str) -> dict[str, Tensor]:
-        published = torchvision.models.get_model_weights(self.arch).__members__
+        from torchvision.models import get_model_weights
+
+        published = get_model_weights(self.arch).__members__
         if weights in published:
             try:
                 return published[weights].get_state_dict(progress=False, check_hash=True)

@@ -8,16 +8,18 @@ from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from pycocotools.coco import COCO as Annotations
 from torch import Tensor
 
 from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split
 
 from .files import refuse
 from .listing import Box, Entry, Listing, Size, wrong_classes
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO as Annotations
 
 _FIELDS = {
     "images": ("id", "file_name", "width", "height"),
@@ -111,6 +113,8 @@ def _read(path: Path) -> Annotations:
     except (OSError, ValueError) as error:
         raise CamForgeError(f"dataset 'coco': {path}: broken JSON ({error})") from None
     refuse(f"dataset 'coco' ({path})", _wrong_fields(content))
+    from pycocotools.coco import COCO as Annotations
+
     found = Annotations()
     found.dataset = content
     with redirect_stdout(StringIO()):  # pycocotools prints what it does

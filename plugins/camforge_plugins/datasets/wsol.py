@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from torch import Tensor
-from torchvision.models import ResNet18_Weights
 
 from camforge.api import CamForgeError, Dataset, ImageSet, Split
 
@@ -67,6 +66,8 @@ class WSOL(Dataset):
     def _known(self) -> list[str]:
         """The name of each class number. Without ``names``, the training split's labels tell how many there are."""
         if self.names == "imagenet":
+            from torchvision.models import ResNet18_Weights
+
             return _told_apart(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
         if self.names is not None:
             return _told_apart(read_lines(Path(self.names)))

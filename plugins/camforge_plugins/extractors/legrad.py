@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
-from torchvision.models import VisionTransformer
 
 from camforge.api import CamForgeError, Capture, Extractor, Network
+
+if TYPE_CHECKING:
+    from torchvision.models import VisionTransformer
 
 
 class LeGrad(Extractor):
@@ -30,6 +32,8 @@ class LeGrad(Extractor):
     """How a block's tokens become one: the authors' code takes the mean of all, the network itself its class token."""
 
     def extract(self, capture: Capture) -> list[Tensor]:
+        from torchvision.models import VisionTransformer
+
         network = capture.probe.model
         model = network.body if isinstance(network, Network) else network
         if not isinstance(model, VisionTransformer):

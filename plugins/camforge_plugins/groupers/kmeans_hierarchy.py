@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, field_validator
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from camforge.api import CamForgeError, Grouper, Grouping, TrainedModel, Trainer, View, Workshop
@@ -96,6 +95,8 @@ def kmeans(rows: Tensor, size: int, restarts: int, seed: int) -> tuple[list[int]
         raise CamForgeError(f"K-means: {size} clusters of {len(rows)} items")
     if size > distinct:
         raise CamForgeError(f"K-means: {size} clusters of {len(rows)} items of which only {distinct} are distinct")
+    from sklearn.cluster import KMeans
+
     fitted = KMeans(size, n_init=restarts, random_state=seed).fit(rows.numpy())
     return fitted.labels_.tolist(), float(fitted.inertia_)
 

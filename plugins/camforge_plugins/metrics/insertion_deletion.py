@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from camforge.api import Evidence
 from camforge_plugins.metrics.faithful import FaithfulnessMetric, ranks
@@ -34,6 +33,8 @@ class InsertionDeletion(FaithfulnessMetric):
         return 2
 
     def pair_numbers(self, pairs: Evidence, pair: int) -> Tensor:
+        from torchvision.transforms.v2.functional import gaussian_blur
+
         image, label = pairs.batch.images[int(pairs.images[pair])], int(pairs.classes[pair])
         size = min(self.blur, 2 * min(image.shape[-2:]) - 1) // 2 * 2 + 1
         blurred = gaussian_blur(image[None], [size, size], [5.0, 5.0])[0]

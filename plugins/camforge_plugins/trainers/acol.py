@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.fx.proxy import TraceError
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from camforge.api import CamForgeError, Learner, Network, Trainer, minmax_normalise
 
@@ -38,6 +37,8 @@ class Trunk(nn.Module):
     """A backbone up to its last stage, averaged 3x3 as in the authors' code."""
 
     def __init__(self, network: Network) -> None:
+        from torchvision.models.feature_extraction import create_feature_extractor
+
         super().__init__()
         self.layers = create_feature_extractor(network.body, {network.stages[-1]: "features"})
         self.smooth = nn.AvgPool2d(3, stride=1, padding=1)
