@@ -2,7 +2,7 @@
 
 One network per level of classes (6, 4 and 2 outputs), Layer-CAM of three layers over two scales and mirrored, each map
 divided by its maximum and summed, the levels joined, the map refined along the photograph; the threshold is chosen
-on the training images.
+on the training images. On the validation photographs: 47.1 mIoU, Grad-CAM 28.9 (studies/README.md).
 """
 
 name = "champion"

@@ -20,6 +20,7 @@ from camforge.experiment.grouping import group
 from camforge.experiment.measure import NOTHING, Measured, Observed, measure, tune
 from camforge.experiment.progress import Progress
 from camforge.experiment.schema import Arm, Experiment
+from camforge.experiment.silent import Silent, silent_maps
 from camforge.experiment.store import digest
 from camforge.experiment.workshop import ArmWorkshop, Bench, recipe_of
 from camforge.interfaces import Split
@@ -43,6 +44,7 @@ class Row:
     models: tuple[TrainedModel, ...] = ()
     stacker: Stacker | None = None
     keys: Mapping[str, Any] | None = None
+    silent: Silent | None = None
     failure: Failure | None = None
 
 
@@ -157,7 +159,9 @@ def _measure(p: Prospect, entries: Mapping[str, Path | Exception], experiment: E
     known = recovered(p.grouping, bench.train.images.taxonomy, bench.train.images.classes)
     measured = replace(measured, metrics={**measured.metrics, **known})
     stages = {"grouping": p.grouping_key, "networks": [m.key for m in p.models], "maps": seen.recipe["extracted"]}
-    return Row(p.name, measured, p.arm, p.grouping, p.models, stacker, stages)
+    ids = [splits.val.images.ids[i] for i in splits.val.indices.tolist()]
+    silent = silent_maps(stacker.extracted, p.grouping.views, ids)
+    return Row(p.name, measured, p.arm, p.grouping, p.models, stacker, stages, silent)
 
 
 def see(

@@ -92,13 +92,18 @@ class Results:
         """The arms, for the screen."""
         return arms_table(self.story)
 
-    def write(self, empty_maps: Mapping[str, int]) -> None:
-        """Both JSON files, the manifest first: numbers without a recipe must not lie about."""
+    def write(self, empty_maps: Mapping[str, int], silent: Mapping[str, Mapping[str, Any]]) -> None:
+        """Both JSON files, the manifest first: numbers without a recipe must not lie about.
+
+        empty_maps  {arm: how many fused maps are zero};  silent  {arm: which of its raw maps are zero or not finite}
+        """
         write_json(self.folder / "manifest.json", dict(self.story.recipe))
         numbers = {"experiment": self.story.title, "arms": self.arms, "controls": self.controls}
         write_json(
             self.folder / "results.json",
-            numbers | {"failures": self.failures, "skipped": list(self.story.skipped), "empty_maps": dict(empty_maps)},
+            numbers
+            | {"failures": self.failures, "skipped": list(self.story.skipped)}
+            | {"empty_maps": dict(empty_maps), "silent_raw_maps": dict(silent)},
         )
 
 

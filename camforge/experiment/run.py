@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -144,4 +145,7 @@ def _write(results: Results, rows: Sequence[Row]) -> None:
     picture = contact_sheet(results.story)
     if picture is not None:
         save(folder / "gallery.png", picture)
-    results.write({row.name: row.measured.empty for row in rows if row.measured.empty})
+    results.write(
+        {row.name: row.measured.empty for row in rows if row.measured.empty},
+        {row.name: asdict(row.silent) for row in rows if row.silent is not None},
+    )

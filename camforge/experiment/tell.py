@@ -45,7 +45,7 @@ def _arm(row: Row, lower: frozenset[str], classes: tuple[str, ...]) -> ArmStory:
     spec = row.arm.model_dump(mode="json", exclude={"note"})
     return ArmStory(
         row.name, row.measured.metrics, lower, row.arm.note, spec, views, row.grouping.account, curves,
-        plots=row.measured.curves,
+        plots=row.measured.curves, remark="" if row.silent is None else str(row.silent),
     )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ class ArmStory:
     control          a row that no network made (centred Gaussian, everything is foreground)
     plots            {title: points (x, y)}: curves of the metrics, such as the mIoU over the threshold
     failure          why the arm ended early and has no numbers, "" where it has
+    remark           what a reader of its numbers must not overlook
     """
 
     name: str
@@ -62,6 +63,7 @@ class ArmStory:
     control: bool = False
     plots: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     failure: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,15 +42,18 @@ def show(table: Table, console: Console) -> None:
 
 
 def remarks(story: Story) -> list[str]:
-    """What a reader of the table must not overlook: arms that failed, metrics in which a control beats every arm."""
+    """What a reader of the table must not overlook: arms that failed or say nothing, controls that beat every arm."""
     beaten: dict[str, list[str]] = {}
     for column in columns(story.arms):
         for control in column.beaten_by:
             beaten.setdefault(control, []).append(column.metric)
     failed = [f"{arm.name!r} failed: {arm.failure}" for arm in story.arms if arm.failure]
-    return failed + [
-        f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()
-    ]
+    told = [f"{arm.name!r}: {arm.remark}" for arm in story.arms if arm.remark]
+    return (
+        failed
+        + told
+        + [f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()]
+    )
 
 
 def print_arms(story: Story, console: Console | None = None) -> None:
