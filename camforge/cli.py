@@ -349,7 +349,7 @@ def show_data(
     typer.echo(save(out, contact(load(config, overrides or ()).experiment.dataset, split, images)))  # type: ignore[arg-type]
 
 
-StoreFolder = Annotated[Path, typer.Option("--store", help="The store's folder.")]
+StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="The store's folder.")]
 
 
 @store.command("ls")

@@ -67,7 +67,7 @@ def prune(doomed: Sequence[Path]) -> int:
 
 def _store(folder: Path) -> Store:
     if not folder.is_dir():
-        raise CamForgeError(f"there is no store in {folder}: run an experiment first, or give another --store")
+        raise CamForgeError(f"there is no store in {folder}: run an experiment first, or name another folder")
     return Store(folder)
 
 

@@ -58,7 +58,7 @@ def test_a_store_is_listed_verified_and_pruned(camforge: Camforge, tmp_path: Pat
     (tmp_path / "tiny.yaml").write_text(TINY)
     run = ("run", tmp_path / "tiny.yaml", "--work-dir", tmp_path / "w", "--device", "cpu", "--quiet")
     assert camforge(*run)[0] == 0
-    store = ("--store", tmp_path / "w" / "store")
+    store = (tmp_path / "w" / "store",)
     results = (tmp_path / "w" / "results.json").read_bytes()
     code, out, _ = camforge("store", "ls", *store)
     assert code == 0
@@ -83,4 +83,4 @@ def test_a_store_is_listed_verified_and_pruned(camforge: Camforge, tmp_path: Pat
     assert camforge(*run)[0] == 0
     assert (tmp_path / "w" / "results.json").read_bytes() == results
     assert camforge("store", "prune", *store)[:2] == (0, "nothing to remove\n")
-    assert camforge("store", "ls", "--store", tmp_path / "none")[0] == 2
+    assert camforge("store", "ls", tmp_path / "none")[0] == 2
