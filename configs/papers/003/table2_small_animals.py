@@ -4,29 +4,14 @@ Truncation alone: Grad-CAM of the last stage, FullGrad.
 Here on six animals of PASCAL VOC.
 """
 
-name = "003_table2_small_animals"
-dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
-images = dict(size=224, fit="crop")
+_base_ = "table2.py"
 
+name = "003_table2_small_animals"
+dataset = dict(
+    _delete_=True, name="voc", root="../shared/data/voc_animals",
+    classes=["cat", "cow", "dog", "horse", "sheep", "person"],
+)  # fmt: skip
 _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
-_recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
-
-trainer = dict(name="single", **_recipe)
-arms = {
-    "Grad-CAM++": dict(extractor=dict(name="gradcampp")),
-    "Grad-CAM": dict(extractor=dict(name="gradcam")),
-    "LTGrad-CAM (l = 1, delta = 0)": dict(extractor=dict(name="gradcam", truncate=0)),
-    "FullGrad": dict(extractor=dict(name="fullgrad")),
-    "LTFullGrad (delta = 0)": dict(extractor=dict(name="ltfullgrad", truncate=0)),
-}
-metrics = [dict(name="miou", threshold="otsu"), dict(name="segmentation", threshold="otsu")]
-
-paper = {  # the paper's numbers
-    "Grad-CAM++": {"miou": 20.32, "precision": 47.75, "recall": 27.43, "micro_f1": 33.06},
-    "Grad-CAM": {"miou": 25.31, "precision": 40.93, "recall": 42.02, "micro_f1": 39.5},
-    "LTGrad-CAM (l = 1, delta = 0)": {"miou": 26.23, "precision": 42.46, "recall": 44.1, "micro_f1": 40.59},
-    "FullGrad": {"miou": 28.2, "precision": 48.72, "recall": 42.52, "micro_f1": 42.84},
-    "LTFullGrad (delta = 0)": {"miou": 28.11, "precision": 48.01, "recall": 42.9, "micro_f1": 42.77},
-}
+trainer = dict(_delete_=True, name="single", backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)

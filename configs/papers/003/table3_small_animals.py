@@ -4,33 +4,14 @@ Layers and truncation together, against the gradient methods.
 Here on six animals of PASCAL VOC.
 """
 
-name = "003_table3_small_animals"
-dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
-images = dict(size=224, fit="crop")
+_base_ = "table3.py"
 
+name = "003_table3_small_animals"
+dataset = dict(
+    _delete_=True, name="voc", root="../shared/data/voc_animals",
+    classes=["cat", "cow", "dog", "horse", "sheep", "person"],
+)  # fmt: skip
 _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
-_recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
-
-trainer = dict(name="single", **_recipe)
-arms = {
-    "Grad-CAM++": dict(extractor=dict(name="gradcampp")),
-    "Grad-CAM": dict(extractor=dict(name="gradcam")),
-    "FullGrad": dict(extractor=dict(name="fullgrad")),
-    "Layer-CAM (l = 1, delta = 0)": dict(extractor=dict(name="layercam")),
-    "Layer-CAM (l = 5, delta = 0)": dict(extractor=dict(name="layercam", layers="stages", merge="sum")),
-    "LTGrad-CAM (l = 5, delta = 0)": dict(extractor=dict(name="ltgradcam", truncate=0)),
-    "LTGrad-CAM (l = 5, delta = 20)": dict(extractor=dict(name="ltgradcam", truncate=20)),
-}
-metrics = [dict(name="miou", threshold="otsu"), dict(name="segmentation", threshold="otsu")]
-
-paper = {  # the paper's numbers
-    "Grad-CAM++": {"miou": 20.32, "precision": 47.75, "recall": 27.43, "micro_f1": 33.06},
-    "Grad-CAM": {"miou": 25.31, "precision": 40.93, "recall": 42.02, "micro_f1": 39.5},
-    "FullGrad": {"miou": 28.2, "precision": 48.72, "recall": 42.52, "micro_f1": 42.84},
-    "Layer-CAM (l = 1, delta = 0)": {"miou": 26.14, "precision": 43.41, "recall": 43.0, "micro_f1": 40.5},
-    "Layer-CAM (l = 5, delta = 0)": {"miou": 30.83, "precision": 52.07, "recall": 45.3, "micro_f1": 45.95},
-    "LTGrad-CAM (l = 5, delta = 0)": {"miou": 26.87, "precision": 40.86, "recall": 48.56, "micro_f1": 41.24},
-    "LTGrad-CAM (l = 5, delta = 20)": {"miou": 28.34, "precision": 43.39, "recall": 48.78, "micro_f1": 43.06},
-}
+trainer = dict(_delete_=True, name="single", backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)

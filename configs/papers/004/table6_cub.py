@@ -3,28 +3,10 @@
 Combination functions on one NL-CCAM network.
 """
 
-name = "004_table6_cub"
-dataset = dict(name="cub", root="data/CUB_200_2011")
-images = dict(size=224, fit="squash", train_size=256)
+_base_ = "table6.py"
 
-_recipe = dict(loss="softmax", epochs=30, batch_size=32, lr=1e-4, optimizer="adam", flip=True)
-trainer = dict(
-    name="single",
-    backbone=dict(name="vgg_gap", weights="IMAGENET1K_V1", non_local=["pool2", "pool3", "pool4", "conv5_3"]),
-    **_recipe,
-)
-arms = {
-    "top-1 & bottom-0": dict(extractor=dict(name="ccam", combine="top_bottom", top=1, bottom=0)),
-    "top-0 & bottom-1": dict(extractor=dict(name="ccam", combine="top_bottom", top=0, bottom=1)),
-    "top-1 & bottom-1": dict(extractor=dict(name="ccam", combine="top_bottom", top=1, bottom=1)),
-    "top-1 & bottom-10": dict(extractor=dict(name="ccam", combine="top_bottom", top=1, bottom=10)),
-    "top-1 & bottom-20": dict(extractor=dict(name="ccam", combine="top_bottom", top=1, bottom=20)),
-    "Constant (eta = 0)": dict(extractor=dict(name="ccam", eta=0.0)),
-    "Linear (eta = 1)": dict(extractor=dict(name="ccam", eta=1.0)),
-    "Quadratic (eta = 2)": dict(extractor=dict(name="ccam", eta=2.0)),
-    "Cubic (eta = 3)": dict(extractor=dict(name="ccam", eta=3.0)),
-}
-metrics = [dict(name="localization"), dict(name="maxboxacc")]
+name = "004_table6_cub"
+dataset = dict(_delete_=True, name="cub", root="data/CUB_200_2011")
 
 paper = {  # the paper's errors, percent
     "top-1 & bottom-0": {"top1_loc_error": 50.55},
