@@ -102,6 +102,7 @@ def configs(paper: str) -> str:
     listed = tables.table(("file", "what it is"), rows) or "There are no configs of this paper in the repository yet.\n"
     account = folder / "README.md"
     told = _lowered(account, 2) if account.is_file() else "None of these files has been run for this page.\n"
+    told = told.replace("](../../../docs/papers/", "](")  # its pictures lie beside the page
     return f"{listed}\n### Measured with them\n\n{told}"
 
 
