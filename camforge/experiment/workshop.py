@@ -86,14 +86,7 @@ class ArmWorkshop:
         """The view's networks: from memory, from the store, or trained now."""
         bench, trainer = self.bench, trainer or self.trainer
         use = torch.ones(len(bench.train), dtype=torch.bool) if holdout is None else ~holdout
-        recipe = bench.data_recipe(bench.train) | {
-            "trainer": recipe_of(trainer),
-            "weights": _weight_files(trainer),
-            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
-            "use": digest(use.tolist()),
-            "seed": bench.seed,
-            "crop": bench.crop,
-        }
+        recipe = self._recipe(view, trainer, use)
         key = digest(recipe)
         if key not in bench.made:
             with bench.store.making("network", key):
@@ -101,6 +94,21 @@ class ArmWorkshop:
             bench.made[key] = load_networks(entry, trainer, view, key, bench.device)
         found = bench.made[key]
         return TrainedModel(view, found.networks, found.history, key)
+
+    def key(self, view: View) -> str:
+        """The store's key of the view's networks by the arm's trainer."""
+        return digest(self._recipe(view, self.trainer, torch.ones(len(self.bench.train), dtype=torch.bool)))
+
+    def _recipe(self, view: View, trainer: Trainer, use: Tensor) -> dict[str, Any]:
+        bench = self.bench
+        return bench.data_recipe(bench.train) | {
+            "trainer": recipe_of(trainer),
+            "weights": _weight_files(trainer),
+            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
+            "use": digest(use.tolist()),
+            "seed": bench.seed,
+            "crop": bench.crop,
+        }
 
     def _train(self, view: View, trainer: Trainer, use: Tensor, key: str, recipe: dict[str, Any]) -> Path:
         from camforge.training.loop import Task, train
