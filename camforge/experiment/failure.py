@@ -12,7 +12,6 @@ from camforge.host.registry import registry
 from camforge.interfaces import Plugin
 from camforge.types import CamForgeError
 
-
 DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 

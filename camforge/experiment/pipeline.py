@@ -101,7 +101,7 @@ def run_arms(experiment: Experiment, splits: Splits, failed: Mapping[str, Failur
             return step()
         except Exception as error:
             if team.size() > 1 or disk_fault(error):
-                raise  # other processes may know nothing of it: the launcher ends them all; other arms need the disk too
+                raise  # the other processes may know nothing of it: the launcher ends them; no arm escapes a full disk
             failures[name] = Failure.of(error)
             bench.progress.say(f"arm {name!r} ended: {error}")
             return None

@@ -14,8 +14,9 @@ from torch import Tensor
 from camforge import __version__
 from camforge.experiment.failure import blaming
 from camforge.experiment.progress import Progress
-from camforge.experiment.store import Store, checksum, digest, write_json
+from camforge.experiment.store import Store, digest, write_json, write_tensors
 from camforge.interfaces import Learner, Plugin, Trainer
+from camforge.training.checksums import checksum
 from camforge.training.images import Prepared
 from camforge.types import CamForgeError, Network, TrainedModel, View
 
@@ -125,7 +126,7 @@ class ArmWorkshop:
                 learner, history = train(task)
 
         def write(draft: Path) -> None:
-            torch.save(learner.state_dict(), draft / "weights.pt")
+            write_tensors(draft / "weights.pt", learner.state_dict())
             write_json(draft / "history.json", history)
             logs = sorted(folder.glob("*/*.log"))  # one per start of the training
             (draft / "training.log").write_text("".join(log.read_text() for log in logs))
