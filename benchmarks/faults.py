@@ -312,7 +312,7 @@ def company(lab: Lab) -> Iterator[Row]:
         for process in benches:
             process.join()
         logs = "".join(path.read_text() for path in shared.glob("*/run.log"))
-        trained += logs.count(" train ") == 2
+        trained += len(re.findall(r" train .* outputs, single\): [\d.]+ s$", logs, re.MULTILINE)) == 2
         lost += any(lab.lost(shared / name, shared / "store") for name in ("a", "b"))
         lab.runs += 1
     tried = f"{lab.times} times, {trained} times each network was trained once"
