@@ -71,7 +71,7 @@ def run(
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Arms trained side by side, in processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Networks trained side by side, in processes.")] = 1,
     launcher: Annotated[Launcher, typer.Option(help="What started this process as one of several.")] = "none",
 ) -> None:
     """Run an experiment; stages that are finished in the work directory are picked up."""
@@ -111,7 +111,7 @@ def bench(
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Arms trained side by side, in processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Networks trained side by side, in processes.")] = 1,
 ) -> None:
     """Run a suite of experiments: one table, the papers' numbers beside the measured ones."""
     from camforge.types import CamForgeError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from camforge.capture.captured import Capture
 from camforge.capture.forward import Runner
 from camforge.capture.tail import Tail
 
+T = TypeVar("T")
 Make = Callable[[int, int], Tensor]
 Change = Callable[[Tensor, int, int], Tensor]
 
@@ -99,7 +100,7 @@ class Rerun:
         return tuple(x[images] if isinstance(x, Tensor) and x.shape[:1] == count else x for x in self.inputs[1:])
 
 
-def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], Tensor]) -> Iterator[Tensor]:
+def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], T]) -> Iterator[T]:
     """``run(start, stop)`` over [first, last), ``size`` at a time; half as many from where memory ran out."""
     start = first
     while start < last:
@@ -107,7 +108,7 @@ def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], Tensor
         try:
             part = run(start, stop)
         except (RuntimeError, MemoryError) as error:
-            if stop - start == 1 or not _out_of_memory(error):
+            if stop - start == 1 or not out_of_memory(error):
                 raise
         if part is None:  # outside of the handler, whose traceback holds the tensors that filled the memory
             size = (stop - start) // 2
@@ -118,9 +119,10 @@ def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], Tensor
             start = stop
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class for it; the allocator of the CPU only a message."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+def out_of_memory(error: BaseException) -> bool:
+    """CUDA has a class for it; the allocator of the CPU and CUDA's libraries only messages."""
+    told = ("can't allocate memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in told)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,13 +13,14 @@ import torch
 from torch import Tensor
 
 from camforge.capture import extract_maps
+from camforge.capture.rerun import in_chunks
 from camforge.experiment.failure import blaming
-from camforge.experiment.store import digest
+from camforge.experiment.store import digest, write_tensors
 from camforge.experiment.workshop import Bench, recipe_of
 from camforge.interfaces import Extractor
 from camforge.training import team
 from camforge.training.images import Prepared
-from camforge.types import CamForgeError, TrainedModel
+from camforge.types import CamForgeError, Network, TrainedModel
 
 Wanted = Literal["present", "all"]
 
@@ -103,7 +105,7 @@ def _one_network(orders: Mapping[str, Order], bench: Bench, val: Prepared, batch
         def write(draft: Path, i: int = i) -> None:
             logits = torch.stack([torch.cat([part.logits for part in parts]) for parts in branches]).mean(0)
             maps = [_joined([part.maps[i] for part in parts]) for parts in branches]
-            torch.save({"rows": rows, "maps": maps, "logits": logits}, draft / "maps.pt")
+            write_tensors(draft / "maps.pt", {"rows": rows, "maps": maps, "logits": logits})
 
         done[key] = bench.store.keep("maps", key, order.recipe(bench, val), write)
     return done
@@ -116,24 +118,43 @@ class Part:
     maps: list[list[Tensor]]
     logits: Tensor
 
+    @classmethod
+    def joined(cls, parts: Sequence[Part]) -> Part:
+        """The parts of one batch, one after another."""
+        maps = [_joined(list(same)) for same in zip(*(part.maps for part in parts), strict=True)]
+        return cls(maps, torch.cat([part.logits for part in parts]))
+
+
+def _pass(
+    network: Network, extractors: Sequence[Extractor], images: Tensor, wanted: Tensor, start: int, stop: int
+) -> Part:
+    """The maps of the images ``start`` to ``stop`` of a batch."""
+    seen = extract_maps(network, images[start:stop], extractors, wanted[start:stop].to(images.device))
+    maps = [[layer.float().cpu() for layer in layers] for layers in seen.maps]
+    return Part(maps, seen.logits.float().cpu())
+
 
 def _passes(orders: Mapping[str, Order], bench: Bench, val: Prepared, batch_size: int) -> list[list[Part]]:
-    """Per branch the batches of the split that are this process's."""
+    """Per branch the batches of the split that are this process's, in smaller passes from where memory runs out."""
     first = next(iter(orders.values()))
     extractors = [order.extractor for order in orders.values()]
     wanted, networks = _targets(first, val), first.model.networks
     label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {first.model.view.name}"
     branches: list[list[Part]] = []
+    fits = batch_size
     with bench.progress.task(label) as tick:
         for branch, network in enumerate(networks):
             branches.append([])
             for places, batch in val.batches(batch_size, bench.device, team.batches()):
+                some = partial(_pass, network, extractors, batch.images, wanted[places])
                 try:
-                    seen = extract_maps(network, batch.images, extractors, wanted[places].to(bench.device))
+                    parts = list(in_chunks(0, len(places), fits, some))
                 except CamForgeError as error:
                     raise CamForgeError(f"{label}: {error} (images {batch.ids[0]} to {batch.ids[-1]})") from error
-                maps = [[layer.float().cpu() for layer in layers] for layers in seen.maps]
-                branches[branch].append(Part(maps, seen.logits.float().cpu()))
+                if fits > (most := max(len(part.logits) for part in parts)) and len(parts) > 1:
+                    bench.progress.say(f"{label}: memory ran out with {fits} images at a time, {most} fit")
+                    fits = most
+                branches[branch].append(Part.joined(parts))
                 tick(branch * len(val) + places[-1] + 1, len(val) * len(networks))
     return branches
 

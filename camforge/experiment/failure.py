@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from camforge.host.registry import registry
 from camforge.interfaces import Plugin
 from camforge.types import CamForgeError
+
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,22 @@ def blaming(plugin: Plugin) -> Iterator[None]:
     except CamForgeError:
         raise
     except Exception as error:
+        if disk_fault(error):
+            raise
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise CamForgeError(
             f"{plugin.kind} {plugin.name!r} of {_distribution(plugin)} failed: {type(error).__name__}: "
             f"{' '.join(str(error).split())[:300]} ({where.filename}:{where.lineno})"
         ) from error
+
+
+def disk_fault(error: BaseException | None) -> OSError | None:
+    """The error of a full or read-only disk behind an exception: no plugin's fault, and no arm escapes it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _distribution(plugin: Plugin) -> str:

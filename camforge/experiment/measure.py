@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from camforge.experiment.failure import blaming
-from camforge.experiment.store import digest
+from camforge.experiment.store import digest, write_tensors
 from camforge.experiment.workshop import Bench, recipe_of
 from camforge.interfaces import Metric
 from camforge.interfaces.metric import Curve
@@ -83,7 +83,7 @@ def _totals(seen: Observed, metrics: Sequence[Metric], bench: Bench, size: int) 
     if entry is None:
         with bench.progress.task(f"measure {seen.label}") as tick:
             state = _added_up(team.together(lambda: _observe(seen, metrics, bench, size, tick)))
-        entry = bench.store.keep("totals", key, recipe, lambda draft: torch.save(state, draft / "totals.pt"))
+        entry = bench.store.keep("totals", key, recipe, lambda draft: write_tensors(draft / "totals.pt", state))
     state = torch.load(entry / "totals.pt", map_location="cpu", weights_only=True)
     return state["totals"], int(state["pairs"]), int(state["empty"])
 

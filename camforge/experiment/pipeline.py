@@ -13,7 +13,7 @@ from torch import Tensor
 
 from camforge.experiment.controls import CONTROLS
 from camforge.experiment.extraction import Order, extract, found, load
-from camforge.experiment.failure import Failure
+from camforge.experiment.failure import Failure, disk_fault
 from camforge.experiment.families import recovered
 from camforge.experiment.fusion import Stacker
 from camforge.experiment.grouping import group
@@ -30,7 +30,6 @@ from camforge.types import Batch, CamForgeError, Evidence, Grouping, Network, Tr
 
 T = TypeVar("T")
 Score = Callable[[Tensor], Tensor]
-First = Callable[[], Mapping[str, Failure]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +88,20 @@ class Splits:
     tuning: Prepared | None = None
 
 
-def run_arms(experiment: Experiment, splits: Splits, first: First = dict) -> list[Row]:
+def run_arms(experiment: Experiment, splits: Splits, failed: Mapping[str, Failure]) -> list[Row]:
     """Every arm and control of the experiment, in order; one that fails ends early, and its row says why.
 
-    ``first`` may train arms before, and tells those that failed. Raises CamForgeError where no arm is left.
+    failed  arms that ended before, in workers
+    Raises CamForgeError where no arm is left, and what a full or read-only disk raises.
     """
-    bench = splits.bench
-    _check_groupers(experiment, bench.train)
-    failures = dict(first())
+    bench, failures = splits.bench, dict(failed)
 
     def attempt(name: str, step: Callable[[], T]) -> T | None:
         try:
             return step()
         except Exception as error:
-            if team.size() > 1:
-                raise  # the other processes may know nothing of it: the launcher ends them all
+            if team.size() > 1 or disk_fault(error):
+                raise  # the other processes may know nothing of it: the launcher ends them; no arm escapes a full disk
             failures[name] = Failure.of(error)
             bench.progress.say(f"arm {name!r} ended: {error}")
             return None
@@ -128,7 +126,7 @@ def run_arms(experiment: Experiment, splits: Splits, first: First = dict) -> lis
     return [rows.get(name) or Row(name, failure=failures[name]) for name in names]
 
 
-def _check_groupers(experiment: Experiment, train: Prepared) -> None:
+def check_groupers(experiment: Experiment, train: Prepared) -> None:
     """All that groupers know cannot work with these classes, before anything is trained."""
     problems = [
         f"arms.{name}.grouper ({arm.grouper.name}): {problem}"

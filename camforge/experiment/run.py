@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from camforge.experiment.config import load
-from camforge.experiment.pipeline import Row, Splits, prepare_split, run_arms, tuning_split
+from camforge.experiment.config import Loaded, load
+from camforge.experiment.failure import disk_fault
+from camforge.experiment.pipeline import Row, Splits, check_groupers, prepare_split, run_arms, tuning_split
 from camforge.experiment.progress import Progress
 from camforge.experiment.results import Results, manifest_of
-from camforge.experiment.schema import Experiment
 from camforge.experiment.store import Store
 from camforge.experiment.tell import story
-from camforge.experiment.workers import train_apart
+from camforge.experiment.workers import Failures, train_apart
 from camforge.experiment.workshop import Bench
 from camforge.report.contact import contact_sheet
 from camforge.report.files import write_atomically
@@ -50,7 +48,7 @@ def run(
                None: ``work/<name of the experiment>``, and all experiments share the stages in ``work/store``
     store      another folder for the finished stages, to share them between work directories
     device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
-    workers    arms that are trained side by side, each in a process with its share of the threads
+    workers    networks that are trained side by side, each in a process with its share of the threads
     launcher   "pytorch" where torchrun, "slurm" where srun started this process as one of several: trainings,
                extractions and measurements are shared out among them; the first one writes
     Raises CamForgeError with one line per mistake.
@@ -62,10 +60,30 @@ def run(
     loaded = load(config, overrides)
     folder = Path(work_dir) if work_dir is not None else Path("work") / loaded.experiment.name
     store = Path(store or (folder / "store" if work_dir is not None else Path("work") / "store"))
-    with _joined(launcher), _alone_in(folder):
-        follows = team.rank() > 0
-        progress = Progress(quiet or follows, log=None if follows else folder / "run.log")
-        return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, progress, workers)
+    with _joined(launcher):
+        return run_seeds({folder: loaded}, store, device=device, fresh=fresh, quiet=quiet, workers=workers)[0]
+
+
+def run_seeds(
+    asked: Mapping[Path, Loaded], store: Path, *, device: str, fresh: bool, quiet: bool, workers: int
+) -> list[Results]:
+    """One run in each folder, of experiments that differ in their seeds alone; arguments are those of ``run``.
+
+    The images are read once. Trainings of all of them are shared out to the workers; then each goes on by itself.
+    """
+    with ExitStack() as held:
+        for folder in asked:
+            held.enter_context(_alone_in(folder))
+        splits = _opened(asked, store, device, fresh, quiet)
+        experiments = [loaded.experiment for loaded in asked.values()]
+        benches = [one.bench for one in splits]
+        failed: list[Failures] = [{} for _ in benches]
+        if workers > 1:
+            failed = train_apart(list(zip(experiments, benches, strict=True)), workers)
+        return [
+            _run_locked(loaded, folder, one, failures)
+            for (folder, loaded), one, failures in zip(asked.items(), splits, failed, strict=True)
+        ]
 
 
 @contextmanager
@@ -97,36 +115,51 @@ def _alone_in(folder: Path) -> Iterator[None]:
     team.lead(enter)
     try:
         yield
+    except Exception as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        told = str(error) if isinstance(error, CamForgeError) else f"cannot write in {folder}: {fault.strerror}"
+        raise CamForgeError(f"{told}; finished stages are kept, the same command goes on where it was") from error
     finally:
         lock.release()
 
 
-def _run_locked(
-    experiment: Experiment,
-    config: Mapping[str, Any],
-    folder: Path,
-    store_folder: Path,
-    device: str,
-    fresh: bool,
-    progress: Progress,
-    workers: int,
-) -> Results:
-    store = Store(store_folder, progress.say, not_before=time.time() if fresh else 0.0)
+def _opened(asked: Mapping[Path, Loaded], store: Path, device: str, fresh: bool, quiet: bool) -> list[Splits]:
+    """The images, read by the first run, and each run's own bench. Whatever cannot work is said here."""
+    follows = team.rank() > 0
+    said = [Progress(quiet or follows, log=None if follows else folder / "run.log") for folder in asked]
+    experiment = next(iter(asked.values())).experiment
     where = pick_device(device)
     absent = [name for name in experiment.report.loggers if find_spec(name) is None]
     if absent:
         raise CamForgeError(f"report.loggers: {absent[0]!r} needs a package of that name: pip install {absent[0]}")
-    train = prepare_split(experiment, "train", progress)
-    val = prepare_split(experiment, "val", progress)
+    train = prepare_split(experiment, "train", said[0])
+    val = prepare_split(experiment, "val", said[0])
     if train.images.classes != val.images.classes:
         raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
+    check_groupers(experiment, train)
+    tuning = tuning_split(experiment, train, val, said[0])
     crop = experiment.images.size if experiment.images.train_size else None
-    bench = Bench(train, store, where, experiment.seed, progress, crop, experiment.report.loggers, folder / "logs")
-    splits = Splits(bench, val, tuning_split(experiment, train, val, progress))
-    rows = run_arms(experiment, splits, partial(train_apart, experiment, bench, workers) if workers > 1 else dict)
-    manifest = manifest_of(config, rows, bench, val)
+    since, loggers = time.time() if fresh else 0.0, experiment.report.loggers
+    return [
+        Splits(
+            Bench(
+                train, Store(store, progress.say, since), where, loaded.experiment.seed, progress, crop, loggers,
+                folder / "logs",
+            ),
+            val, tuning,
+        )
+        for (folder, loaded), progress in zip(asked.items(), said, strict=True)
+    ]  # fmt: skip
+
+
+def _run_locked(loaded: Loaded, folder: Path, splits: Splits, failed: Failures) -> Results:
+    experiment, bench = loaded.experiment, splits.bench
+    rows = run_arms(experiment, splits, failed)
+    manifest = manifest_of(loaded.config, rows, bench, splits.val)
     results = Results(
-        story(experiment, rows, bench, val, manifest), folder,
+        story(experiment, rows, bench, splits.val, manifest), folder,
         groupings={row.name: row.grouping for row in rows if row.grouping is not None},
         models={row.name: row.models for row in rows if row.models},
     )  # fmt: skip

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import torch
 from filelock import FileLock
 
 from camforge.report.files import write_atomically
 from camforge.training import team
+from camforge.training.checksums import checksum
 from camforge.types import CamForgeError
 
 RECIPE = "recipe.json"
@@ -83,11 +85,11 @@ class Store:
             sums = {path.name: checksum(path) for path in sorted(draft.iterdir())}
             write_json(draft / RECIPE, {"stage": stage, "key": key, "recipe": recipe, "files": sums})
             self._place(draft, entry)
+            shutil.rmtree(self.root / f"{entry.name}.unfinished", ignore_errors=True)
         except OSError as error:
             raise CamForgeError(f"store: cannot write {entry}: {error.strerror or error}") from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-            shutil.rmtree(self.root / f"{entry.name}.unfinished", ignore_errors=True)
         return entry
 
     def _place(self, draft: Path, entry: Path) -> None:
@@ -126,10 +128,10 @@ class Store:
         return FileLock(self.root / f".{stage}-{key}.lock")
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def write_tensors(path: Path, value: Any) -> None:
+    """In torch's format. A full disk raises OSError; given the path alone, torch raises an error of its own."""
+    with path.open("wb") as file:
+        torch.save(value, file)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from camforge import __version__
 from camforge.experiment.failure import blaming
 from camforge.experiment.progress import Progress
-from camforge.experiment.store import Store, checksum, digest, write_json
+from camforge.experiment.store import Store, digest, write_json, write_tensors
 from camforge.interfaces import Learner, Plugin, Trainer
+from camforge.training.checksums import checksum
 from camforge.training.images import Prepared
 from camforge.types import CamForgeError, Network, TrainedModel, View
 
@@ -86,14 +87,7 @@ class ArmWorkshop:
         """The view's networks: from memory, from the store, or trained now."""
         bench, trainer = self.bench, trainer or self.trainer
         use = torch.ones(len(bench.train), dtype=torch.bool) if holdout is None else ~holdout
-        recipe = bench.data_recipe(bench.train) | {
-            "trainer": recipe_of(trainer),
-            "weights": _weight_files(trainer),
-            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
-            "use": digest(use.tolist()),
-            "seed": bench.seed,
-            "crop": bench.crop,
-        }
+        recipe = self._recipe(view, trainer, use)
         key = digest(recipe)
         if key not in bench.made:
             with bench.store.making("network", key):
@@ -101,6 +95,21 @@ class ArmWorkshop:
             bench.made[key] = load_networks(entry, trainer, view, key, bench.device)
         found = bench.made[key]
         return TrainedModel(view, found.networks, found.history, key)
+
+    def key(self, view: View) -> str:
+        """The store's key of the view's networks by the arm's trainer."""
+        return digest(self._recipe(view, self.trainer, torch.ones(len(self.bench.train), dtype=torch.bool)))
+
+    def _recipe(self, view: View, trainer: Trainer, use: Tensor) -> dict[str, Any]:
+        bench = self.bench
+        return bench.data_recipe(bench.train) | {
+            "trainer": recipe_of(trainer),
+            "weights": _weight_files(trainer),
+            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
+            "use": digest(use.tolist()),
+            "seed": bench.seed,
+            "crop": bench.crop,
+        }
 
     def _train(self, view: View, trainer: Trainer, use: Tensor, key: str, recipe: dict[str, Any]) -> Path:
         from camforge.training.loop import Task, train
@@ -117,7 +126,7 @@ class ArmWorkshop:
                 learner, history = train(task)
 
         def write(draft: Path) -> None:
-            torch.save(learner.state_dict(), draft / "weights.pt")
+            write_tensors(draft / "weights.pt", learner.state_dict())
             write_json(draft / "history.json", history)
             logs = sorted(folder.glob("*/*.log"))  # one per start of the training
             (draft / "training.log").write_text("".join(log.read_text() for log in logs))

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from camforge.experiment.config import Loaded, load, read
 from camforge.experiment.progress import Progress
-from camforge.experiment.results import Results
-from camforge.experiment.run import run
+from camforge.experiment.run import run_seeds
 from camforge.report.files import write_atomically
 from camforge.report.suite import Front, SuiteStory, TableEntry, write_front, write_suite
 from camforge.suite.additions import Addition, overrides_of
@@ -64,7 +63,7 @@ def bench(
     seeds      each experiment runs with the seeds s, s + 1 … of its own seed s: mean and spread
     add        plugins that join as arms or metrics: ``extractor=mycam``
     work_dir   None: ``work/bench/<suite>``, the stages in ``work/store``; otherwise the stages in its ``store``
-    workers    arms of an experiment that are trained side by side
+    workers    networks of an experiment that are trained side by side, of all its arms and seeds
     A finished stage is picked up; an experiment that fails is named in the results, the others go on.
     Raises CamForgeError where a file is wrong, with every mistake, before anything runs.
     """
@@ -113,15 +112,11 @@ def _run_seeds(
 ) -> SuiteStory:
     start = time.perf_counter()
     first = planned.loaded.experiment.seed
-    runs: list[Results] = []
-    for seed in range(first, first + seeds):
-        overrides = [*planned.overrides, f"seed={seed}"]
-        runs.append(
-            run(
-                planned.path, overrides=overrides, work_dir=folder / f"seed-{seed}", store=store, device=device,
-                fresh=fresh, quiet=quiet, workers=workers,
-            )
-        )  # fmt: skip
+    asked = {
+        folder / f"seed-{seed}": load(planned.path, [*planned.overrides, f"seed={seed}"])
+        for seed in range(first, first + seeds)
+    }
+    runs = run_seeds(asked, store, device=device, fresh=fresh, quiet=quiet, workers=workers)
     page = folder / "suite.html"
     story = told(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
     write_suite(page, story)

@@ -13,6 +13,7 @@ from mmengine.optim import ReduceOnPlateauLR
 from mmengine.runner import Runner
 
 from camforge.training import team
+from camforge.training.checksums import checksum
 
 
 class SeedEveryEpoch(Hook):
@@ -74,10 +75,21 @@ class EpochHistory(Hook):
 
 
 class CheckpointEveryEpoch(Hook):
-    """The last epoch's checkpoint, renamed into place when it is whole."""
+    """The last epoch's checkpoint, renamed into place when it is whole; beside it its checksum and the one before's."""
 
     priority = "VERY_LOW"
-    FILE = "checkpoint.pth"
+    FILE, SUMS = "checkpoint.pth", "checkpoint.sha256"
+
+    @classmethod
+    def found(cls, folder: Path) -> Path | None:
+        """The folder's checkpoint, if its checksum is known: torch reads a file with a flipped byte without a word."""
+        return team.lead(lambda: cls._found(folder))
+
+    @classmethod
+    def _found(cls, folder: Path) -> Path | None:
+        file, sums = folder / cls.FILE, folder / cls.SUMS
+        known = file.is_file() and sums.is_file() and checksum(file) in sums.read_text().split()
+        return file if known else None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Of mmengine's message hub keep the history: its buffers and NumPy numbers are not plain data."""
@@ -88,5 +100,13 @@ class CheckpointEveryEpoch(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         runner.save_checkpoint(runner.work_dir, self.FILE + ".partial", by_epoch=True)
-        folder = Path(runner.work_dir)
-        team.lead(lambda: os.replace(folder / (self.FILE + ".partial"), folder / self.FILE))
+        team.lead(lambda: self._place(Path(runner.work_dir)))
+
+    def _place(self, folder: Path) -> None:
+        """The checksums first: whenever the process ends, that of the file in place is among them."""
+        file, sums, partial = folder / self.FILE, folder / self.SUMS, folder / (self.FILE + ".partial")
+        before = sums.read_text().split()[:1] if sums.is_file() else []
+        listed = sums.with_suffix(".partial")
+        listed.write_text("\n".join([checksum(partial), *before]))
+        os.replace(listed, sums)
+        os.replace(partial, file)

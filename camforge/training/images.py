@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -191,6 +194,11 @@ def _check_labels(images: ImageSet, usable: list[int], skipped: dict[str, str], 
         raise CamForgeError(f"no usable image shows {', '.join(empty)}: leave the class out or add images")
 
 
+def _die_with_parent(_worker: int) -> None:
+    """A reader holds what its run holds, the lock of the work directory too: no reader may outlive a killed run."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def _loader(dataset: _Placed) -> DataLoader[Any]:
     """In worker processes where they can be forked (a data set's closures cannot be pickled), else in this one."""
     forks = "fork" in multiprocessing.get_all_start_methods() and len(dataset) > 64
@@ -201,4 +209,5 @@ def _loader(dataset: _Placed) -> DataLoader[Any]:
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="fork" if workers else None,
+        worker_init_fn=_die_with_parent if workers and sys.platform == "linux" else None,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from camforge.capture.rerun import out_of_memory
 from camforge.interfaces import Learner, Trainer
 from camforge.training import team
 from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
@@ -126,21 +127,39 @@ class _QuietRunner(Runner):
 def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
     """The trained learner, in eval mode on the CPU's or GPU's memory, and one record per epoch.
 
-    Goes on from the checkpoint in ``task.folder`` if there is one. Raises CamForgeError when a loss is not a number.
+    Goes on from the checkpoint in ``task.folder`` if there is a whole one. Raises CamForgeError when a loss is not a
+    number or memory runs out.
     """
     targets = task.view.targets(task.data.labels)
     places = (task.use & task.view.usable(task.data.labels)).nonzero().flatten()
     _check_targets(task, targets[places])
     torch.manual_seed(task.seed)
-    learner = task.trainer.learner(len(task.view.outputs))
-    if task.trainer.channels_last:
-        learner = learner.to(memory_format=torch.channels_last)
-    learner = cast(Learner, team.synchronise_batch_norms(learner.to(task.device)))
     history = EpochHistory(task.trainer.stop_at_accuracy, task.tick)
-    runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
-    with redirect_stdout(StringIO()):  # mmengine prints which file it resumes from
-        runner.train()
+    with _memory_of(task), redirect_stdout(StringIO()):  # mmengine prints which file it resumes from
+        learner = task.trainer.learner(len(task.view.outputs))
+        if task.trainer.channels_last:
+            learner = learner.to(memory_format=torch.channels_last)
+        learner = cast(Learner, team.synchronise_batch_norms(learner.to(task.device)))
+        runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
+        try:
+            runner.train()
+        finally:
+            for handler in runner.logger.handlers:  # mmengine would keep the log of every training open
+                handler.close()
     return learner.eval(), history.records
+
+
+@contextmanager
+def _memory_of(task: Task) -> Iterator[None]:
+    """A batch is not made smaller by itself: that would be another training."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        told = f"training {task.view.name!r}: memory ran out with batch_size {task.trainer.batch_size} on {task.device}"
+        hint = "a smaller trainer.batch_size, images.size or backbone, or amp, may help"
+        raise CamForgeError(f"{told}; {hint}") from error
 
 
 def _check_targets(task: Task, targets: Tensor) -> None:
@@ -159,7 +178,7 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
         collate_fn=lambda batch: batch,
     )
     optimizer = _optimizer(trainer, learner)
-    checkpoint = task.folder / CheckpointEveryEpoch.FILE
+    checkpoint = CheckpointEveryEpoch.found(task.folder)
     runner = _QuietRunner(
         model=_Model(learner, task) if team.size() == 1 else _shared(_Model(learner, task)),
         work_dir=str(task.folder),
@@ -169,8 +188,8 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
         param_scheduler=_schedule(trainer, optimizer, trainer.epochs * len(loader)),
         default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": max(1, len(loader))}},
         custom_hooks=[SeedEveryEpoch(task.seed), history, CheckpointEveryEpoch()],
-        load_from=str(checkpoint) if checkpoint.exists() else None,
-        resume=checkpoint.exists(),
+        load_from=None if checkpoint is None else str(checkpoint),
+        resume=checkpoint is not None,
         visualizer=_visualizer(task),
         launcher="none" if team.size() == 1 else "pytorch",
         experiment_name=f"camforge-{uuid4().hex}",

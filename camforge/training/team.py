@@ -30,11 +30,11 @@ def join(launcher: Launcher) -> None:
 
     Raises CamForgeError where the launcher did not start this process.
     """
-    os.environ.setdefault("MKL_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))  # or mmengine warns and sets it
     asked = "LOCAL_RANK" if launcher == "pytorch" else "SLURM_PROCID"
     if asked not in os.environ:
         how = "torchrun --nproc-per-node N -m camforge run …" if launcher == "pytorch" else "srun camforge run …"
         raise CamForgeError(f"launcher {launcher!r}: this process was not started by it; start it as {how}")
+    os.environ.setdefault("MKL_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))  # or mmengine warns and sets it
     if launcher == "slurm":
         from mmengine.dist import init_dist
 

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+import camforge
 
 TINY = """
 name = "tiny"
@@ -32,3 +35,15 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.py"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The numbers of an undisturbed run without pictures, by one thread."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.py").write_text(TINY)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    camforge.run(folder / "tiny.py", overrides=["report.images=0"], work_dir=folder / "w", device="cpu", quiet=True)
+    torch.set_num_threads(before)
+    return (folder / "w/results.json").read_bytes()

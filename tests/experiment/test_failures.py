@@ -1,12 +1,16 @@
 """A plugin that fails while an experiment runs ends its arm: named in the results, and nothing of it kept as whole."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from camforge import CamForgeError, run
+from camforge.capture import Extraction, extract_maps
 from camforge_plugins.extractors.hirescam import HiResCAM
 from camforge_plugins.fusers.max import Max
 from camforge_plugins.groupers.given import Given
@@ -74,6 +78,29 @@ def test_four_plugins_fail_and_the_fifth_arm_has_its_numbers(
     again = run(five, work_dir=tmp_path / "hurt", device="cpu", quiet=True)
     assert again.failures == {}
     assert numbers(tmp_path / "hurt") == numbers(tmp_path / "whole")
+
+
+def test_extraction_goes_on_in_smaller_passes_where_memory_runs_out(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ["batch_size=6", "report.images=0"]
+    whole = run(tiny, overrides=overrides, work_dir=tmp_path / "w", device="cpu", quiet=True)
+    for entry in [*tmp_path.glob("w/store/maps-*"), *tmp_path.glob("w/store/totals-*")]:
+        shutil.rmtree(entry)
+    tried: list[int] = []
+
+    def small(network: object, images: Tensor, *rest: object) -> Extraction:
+        tried.append(len(images))
+        if len(images) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return extract_maps(network, images, *rest)
+
+    monkeypatch.setattr("camforge.experiment.extraction.extract_maps", small)
+    again = run(tiny, overrides=overrides, work_dir=tmp_path / "w", device="cpu", quiet=True)
+    assert tried == [6, 3, 3, 3, 3] * 2 + [6, *[3] * 8] * 2  # 12 images; two networks, and two with two branches
+    assert "memory ran out with 6 images at a time, 3 fit" in (tmp_path / "w/run.log").read_text()
+    for arm, metrics in whole.arms.items():
+        assert again.arms[arm] == pytest.approx(metrics, abs=0.5), arm  # percent: a pixel may change sides
 
 
 def test_nothing_is_left_where_every_arm_fails(five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

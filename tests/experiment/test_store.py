@@ -1,5 +1,7 @@
 """Finished stages are whole or absent."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,21 @@ def test_a_damaged_entry_is_not_taken(tmp_path: Path, harm: str) -> None:
     assert "stage-k is damaged" in told[0]
     assert store.keep("stage", "k", {}, write) == entry
     assert store.find("stage", "k") == entry
+
+
+def test_a_stage_that_cannot_be_written_keeps_its_checkpoint(tmp_path: Path) -> None:
+    def full(_draft: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = Store(tmp_path)
+    checkpoint = store.workplace("stage", "k") / "checkpoint.pth"
+    checkpoint.write_text("hours of work")
+    with pytest.raises(CamForgeError, match=r"store: cannot write .*stage-k: No space left on device"):
+        store.keep("stage", "k", {}, full)
+    assert [path.name for path in tmp_path.iterdir()] == ["stage-k.unfinished"]
+    assert checkpoint.read_text() == "hours of work"
+    store.keep("stage", "k", {}, write)
+    assert not checkpoint.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

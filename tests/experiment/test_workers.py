@@ -1,4 +1,4 @@
-"""Arms trained side by side: the same numbers, nothing trained twice, and a worker may die."""
+"""Views and arms trained side by side: the same numbers, nothing trained twice, and a worker may die."""
 
 import json
 import os
@@ -13,6 +13,9 @@ import torch
 
 import camforge
 from camforge import CamForgeError
+from camforge.experiment.failure import Failure
+from camforge.experiment.workers import Board, Done, Task
+from camforge.types import View
 
 
 def numbers(folder: Path) -> str:
@@ -43,6 +46,36 @@ def test_an_arm_that_fails_in_a_worker_ends_alone(tiny: Path, tmp_path: Path) ->
     two = camforge.run(tiny, overrides=overrides, work_dir=tmp_path / "two", device="cpu", quiet=True, workers=2)
     assert list(one.failures) == list(two.failures) == ["both"]
     assert numbers(tmp_path / "two") == numbers(tmp_path / "one")
+
+
+def views(*keys: str) -> tuple[tuple[str, View], ...]:
+    return tuple((key, View(key, ("a", "b"), (0, 1))) for key in keys)
+
+
+def test_the_views_of_one_arm_are_shared_out_and_what_two_arms_need_is_made_once() -> None:
+    board = Board([Task(0, "pairs", "groups"), Task(0, "plain", "one group"), Task(0, "again", "groups")])
+    groups = board.take([])
+    assert groups is not None
+    assert board.take(["groups"]).arm == "plain"  # nobody waits for the grouping that is being made
+    board.settle(groups, Done({}, views("ab", "ac", "bc")))
+    taken = [board.take([]), board.take(["ab"]), board.take(["ab", "ac"])]
+    assert [(task.arm, task.key) for task in taken] == [("pairs", "ab"), ("pairs", "ac"), ("pairs", "bc")]
+    board.settle(Task(0, "plain", "one group"), Done({}, views("bc", "classes")))
+    assert board.take(["ab", "ac", "bc"]).key == "classes"
+    board.settle(taken[2], Done({}))
+    assert board.take(["ab", "ac", "classes"]) is None
+    assert board.waiting == []  # the second arm's grouping and its "bc" are there
+
+
+def test_an_arm_fails_at_the_view_at_which_one_process_would_fail() -> None:
+    board = Board([Task(0, "pairs", "groups"), Task(0, "plain", "one group")])
+    board.settle(board.take([]), Done({}, views("ab", "ac", "ad", "bc")))
+    first, second, third = (board.take(busy) for busy in ([], ["ab"], ["ab", "ac"]))
+    board.settle(third, Done({}, failure=Failure("ad")))
+    board.settle(second, Done({}, failure=Failure("ac")))
+    board.settle(first, Done({}))
+    assert board.failed == {(0, "pairs"): (1, Failure("ac"))}
+    assert board.take([]).arm == "plain"  # "bc" would be in vain
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker by /proc")

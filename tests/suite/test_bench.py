@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_suite import write_suite
 
 from camforge import CamForgeError, bench
@@ -15,10 +16,14 @@ from camforge.suite.run import SuiteResults
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> SuiteResults:
-    """A suite over two seeds."""
+    """A suite over two seeds, computed by one thread."""
     folder = tmp_path_factory.mktemp("suite")
     path = write_suite(folder)
-    return bench(str(path), seeds=2, work_dir=folder / "work", device="cpu", quiet=True)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    results = bench(str(path), seeds=2, work_dir=folder / "work", device="cpu", quiet=True)
+    torch.set_num_threads(before)
+    return results
 
 
 def rows(results: SuiteResults) -> list[dict[str, str]]:
@@ -28,6 +33,17 @@ def rows(results: SuiteResults) -> list[dict[str, str]]:
 def test_no_network_is_trained_twice(finished: SuiteResults) -> None:
     networks = list((finished.folder / "store").glob("network-*"))
     assert len([path for path in networks if path.is_dir()]) == 2  # two seeds, shared by two experiments of four arms
+
+
+def test_seeds_side_by_side_tell_the_same_and_each_network_is_trained_once(
+    finished: SuiteResults, suite: Path, tmp_path: Path
+) -> None:
+    bench(str(suite.with_name("first.py")), seeds=2, work_dir=tmp_path / "w", device="cpu", quiet=True, workers=2)
+    for seed in (0, 1):
+        numbers = (tmp_path / f"w/first/seed-{seed}/results.json").read_bytes()
+        assert numbers == (finished.folder / f"first/seed-{seed}/results.json").read_bytes()
+        log = (tmp_path / f"w/first/seed-{seed}/run.log").read_text()
+        assert len(re.findall(r" train classes \(12 outputs, single\): [\d.]+ s$", log, re.MULTILINE)) == 1
 
 
 def test_numbers_are_means_over_the_seeds(finished: SuiteResults) -> None:

@@ -1,5 +1,6 @@
 """Training through mmengine's Runner."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from camforge.training.images import Geometry, Prepared, prepare
 from camforge.training.loop import Task, train
 from camforge.types import CamForgeError, ImageSet, Sample, View
 from camforge_plugins.backbones.small import Small
-from camforge_plugins.trainers.single import Single
+from camforge_plugins.trainers.single import Single, SingleLearner
 
 TINY = Small(stem=4, widths=(8,), strides=(2,), blocks=("plain",))
 
@@ -76,6 +77,40 @@ def test_a_killed_training_goes_on_to_the_same_weights(data: Prepared, tmp_path:
     assert steps[0] == 4, "the first epoch must not be trained again"
     assert rest == history
     assert same(state(resumed), state(whole))
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut"])
+def test_a_damaged_checkpoint_is_not_gone_on_from(data: Prepared, tmp_path: Path, harm: str) -> None:
+    whole = state(train(task(data, tmp_path / "whole"))[0])
+
+    def kill(step: int, _steps: int, _logs: object) -> None:
+        if step == 7:  # the third epoch's first
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(task(data, tmp_path / "cut", tick=kill))
+    checkpoint = tmp_path / "cut/checkpoint.pth"
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    checkpoint.write_bytes(content if harm == "flip" else content[:-10])
+    steps: list[int] = []
+    again, _ = train(task(data, tmp_path / "cut", tick=lambda step, *_: steps.append(step)))
+    assert steps[0] == 1
+    assert same(state(again), whole)
+
+
+def test_memory_that_runs_out_is_told_with_what_may_help(data: Prepared, tmp_path: Path) -> None:
+    class Greedy(SingleLearner):
+        def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
+            return {"loss": (images.mean() + targets.mean()).expand(1 << 60).contiguous().sum()}  # 4 EiB
+
+    class GreedyTrainer(Single):
+        def learner(self, outputs: int, pretrained: bool = True) -> SingleLearner:
+            return Greedy(self.backbone.build(outputs, pretrained), self.loss)
+
+    told = r"^training 'classes': memory ran out with batch_size 16 on cpu; a smaller trainer.batch_size, .* may help$"
+    with pytest.raises(CamForgeError, match=told):
+        train(replace(task(data, tmp_path / "t"), trainer=GreedyTrainer(backbone=TINY, batch_size=16)))
 
 
 def test_plateau_halves_the_rate_as_torch_does(data: Prepared, tmp_path: Path) -> None:
