@@ -30,6 +30,9 @@ from camforge.training import team
 from camforge.training.device import pick_device
 from camforge.types import CamForgeError
 
+STAGES = ("train", "extract", "measure")
+"""As ``run_arms`` counts them."""
+
 
 def run(
     config: str | Path,
@@ -65,7 +68,8 @@ def run(
     with _joined(launcher), _alone_in(folder):
         follows = team.rank() > 0
         progress = Progress(quiet or follows, log=None if follows else folder / "run.log")
-        return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, progress, workers)
+        with progress.experiment(loaded.experiment.name, STAGES):
+            return _run_locked(loaded.experiment, loaded.config, folder, store, device, fresh, progress, workers)
 
 
 @contextmanager
@@ -125,12 +129,13 @@ def _run_locked(
     splits = Splits(bench, val, tuning_split(experiment, train, val, progress))
     rows = run_arms(experiment, splits, partial(train_apart, experiment, bench, workers) if workers > 1 else dict)
     manifest = manifest_of(config, rows, bench, val)
-    results = Results(
-        story(experiment, rows, bench, val, manifest), folder,
-        groupings={row.name: row.grouping for row in rows if row.grouping is not None},
-        models={row.name: row.models for row in rows if row.models},
-    )  # fmt: skip
-    team.lead(lambda: _write(results, rows))
+    with progress.task("report"):
+        results = Results(
+            story(experiment, rows, bench, val, manifest), folder,
+            groupings={row.name: row.grouping for row in rows if row.grouping is not None},
+            models={row.name: row.models for row in rows if row.models},
+        )  # fmt: skip
+        team.lead(lambda: _write(results, rows))
     return results
 
 

@@ -46,7 +46,7 @@ def train_apart(experiment: Experiment, bench: Bench, workers: int) -> dict[str,
     the arms that are left are for the caller to train: their checkpoints stand.
     """
     said, store = bench.progress, bench.store
-    quiet = said.console.quiet
+    quiet = said.console.quiet or said.is_live
     job = Job(
         experiment, uuid4().hex, store.root, store.not_before, str(bench.device), bench.crop,
         quiet, said.log, bench.log_folder,
@@ -56,7 +56,8 @@ def train_apart(experiment: Experiment, bench: Bench, workers: int) -> dict[str,
     try:
         with parallel_config("loky", n_jobs=workers, inner_max_num_threads=share):
             tasks = (delayed(_train)(job, name) for name in experiment.arms)
-            for name, failure, seconds in Parallel(return_as="generator_unordered", batch_size=1)(tasks):
+            ended = Parallel(return_as="generator_unordered", batch_size=1)(tasks)
+            for name, failure, seconds in said.counted("train", ended, len(experiment.arms)):
                 _add(said.seconds, seconds)
                 if failure is not None:
                     failures[name] = failure
