@@ -59,7 +59,7 @@ def arms() -> tuple[ArmStory, ...]:
     return (
         ArmStory(ARMS[2], {"miou": 0.25, "mlev": float("nan"), "recall": 0.9}, lower, control=True),
         ArmStory(ARMS[0], plain, lower, "one <network>", {"extractor": {"name": "cam"}}, levels[:1], curves=(curve,)),
-        ArmStory(ARMS[1], both, lower, views=levels, account={"similarity": similarity, "status": "<converged>"}),
+        ArmStory(ARMS[1], both, lower, "", {"extractor": {"name": "gradcam"}}, levels, account={"similarity": similarity, "status": "<converged>"}),
     )
 
 
