@@ -60,14 +60,20 @@ def test_a_terminal_shows_stages_and_the_task_in_one_view() -> None:
 
 def test_a_task_alone_has_a_bar_and_a_failed_one_none() -> None:
     progress = Progress(console=terminal())
-    with pytest.raises(RuntimeError), progress.task("decode") as tick:
-        tick(1, 2)
-        view = progress._view
-        assert view is not None
-        assert drawn(view)[0] == "decode"
-        raise RuntimeError
+    views: list[View] = []
+
+    def fail() -> None:
+        with progress.task("decode") as tick:
+            tick(1, 2)
+            assert progress._view is not None
+            views.append(progress._view)
+            assert drawn(views[0])[0] == "decode"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert not progress.is_live
-    assert drawn(view) == []
+    assert drawn(views[0]) == []
     assert progress.seconds == {}
 
 

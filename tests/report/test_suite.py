@@ -84,9 +84,10 @@ def test_the_images_shown_make_a_curve_over_the_threshold(suite: SuiteStory) -> 
     assert shown == pytest.approx([float(e) for e in expected], rel=1e-3)
 
 
-def test_clusters_of_an_account_are_drawn_as_a_tree(suite: SuiteStory, story: Story) -> None:
+def test_clusters_of_an_account_are_drawn_as_a_tree(story: Story) -> None:
     """Pairs of classes are no tree; the clusters that chose them are, and the matrix stands in their order."""
-    pairs = (ViewStory("a pair", ((CLASSES[0],), (CLASSES[1],)), 1), ViewStory("two", ((CLASSES[0],), (CLASSES[2],)), 1))
+    first, second, third = ((name,) for name in CLASSES)
+    pairs = (ViewStory("a pair", (first, second), 1), ViewStory("two", (first, third), 1))
     account = {**story.arms[2].account, "clusters": {"one": [CLASSES[2]], "two": [CLASSES[0], CLASSES[1]]}}
     page = render(replace(story, arms=(replace(story.arms[2], views=pairs, account=account),)))
     groups = page.split('<section id="groups">')[1].split("</section>")[0]
