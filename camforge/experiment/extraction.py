@@ -68,7 +68,7 @@ def extract(orders: Sequence[Order], bench: Bench, val: Prepared, batch_size: in
             done[key] = entry
         else:
             missing.setdefault((order.model.key, order.wanted), {})[key] = order
-    for same_pass in missing.values():
+    for same_pass in bench.progress.each("extract", missing.values()):
         done |= _isolated(same_pass, bench, val, batch_size)
     return done
 

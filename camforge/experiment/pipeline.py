@@ -106,8 +106,9 @@ def run_arms(experiment: Experiment, splits: Splits, failed: Mapping[str, Failur
             bench.progress.say(f"arm {name!r} ended: {error}")
             return None
 
-    left = {name: arm for name, arm in experiment.arms.items() if name not in failures}
-    trained = [attempt(name, partial(train_arm, name, arm, bench)) for name, arm in left.items()]
+    left = [(name, arm) for name, arm in experiment.arms.items() if name not in failures]
+    each = bench.progress.each
+    trained = [attempt(name, partial(train_arm, name, arm, bench)) for name, arm in each("train", left)]
     prospects = {p.name: p for p in trained if p is not None}
     orders = [order for p in prospects.values() for order in p.orders]
     entries = extract(orders, bench, splits.val, experiment.batch_size)
@@ -115,7 +116,7 @@ def run_arms(experiment: Experiment, splits: Splits, failed: Mapping[str, Failur
         entries |= extract(orders, bench, splits.tuning, experiment.batch_size)
     rows = {
         name: attempt(name, partial(_measure, prospect, entries, experiment, splits))
-        for name, prospect in prospects.items()
+        for name, prospect in each("measure", prospects.items())
     }
     if experiment.arms.keys() == failures.keys():
         raise CamForgeError("\n".join(f"arm {name!r}: {failure.reason}" for name, failure in failures.items()))

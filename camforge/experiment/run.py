@@ -28,6 +28,9 @@ from camforge.training import team
 from camforge.training.device import pick_device
 from camforge.types import CamForgeError
 
+STAGES = ("train", "extract", "measure")
+"""As ``run_arms`` counts them."""
+
 
 def run(
     config: str | Path,
@@ -71,19 +74,21 @@ def run_seeds(
 
     The images are read once. Trainings of all of them are shared out to the workers; then each goes on by itself.
     """
+    follows = team.rank() > 0
+    said = [Progress(quiet or follows, log=None if follows else folder / "run.log") for folder in asked]
+    title = next(iter(asked.values())).experiment.name
     with ExitStack() as held:
         for folder in asked:
             held.enter_context(_alone_in(folder))
-        splits = _opened(asked, store, device, fresh, quiet)
-        experiments = [loaded.experiment for loaded in asked.values()]
-        benches = [one.bench for one in splits]
-        failed: list[Failures] = [{} for _ in benches]
-        if workers > 1:
-            failed = train_apart(list(zip(experiments, benches, strict=True)), workers)
-        return [
-            _run_locked(loaded, folder, one, failures)
-            for (folder, loaded), one, failures in zip(asked.items(), splits, failed, strict=True)
-        ]
+        with said[0].experiment(title, STAGES):
+            splits = _opened(asked, said, store, device, fresh)
+            failed: list[Failures] = [{} for _ in splits]
+            if workers > 1:
+                runs = [(loaded.experiment, one.bench) for loaded, one in zip(asked.values(), splits, strict=True)]
+                failed = train_apart(runs, workers)
+            first, *others = zip(asked.values(), asked, splits, failed, strict=True)
+            results = [_run_locked(*first)]
+        return results + [_run_locked(*other) for other in others]
 
 
 @contextmanager
@@ -125,10 +130,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _opened(asked: Mapping[Path, Loaded], store: Path, device: str, fresh: bool, quiet: bool) -> list[Splits]:
+def _opened(
+    asked: Mapping[Path, Loaded], said: Sequence[Progress], store: Path, device: str, fresh: bool
+) -> list[Splits]:
     """The images, read by the first run, and each run's own bench. Whatever cannot work is said here."""
-    follows = team.rank() > 0
-    said = [Progress(quiet or follows, log=None if follows else folder / "run.log") for folder in asked]
     experiment = next(iter(asked.values())).experiment
     where = pick_device(device)
     absent = [name for name in experiment.report.loggers if find_spec(name) is None]
@@ -156,14 +161,16 @@ def _opened(asked: Mapping[Path, Loaded], store: Path, device: str, fresh: bool,
 
 def _run_locked(loaded: Loaded, folder: Path, splits: Splits, failed: Failures) -> Results:
     experiment, bench = loaded.experiment, splits.bench
-    rows = run_arms(experiment, splits, failed)
-    manifest = manifest_of(loaded.config, rows, bench, splits.val)
-    results = Results(
-        story(experiment, rows, bench, splits.val, manifest), folder,
-        groupings={row.name: row.grouping for row in rows if row.grouping is not None},
-        models={row.name: row.models for row in rows if row.models},
-    )  # fmt: skip
-    team.lead(lambda: _write(results, rows))
+    with bench.progress.experiment(experiment.name, STAGES):
+        rows = run_arms(experiment, splits, failed)
+        manifest = manifest_of(loaded.config, rows, bench, splits.val)
+        with bench.progress.task("report"):
+            results = Results(
+                story(experiment, rows, bench, splits.val, manifest), folder,
+                groupings={row.name: row.grouping for row in rows if row.grouping is not None},
+                models={row.name: row.models for row in rows if row.models},
+            )  # fmt: skip
+            team.lead(lambda: _write(results, rows))
     return results
 
 

@@ -111,6 +111,7 @@ def train_apart(runs: Sequence[tuple[Experiment, Bench]], workers: int) -> list[
     share = str(max(1, torch.get_num_threads() // workers))
     pool = get_reusable_executor(workers, timeout=IDLE, env=dict.fromkeys(THREADS, share))
     busy: dict[Future[Done], Task] = {}
+    tick, count = runs[0][1].progress.counting("train"), 0
     try:
         while True:
             while len(busy) < workers and (task := board.take({task.key for task in busy.values()})):
@@ -119,6 +120,8 @@ def train_apart(runs: Sequence[tuple[Experiment, Bench]], workers: int) -> list[
                 break
             for ended in wait(busy, return_when=FIRST_COMPLETED).done:
                 _settle(board, busy.pop(ended), ended.result(), runs)
+                count += 1
+                tick(count, count + len(busy) + len(board.waiting))
     except BrokenProcessPool:
         told = "a worker died (killed, or out of memory): what is not trained yet is trained one after another"
         runs[0][1].progress.say(told)
@@ -131,9 +134,10 @@ def train_apart(runs: Sequence[tuple[Experiment, Bench]], workers: int) -> list[
 
 def _job(experiment: Experiment, bench: Bench, images: str) -> Job:
     said, store = bench.progress, bench.store
+    quiet = said.console.quiet or said.is_live
     return Job(
         experiment, images, store.root, store.not_before, str(bench.device), bench.crop,
-        said.console.quiet, said.log, bench.log_folder,
+        quiet, said.log, bench.log_folder,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from camforge.notebook.pictures import class_names, members_by_name
 from camforge.notebook.templates import rendered
 from camforge.report.standing import columns, in_order
 from camforge.report.story import Story
-from camforge.report.table import remarks
+from camforge.report.table import asides, remarks
 from camforge.types import Grouping, Maps
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def results_html(story: Story, page: Path) -> str:
         title=story.title,
         arms=in_order(story.arms),
         columns=columns(story.arms),
-        remarks=remarks(story),
+        remarks=[*asides(story), *remarks(story)],
         page=page,
     )
 

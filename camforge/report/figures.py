@@ -92,14 +92,18 @@ def charts(curves: Sequence[Curve]) -> list[Chart]:
     names = dict.fromkeys(key for curve in curves for epoch in curve.epochs for key in epoch if key != "epoch")
     ranked = sorted(names, key=lambda name: (name != "loss", name == "lr", "loss" not in name))
     series = {n: {c.name: [(e["epoch"], e[n]) for e in c.epochs if n in e] for c in curves} for n in ranked}
-    return [line_chart(name, lines) for name, lines in series.items()]
+    return [line_chart(name, lines, whole=True) for name, lines in series.items()]
 
 
-def line_chart(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> Chart:
-    """{line: [(x, y), …]} -> Chart; numbers that are not finite are left out, the y axis holds 0 where it is near."""
+def line_chart(title: str, series: Mapping[str, Sequence[tuple[float, float]]], whole: bool = False) -> Chart:
+    """{line: [(x, y), …]} -> Chart; numbers that are not finite are left out, the y axis holds 0 where it is near.
+
+    whole  the x axis counts: no tick between two whole numbers
+    """
     finite = {name: [(x, y) for x, y in points if math.isfinite(y)] for name, points in series.items()}
     everything = [point for points in finite.values() for point in points] or [(0.0, 0.0)]
-    xs, ys = ticks([x for x, _ in everything], near_zero=False), ticks([y for _, y in everything])
+    xs = ticks([x for x, _ in everything], near_zero=False, least=1.0 if whole else 0.0)
+    ys = ticks([y for _, y in everything])
     place_x = _scale(min(x for x, _ in everything), max(x for x, _ in everything), LEFT, CHART[0] - RIGHT)
     place_y = _scale(ys[0], ys[-1], CHART[1] - BOTTOM, TOP)
     lines = (
@@ -112,14 +116,17 @@ def line_chart(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) 
                  tuple((place_y(y), f"{y:.6g}") for y in ys))  # fmt: skip
 
 
-def ticks(values: Sequence[float], near_zero: bool = True) -> list[float]:
-    """About four round numbers (1, 2, 5 times a power of ten) that enclose the values; 0 too where it is near."""
+def ticks(values: Sequence[float], near_zero: bool = True, least: float = 0.0) -> list[float]:
+    """About four round numbers (1, 2, 5 times a power of ten) that enclose the values; 0 too where it is near.
+
+    least  the smallest step between them
+    """
     low, high = min(values), max(values)
     if near_zero and low > 0 and low < high / 2:
         low = 0.0
     span = (high - low) or abs(high) or 1.0
     power = 10 ** math.floor(math.log10(span / 3))
-    step = min((power * m for m in (1, 2, 5, 10)), key=lambda s: abs(span / s - 4))
+    step = max(least, min((power * m for m in (1, 2, 5, 10)), key=lambda s: abs(span / s - 4)))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [float(f"{step * i:.12g}") for i in range(first, max(last, first + 1) + 1)]
 
@@ -138,7 +145,7 @@ def tree(views: Sequence[ViewStory], classes: Sequence[str]) -> Tree | None:
         for i, column in enumerate(columns)
     ]
     edges = ((a, b) for left, right in pairwise(drawn) for a in left for b in right if set(a.members) & set(b.members))
-    headings = [f"level {view.level}: {len(view.outputs)} groups" for view in levels] + [f"{len(classes)} classes"]
+    headings = [f"{view.name}: {len(view.outputs)} groups" for view in levels] + [f"{len(classes)} classes"]
     return Tree(
         nodes=tuple(node for column in drawn for node in column),
         edges=tuple(edges),

@@ -21,7 +21,7 @@ from camforge.report.gallery import BUDGET, FUSED, Packed, pack_gallery
 from camforge.report.pictures import data_uri, heat_colours
 from camforge.report.standing import Column, columns, in_order, per_class
 from camforge.report.story import ArmStory, Story, ViewStory
-from camforge.report.table import remarks
+from camforge.report.table import asides, remarks
 
 BRIEF = 72  # letters of a value that is shown as it is; longer ones unfold
 CONTROL_HUE = HUES  # grey, beside the colours h0 … of the arms
@@ -72,6 +72,7 @@ def context_of(story: Story, budget: int = BUDGET) -> dict[str, Any]:
         "columns": columns(story.arms),
         "headline": _headline(story),
         "remarks": remarks(story),
+        "asides": asides(story),
         "per_class": classwise,
         "bars": {metric: bars(arms, metric, labels) for metric, labels in classwise.items()},
         "groupings": _groupings(story),
@@ -143,16 +144,35 @@ def _groupings(story: Story) -> list[GroupingPart]:
 
 def _grouping(arms: Sequence[ArmStory], classes: tuple[str, ...]) -> GroupingPart:
     arm = arms[0]
-    drawn = tree(arm.views, classes)
+    drawn = tree(arm.views, classes) or tree(_clusters(arm.account, classes), classes)
     order = drawn.order if drawn else classes
     tables = {name: value for name, value in arm.account.items() if _is_matrix(value, len(classes))}
     return GroupingPart(
         arms=tuple(a.name for a in arms),
         tree=drawn,
-        views=() if drawn else tuple(view for view in arm.views if view.level > 0),
+        views=() if tree(arm.views, classes) else tuple(view for view in arm.views if view.level > 0),
         matrices=tuple(_matrix(name, rows, order, classes) for name, rows in tables.items()),
-        facts={name: value for name, value in arm.account.items() if name not in tables},
+        facts={name: _short(value) for name, value in arm.account.items() if name not in tables},
     )
+
+
+def _clusters(account: Mapping[str, Any], classes: tuple[str, ...]) -> list[ViewStory]:
+    """The account's "clusters" as a level of its own, where they hold every class once."""
+    clusters = account.get("clusters")
+    groups = list(clusters.values()) if isinstance(clusters, Mapping) else []
+    if not all(isinstance(group, list | tuple) for group in groups):
+        return []
+    once = sorted(str(member) for group in groups for member in group) == sorted(classes)
+    return [ViewStory("clusters", tuple(tuple(group) for group in groups), level=1)] if once else []
+
+
+def _short(value: Any) -> Any:
+    """Numbers of an account with the digits that a person reads."""
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.4g}")
+    if isinstance(value, Mapping):
+        return {key: _short(inner) for key, inner in value.items()}
+    return [_short(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _is_matrix(value: object, size: int) -> bool:
@@ -175,11 +195,14 @@ def _matrix(name: str, rows: Sequence[Sequence[float]], order: Sequence[str], cl
 
 def _index(story: Story, gallery: Packed) -> dict[str, Any]:
     """What the page's script knows before it opens the first image."""
-    hues = _hues(story)
+    hues, kinds = _hues(story), {arm.name: _kind(arm) for arm in story.arms}
     items = [(i, label) for i, image in enumerate(story.gallery) for label in _shown_classes(image.maps.values())]
     return {
         "classes": story.classes,
-        "sources": [{"arm": a, "step": s, "fused": s == FUSED, "hue": hues.get(a, 0)} for a, s in gallery.sources],
+        "sources": [
+            {"arm": a, "step": s, "fused": s == FUSED, "hue": hues.get(a, 0), "kind": kinds.get(a, "")}
+            for a, s in gallery.sources
+        ],
         "items": items,
         "threshold": round(min(1.0, max(0.0, story.threshold)) * 100) if math.isfinite(story.threshold) else 15,
         "palette": base64.b64encode(heat_colours().numpy().tobytes()).decode(),
@@ -191,6 +214,11 @@ def _hues(story: Story) -> dict[str, int]:
     own = [arm.name for arm in story.arms if not arm.control]
     controls = {arm.name: CONTROL_HUE for arm in story.arms if arm.control}
     return {name: i % HUES for i, name in enumerate(own)} | controls
+
+
+def _kind(arm: ArmStory) -> str:
+    """What the gallery lists an arm under: its extractor."""
+    return "controls" if arm.control else str(arm.spec.get("extractor", {}).get("name", ""))
 
 
 def _shown_classes(maps: Iterable[Mapping[int, object]]) -> list[int]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from torch import Tensor
 
-from camforge.maps import resize, seed_mask
+from camforge.maps import max_normalise, resize
 from camforge.report.figures import Chart, line_chart
 from camforge.report.files import write_atomically
 from camforge.report.gallery import BUDGET, shrink
@@ -24,6 +26,7 @@ from camforge.types import IGNORED
 
 EXTREMES = 3  # best and as many worst images of each method
 PICTURE = 224  # pixels of their longer side
+STEPS = torch.arange(21) / 20  # thresholds of the curves
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,20 @@ class Extreme:
     address: str
 
 
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How a method does on one image of the gallery and class: ``ious`` at STEPS, then at the suite's threshold."""
+
+    place: int
+    label: int
+    ious: Tensor
+
+    @property
+    def iou(self) -> float:
+        """At the suite's threshold."""
+        return float(self.ious[-1])
+
+
 def write_suite(path: Path | str, suite: SuiteStory) -> Path:
     """Write the suite's page as one HTML file."""
     return write_atomically(path, render_suite(suite).encode())
@@ -125,7 +142,8 @@ def render_suite(suite: SuiteStory, budget: int = BUDGET) -> str:
         suite.title, suite.classes, suite.arms, suite.about, suite.recipe, suite.gallery, threshold=suite.threshold
     )
     context = context_of(story, budget)
-    context |= {"suite": suite, "sweeps": _charts(suite), "extremes": _extremes(suite)}
+    scores = {arm.name: _scores(suite, arm.name) for arm in suite.arms}
+    context |= {"suite": suite, "sweeps": _charts(suite, scores), "extremes": _extremes(suite, scores)}
     return render_template("suite.html", **context)
 
 
@@ -167,39 +185,49 @@ def print_suite(suite: SuiteStory, console: Console | None = None) -> None:
     show(suite_table(suite), console or Console())
 
 
-def _charts(suite: SuiteStory) -> list[Chart]:
-    return [line_chart(sweep.title, sweep.series) for sweep in suite.sweeps]
+def _charts(suite: SuiteStory, scores: Mapping[str, Sequence[Score]]) -> list[Chart]:
+    """The sweeps, and beside them what the images shown say of the threshold."""
+    means = {
+        arm: list(zip(STEPS.tolist(), torch.stack([score.ious for score in of_arm]).mean(0)[:-1].tolist(), strict=True))
+        for arm, of_arm in scores.items()
+        if of_arm
+    }
+    own = [Sweep(f"mean mask IoU over the threshold, {len(suite.gallery)} images", means)] if means else []
+    return [line_chart(sweep.title, sweep.series) for sweep in (*suite.sweeps, *own)]
 
 
-def _extremes(suite: SuiteStory) -> dict[str, list[Extreme]]:
-    """{method: its best images, then its worst}, of those that have masks."""
+def _extremes(suite: SuiteStory, scores: Mapping[str, Sequence[Score]]) -> dict[str, dict[str, list[Extreme]]]:
+    """{method: {"best": …, "worst": …}}, of the images that have masks."""
     found = {}
-    for arm in suite.arms:
-        scored = sorted(_scores(suite, arm.name), key=lambda entry: -entry[0])
-        ends = scored if len(scored) <= 2 * EXTREMES else scored[:EXTREMES] + scored[-EXTREMES:]
-        if ends:
-            found[arm.name] = [_extreme(suite, arm.name, *entry) for entry in ends]
+    for arm, of_arm in scores.items():
+        ranked = sorted(of_arm, key=lambda score: -score.iou)
+        half = min(EXTREMES, (len(ranked) + 1) // 2)
+        ends = {"best": ranked[:half], "worst": ranked[half:][-EXTREMES:]}
+        if ranked:
+            found[arm] = {end: [_extreme(suite, arm, score) for score in some] for end, some in ends.items()}
     return found
 
 
-def _scores(suite: SuiteStory, arm: str) -> list[tuple[float, int, int]]:
-    """(mask IoU, place in the gallery, class) of every pair with a truth."""
+def _scores(suite: SuiteStory, arm: str) -> list[Score]:
+    """Of every image and class with a truth."""
+    thresholds = torch.cat([STEPS, torch.tensor([suite.threshold])])
     return [
-        (_iou(image, label, arm, suite.threshold), place, label)
+        Score(place, label, _ious(image.maps[arm][label], image.mask, label, thresholds))
         for place, image in enumerate(suite.gallery)
         for label in image.maps.get(arm, {})
         if image.mask is not None and bool((image.mask == label + 1).any())
     ]
 
 
-def _iou(image: GalleryImage, label: int, arm: str, threshold: float) -> float:
-    assert image.mask is not None
-    seed = seed_mask(resize(image.maps[arm][label].float(), image.mask.shape), threshold)
-    truth, counted = image.mask == label + 1, image.mask != IGNORED
-    return float((seed & truth).sum() / ((seed | truth) & counted).sum())
+def _ious(values: Tensor, mask: Tensor, label: int, thresholds: Tensor) -> Tensor:
+    """(h, w) raw map -> (T,) mask IoU of its seeds, ``seed_mask`` at every threshold, with the class's truth."""
+    scaled = max_normalise(resize(values.float(), mask.shape))
+    seeds = (scaled >= thresholds[:, None, None]) & (scaled > 0)
+    truth, counted = mask == label + 1, mask != IGNORED
+    return (seeds & truth).sum((1, 2)) / ((seeds | truth) & counted).sum((1, 2))
 
 
-def _extreme(suite: SuiteStory, arm: str, iou: float, place: int, label: int) -> Extreme:
-    image = suite.gallery[place]
-    picture = overlay(shrink(image.image.float(), PICTURE).byte(), image.maps[arm][label])
-    return Extreme(image.id, suite.classes[label], iou, data_uri(picture))
+def _extreme(suite: SuiteStory, arm: str, score: Score) -> Extreme:
+    image = suite.gallery[score.place]
+    picture = overlay(shrink(image.image.float(), PICTURE).byte(), image.maps[arm][score.label])
+    return Extreme(image.id, suite.classes[score.label], score.iou, data_uri(picture))

@@ -42,18 +42,20 @@ def show(table: Table, console: Console) -> None:
 
 
 def remarks(story: Story) -> list[str]:
-    """What a reader of the table must not overlook: arms that failed or say nothing, controls that beat every arm."""
+    """What a reader of the table must not overlook: arms that failed, controls that beat every arm."""
     beaten: dict[str, list[str]] = {}
     for column in columns(story.arms):
         for control in column.beaten_by:
             beaten.setdefault(control, []).append(column.metric)
     failed = [f"{arm.name!r} failed: {arm.failure}" for arm in story.arms if arm.failure]
-    told = [f"{arm.name!r}: {arm.remark}" for arm in story.arms if arm.remark]
-    return (
-        failed
-        + told
-        + [f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()]
-    )
+    return failed + [
+        f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()
+    ]
+
+
+def asides(story: Story) -> list[str]:
+    """What a reader of one arm's numbers must not overlook, such as maps that say nothing."""
+    return [f"{arm.name!r}: {arm.remark}" for arm in story.arms if arm.remark]
 
 
 def print_arms(story: Story, console: Console | None = None) -> None:
@@ -61,5 +63,5 @@ def print_arms(story: Story, console: Console | None = None) -> None:
     console = console or Console()
     show(arms_table(story), console)
     left_out = [f"Skipped {len(story.skipped)}: {'; '.join(story.skipped[:3])}"] if story.skipped else []
-    for line in remarks(story) + left_out:
+    for line in asides(story) + remarks(story) + left_out:
         console.print(Text(line))

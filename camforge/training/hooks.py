@@ -47,15 +47,15 @@ class EpochHistory(Hook):
         self._stop_if_good_enough(runner)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        del data_batch
-        size = len(runner.train_dataloader)
-        weight = min(runner.train_dataloader.batch_size, len(runner.train_dataloader.dataset) - self._count)
+        del batch_idx, data_batch
+        size = len(runner.train_dataloader.dataset)
+        weight = min(runner.train_dataloader.batch_size, size - self._count)
         logs = team.mean({name: float(value.detach()) for name, value in (outputs or {}).items()})
         for name, value in logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
         self._count += weight
         if self.tick is not None:
-            self.tick(runner.epoch * size + batch_idx + 1, runner.max_epochs * size, logs)
+            self.tick(runner.epoch * size + self._count, runner.max_epochs * size, logs)
 
     def after_train_epoch(self, runner: Runner) -> None:
         means = {name: total / self._count for name, total in self._sums.items()}

@@ -46,7 +46,7 @@ class Task:
     """mmengine's visualisation back ends by class name, that write into ``log_folder``."""
     log_folder: Path | None = None
     tick: Callable[[int, int, Mapping[str, float]], None] | None = None
-    """tick(step, steps, logs) after every step."""
+    """tick(images, images of all epochs, logs) after every step."""
 
 
 class _Batches(Dataset[Any]):

@@ -51,6 +51,7 @@ def arms() -> tuple[ArmStory, ...]:
         ViewStory("level 1", ((CLASSES[0], CLASSES[2]), (CLASSES[1],)), 1),
         ViewStory("level 2", (CLASSES,), 2),
     )
+    cam, gradcam = {"extractor": {"name": "cam"}}, {"extractor": {"name": "gradcam"}}
     similarity = [[1.0, 0.1, 0.7], [0.1, 1.0, 0.2], [0.7, 0.2, 1.0]]
     curve = Curve("classes", tuple({"epoch": e, "lr": 1e-4, "loss": 0.9 / (e + 1)} for e in range(4)))
     lower = frozenset({"mlev"})
@@ -58,8 +59,8 @@ def arms() -> tuple[ArmStory, ...]:
     both = {"miou": 0.4871, "mlev": 0.7012, "recall": 0.6, f"miou/{CLASSES[0]}": 0.6, f"miou/{CLASSES[1]}": 0.3}
     return (
         ArmStory(ARMS[2], {"miou": 0.25, "mlev": float("nan"), "recall": 0.9}, lower, control=True),
-        ArmStory(ARMS[0], plain, lower, "one <network>", {"extractor": {"name": "cam"}}, levels[:1], curves=(curve,)),
-        ArmStory(ARMS[1], both, lower, views=levels, account={"similarity": similarity, "status": "<converged>"}),
+        ArmStory(ARMS[0], plain, lower, "one <network>", cam, levels[:1], curves=(curve,)),
+        ArmStory(ARMS[1], both, lower, "", gradcam, levels, {"similarity": similarity, "status": "<converged>"}),
     )
 
 

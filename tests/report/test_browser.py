@@ -186,16 +186,19 @@ def test_sorting_by_score_and_by_difference(page: Page, told: Story) -> None:
 
 def test_arms_classes_and_steps_can_be_picked(page: Page, told: Story) -> None:
     image = told.gallery[0]
-    page.choose("source-a", ARMS[2])
+    page.choose("arm-a", ARMS[2])
     iou = _iou(image, _seed(_stored(image.maps[ARMS[2]][0]), 0.15), 0)
     page.until(lambda: page.value("iou-a") == pytest.approx(iou, abs=1e-12))
-    page.choose("source-a", f"{ARMS[1]} · level 1")
+    groups = page.driver.find_elements(By.CSS_SELECTOR, "#arm-a optgroup")
+    assert [group.get_attribute("label") for group in groups] == ["cam", "gradcam", "controls"]
+    page.choose("arm-a", ARMS[1])
+    page.choose("step-a", "level 1")
     iou = _iou(image, _seed(_stored(image.before_fusion[ARMS[1]]["level 1"][0]), 0.15), 0)
     page.until(lambda: page.value("iou-a") == pytest.approx(iou, abs=1e-12))
     page.driver.find_element(By.TAG_NAME, "body").send_keys("2")
     page.until(lambda: page.value("iou-a") is None)  # this step has no map of the second class
     assert page.value("iou-b") is not None
-    page.choose("source-b", "nothing")
+    page.choose("arm-b", "nothing")
     page.until(lambda: page.value("iou-b") is None)
 
 

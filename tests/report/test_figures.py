@@ -45,6 +45,12 @@ def test_losses_come_first_and_the_learning_rate_last() -> None:
     assert charts([Curve("n", ())]) == []
 
 
+@pytest.mark.parametrize(("last", "expected"), [(1, ["1"]), (2, ["1", "2"]), (5, ["1", "2", "3", "4", "5"])])
+def test_epochs_are_counted_in_whole_numbers(last: int, expected: list[str]) -> None:
+    curve = Curve("n", tuple({"epoch": e, "loss": 1 / e} for e in range(1, last + 1)))
+    assert [text for _, text in charts([curve])[0].across] == expected
+
+
 def test_tree_joins_groups_that_share_a_class() -> None:
     classes = ("ape", "bee", "cat", "dog")
     views = (

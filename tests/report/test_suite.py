@@ -4,11 +4,13 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 from rich.console import Console
 from synthetic_story import ARMS, CLASSES, synthetic_story
 
 from camforge.maps import resize
-from camforge.report.story import Story
+from camforge.report.page import render
+from camforge.report.story import Story, ViewStory
 from camforge.report.suite import EXTREMES, SuiteRow, SuiteStory, Sweep, print_suite, render_suite
 
 
@@ -61,9 +63,41 @@ def test_best_and_worst_are_those_of_the_iou(suite: SuiteStory) -> None:
             counted = image.mask != 255
             ious.append(((seed & truth).sum() / ((seed | truth) & counted).sum()).item())
     ious.sort(reverse=True)
-    section = re.search(r"<h3>plain</h3>(.*?)<h3>", render_suite(suite), re.DOTALL)[1]
-    shown = re.findall(r"<b>([0-9.]+)</b>", section)
-    assert shown == [f"{value:.3f}" for value in ious[:EXTREMES] + ious[-EXTREMES:]]
+    section = re.search(r"<summary>plain</summary>(.*?)</details>", render_suite(suite), re.DOTALL)[1]
+    best, worst = section.split("<h4>worst</h4>")
+    for part, expected in ((best, ious[:EXTREMES]), (worst, ious[-EXTREMES:])):
+        assert re.findall(r"<b>([0-9.]+)</b>", part) == [f"{value:.3f}" for value in expected]
+
+
+def test_the_images_shown_make_a_curve_over_the_threshold(suite: SuiteStory) -> None:
+    """One map that falls from left to right over one object in the left half: IoU by counting columns."""
+    image = suite.gallery[0]
+    fall = torch.linspace(1.0, 0.0, 48).expand(48, 48)
+    mask = torch.zeros(48, 48, dtype=torch.uint8)
+    mask[:, :24] = 1
+    one = replace(image, mask=mask, maps={ARMS[0]: {0: fall}})
+    page = render_suite(replace(suite, gallery=(one,)))
+    figure = page.split("mean mask IoU over the threshold, 1 images</figcaption>")[1].split("</figure>")[0]
+    shown = [float(value) for value in re.findall(r"plain, [0-9.]+: ([0-9.e-]+)<", figure)]
+    columns = [sum(fall[0, x] >= k / 20 and fall[0, x] > 0 for x in range(48)) for k in range(21)]
+    expected = [min(c, 24) / max(c, 24) for c in columns]
+    assert shown == pytest.approx([float(e) for e in expected], rel=1e-3)
+
+
+def test_clusters_of_an_account_are_drawn_as_a_tree(story: Story) -> None:
+    """Pairs of classes are no tree; the clusters that chose them are, and the matrix stands in their order."""
+    first, second, third = ((name,) for name in CLASSES)
+    pairs = (ViewStory("a pair", (first, second), 1), ViewStory("two", (first, third), 1))
+    account = {**story.arms[2].account, "clusters": {"one": [CLASSES[2]], "two": [CLASSES[0], CLASSES[1]]}}
+    page = render(replace(story, arms=(replace(story.arms[2], views=pairs, account=account),)))
+    groups = page.split('<section id="groups">')[1].split("</section>")[0]
+    assert "clusters: 2 groups" in groups
+    assert "2 networks, each for a problem of its own" in groups
+    matrix = groups.split('<figure class="matrix">')[1]
+    rows = re.findall(r'<text class="tick" x="[\d.]+" y="[\d.]+" text-anchor="end">(.*?)</text>', matrix)
+    assert [row[:3] for row in rows] == ["a &", "cat", "&lt"]
+    scattered = replace(story.arms[2], views=pairs, account={**account, "clusters": {"one": [CLASSES[2]]}})
+    assert "clusters: " not in render(replace(story, arms=(scattered,)))
 
 
 def test_a_suite_without_truth_or_images(suite: SuiteStory) -> None:

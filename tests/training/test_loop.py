@@ -64,17 +64,17 @@ def test_it_learns_and_repeats_to_the_digit(data: Prepared, tmp_path: Path) -> N
 def test_a_killed_training_goes_on_to_the_same_weights(data: Prepared, tmp_path: Path, schedule: str) -> None:
     whole, history = train(task(data, tmp_path / "whole", schedule=schedule, flip=True))
 
-    def kill(step: int, _steps: int, _logs: object) -> None:
-        if step == 5:  # in the middle of the second epoch
+    def kill(seen: int, _all: int, _logs: object) -> None:
+        if seen == 5 * 16:  # in the middle of the second epoch
             raise Killed
 
     with pytest.raises(Killed):
         train(task(data, tmp_path / "cut", schedule=schedule, flip=True, tick=kill))
-    steps: list[int] = []
+    seen: list[tuple[int, int]] = []
     resumed, rest = train(
-        task(data, tmp_path / "cut", schedule=schedule, flip=True, tick=lambda step, *_: steps.append(step))
+        task(data, tmp_path / "cut", schedule=schedule, flip=True, tick=lambda *told: seen.append(told[:2]))
     )
-    assert steps[0] == 4, "the first epoch must not be trained again"
+    assert seen[0] == (4 * 16, 3 * 48), "the first epoch must not be trained again"
     assert rest == history
     assert same(state(resumed), state(whole))
 

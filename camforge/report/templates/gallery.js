@@ -10,11 +10,29 @@ function setSources(a, b) {
   Object.assign(state, { a, b });
   for (const [side, source] of sides()) {
     const alike = side === 'b' && source >= 0 && index.sources[a].hue === index.sources[source].hue;
-    element(`source-${side}`).value = source;
+    showSource(side, source);
     for (const part of document.querySelectorAll(`#gallery .side-${side}`)) setHue(part, source, alike);
   }
   rankSoon();
   return draw();
+}
+
+const sourcesOf = arm => index.sources.map((_, i) => i).filter(i => index.sources[i].arm === arm);
+
+// The arm of a source, and beside it every map that the page holds of that arm.
+function showSource(side, source) {
+  const arm = index.sources[source]?.arm ?? '', steps = element(`step-${side}`), found = sourcesOf(arm);
+  element(`arm-${side}`).value = arm;
+  steps.replaceChildren(...found.map(i => new Option(index.sources[i].fused ? 'fused' : index.sources[i].step, i)));
+  steps.value = source;
+  steps.disabled = found.length < 2;
+}
+
+// The same level and branch of another arm where it has them, else its fused map; -1 for nothing.
+function pickArm(side, arm) {
+  const found = sourcesOf(arm), step = index.sources[state[side]]?.step;
+  const source = found.find(i => index.sources[i].step === step) ?? found.find(i => index.sources[i].fused) ?? -1;
+  return setSources(side === 'a' ? source : state.a, side === 'b' ? source : state.b);
 }
 
 function setThreshold(k) {
@@ -48,8 +66,16 @@ function pressKey(event) {
 function fillSelects() {
   const shown = new Set(items.map(item => item.label));
   element('filter').append(...index.classes.map((name, label) => new Option(name, label)).filter((_, i) => shown.has(i)));
-  for (const side of ['a', 'b']) element(`source-${side}`).append(...index.sources.map((_, i) => new Option(title(i), i)));
-  element('source-b').append(new Option('nothing', -1));
+  for (const side of ['a', 'b']) {
+    const groups = new Map(); // one per extractor
+    for (const { arm, kind } of fused.map(i => index.sources[i])) {
+      if (!groups.has(kind)) groups.set(kind, Object.assign(document.createElement('optgroup'), { label: kind }));
+      groups.get(kind).append(new Option(arm, arm));
+    }
+    element(`arm-${side}`).append(...groups.values());
+    element(`step-${side}`).closest('label').hidden = fused.length === index.sources.length;
+  }
+  element('arm-b').append(new Option('nothing', ''));
 }
 
 function fillEvery() {
@@ -68,8 +94,10 @@ function listen() {
   const on = (id, what, act) => element(id).addEventListener(what, act);
   on('filter', 'change', rankAndShowFirst);
   on('sort', 'change', rankAndShowFirst);
-  on('source-a', 'change', event => setSources(Number(event.target.value), state.b));
-  on('source-b', 'change', event => setSources(state.a, Number(event.target.value)));
+  for (const side of ['a', 'b']) {
+    on(`arm-${side}`, 'change', event => pickArm(side, event.target.value));
+    on(`step-${side}`, 'change', event => setSources(...sides().map(([s, was]) => s === side ? Number(event.target.value) : was)));
+  }
   on('previous', 'click', () => step(-1));
   on('next', 'click', () => step(1));
   on('swap', 'click', swap);
