@@ -181,7 +181,7 @@ def write(kind: str, name: str, into: Path) -> Path:
         raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, KINDS, 'kinds')}")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or iskeyword(_title(name)):
         raise CamForgeError(
-            f"{name!r} cannot be a plugin's name: small letters, digits and underscores, a letter first, no word of Python"
+            f"{name!r} cannot be a plugin's name: small letters, digits and underscores, no word of Python's own"
         )
     if taken := registry().plugins[kind].get(name):
         raise CamForgeError(f"{kind} {name!r} is taken by {taken.distribution}; give yours another name")
