@@ -13,6 +13,9 @@ from camforge.host.discovery import Declared, SetAside, declared, load
 from camforge.host.registry import Registry
 from camforge.types import CamForgeError
 
+READY = "camforge: ready\n"
+"""What a process says on stderr when it has imported CamForge and turns to the plugin."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -43,14 +46,19 @@ def check_all(seconds: float, only: Collection[str] = (), at_once: int = 2) -> I
 
 
 def _check(entry: Declared, seconds: float) -> Verdict:
+    """The time that the process takes to import CamForge, and torch with it, is not the plugin's."""
     command = [sys.executable, "-m", "camforge.host.checkup", json.dumps(asdict(entry))]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return Verdict(entry.distribution, entry.name, (), (f"import: not done after {seconds:g} s, stopped",))
-    last = done.stdout.strip().rpartition("\n")[2]
-    if done.returncode or not last.startswith('{"gives"'):
-        reason = f"import: the process ended with code {done.returncode}"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        any(line == READY for line in process.stderr)
+        try:
+            out, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return Verdict(entry.distribution, entry.name, (), (f"import: not done after {seconds:g} s, stopped",))
+    last = out.strip().rpartition("\n")[2]
+    if process.returncode or not last.startswith('{"gives"'):
+        reason = f"import: the process ended with code {process.returncode}"
         return Verdict(entry.distribution, entry.name, (), (reason,))
     answer = json.loads(last)
     return Verdict(entry.distribution, entry.name, tuple(answer["gives"]), tuple(answer["wrong"]))
@@ -69,4 +77,5 @@ def _report(entry: Declared) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
+    print(READY, end="", file=sys.stderr, flush=True)
     print("\n" + json.dumps(_report(Declared(**json.loads(sys.argv[1])))))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
+from camforge.host.registry import registry
 from camforge.interfaces import KINDS
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
@@ -176,10 +179,14 @@ def write(kind: str, name: str, into: Path) -> Path:
     """Write the distribution ``camforge-<name>`` into a new folder. Raises CamForgeError where that cannot be."""
     if kind not in _KINDS:
         raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, KINDS, 'kinds')}")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or iskeyword(_title(name)):
         raise CamForgeError(
-            f"{name!r} cannot be a plugin's name: small letters, digits and underscores, a letter first"
+            f"{name!r} cannot be a plugin's name: small letters, digits and underscores, no word of Python's own"
         )
+    if taken := registry().plugins[kind].get(name):
+        raise CamForgeError(f"{kind} {name!r} is taken by {taken.distribution}; give yours another name")
+    if find_spec(f"camforge_{name}"):
+        raise CamForgeError(f"a module camforge_{name} is installed already; give the plugin another name")
     folder = into / f"camforge-{name.replace('_', '-')}"
     files = _files(kind, name)
     try:
@@ -193,12 +200,17 @@ def write(kind: str, name: str, into: Path) -> Path:
     return folder
 
 
+def _title(name: str) -> str:
+    """The class of the plugin: my_cam -> MyCam."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 def _files(kind: str, name: str) -> dict[str, str]:
     """Path in the distribution -> text."""
     imports, base, doc, body, cases = _KINDS[kind]
     words = {
         "kind": kind, "name": name, "dashed": name.replace("_", "-"), "base": base, "imports": imports,
-        "title": "".join(part.capitalize() for part in name.split("_")),
+        "title": _title(name),
         "contract": f"{kind.capitalize()}Contract", "summary": f"The {kind} {name} for CamForge.",
     }  # fmt: skip
     words |= {key: Template(text).substitute(words) for key, text in (("doc", doc), ("body", body), ("cases", cases))}

@@ -9,9 +9,10 @@ from shape import shaped
 
 
 class Shaped(griffe.Extension):
-    """Fences the paragraphs of every docstring that would lose their shape as prose."""
+    """Fences the paragraphs of every docstring that would lose their shape as prose; keeps the labels that tell."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         del kwargs
+        obj.labels -= {"class-attribute", "instance-attribute"}  # true of every option, and no news
         if obj.docstring is not None:
             obj.docstring.value = shaped(obj.docstring.value)

@@ -7,6 +7,7 @@ import re
 import sys
 from functools import cache
 from html import escape
+from itertools import takewhile
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -21,8 +22,10 @@ sys.path.insert(0, str(TOOLS))
 
 import tables  # noqa: E402
 from gallery import Card, cards, scene, variants  # noqa: E402
+from shape import plain_braces  # noqa: E402
 
-_MARK = re.compile(r"^<!-- (hero|gallery|variants|plugins|experiment|configs: (?:\d{3}|all)) -->$", re.M)
+_MADE = "hero|gallery|variants|plugins|experiment|interface|contracts"
+_MARK = re.compile(rf"^<!-- ({_MADE}|configs: (?:\d{{3}}|all)) -->$", re.M)
 _OUTSIDE = re.compile(r"""<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=["']?(?:https?:)?//[^>]*>""")
 HERO = ("gradcam", "layercam", "fullgrad", "ltgradcam", "scorecam", "eigencam")
 
@@ -45,7 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put what was made in the place of its mark."""
     del page, config, files
-    return _MARK.sub(lambda found: _filled(found[1]), markdown)
+    return plain_braces(_MARK.sub(lambda found: _filled(found[1]), markdown))
 
 
 def _filled(mark: str) -> str:
@@ -53,19 +56,21 @@ def _filled(mark: str) -> str:
         return _lowered(PAPERS / "README.md", 1) if mark.endswith("all") else configs(mark[-3:])
     makers = {
         "hero": _hero,
-        "gallery": lambda: _grid(_made()[1]),
-        "variants": lambda: _grid(_made()[2]),
+        "gallery": lambda: _grid(_made()[1], "gallery"),
+        "variants": lambda: _grid(_made()[2], "gallery three"),
         "plugins": tables.plugins,
         "experiment": tables.experiment,
+        "interface": tables.interface,
+        "contracts": tables.contracts,
     }
     return makers[mark]()
 
 
-def _grid(found: list[Card]) -> str:
+def _grid(found: list[Card], style: str) -> str:
     shown = "".join(_card(card) for card in found if card.picture)
-    rest = [f"- `{card.name}`: {card.reason}" for card in found if card.reason]
+    rest = [f"- `{card.name}`: {card.reason.removeprefix(f'{card.name}: ')}" for card in found if card.reason]
     told = "\n\nNot for this network:\n\n" + "\n".join(rest) if rest else ""
-    return f'<div class="gallery">{shown}</div>{told}'
+    return f'<div class="{style}">{shown}</div>{told}'
 
 
 def _hero() -> str:
@@ -98,8 +103,15 @@ def _slug(name: str) -> str:
 def configs(paper: str) -> str:
     """The paper's configs in this repository, and what was measured with them."""
     folder = PAPERS / paper
-    rows = [(f"`{path.relative_to(ROOT)}`", _about(path)) for path in sorted(folder.glob("*.py"))]
-    listed = tables.table(("file", "what it is"), rows) or "There are no configs of this paper in the repository yet.\n"
+    abouts = {path: _about(path) for path in sorted(folder.glob("*.py"))}
+    parts = zip(*(about.split(", ") for about in abouts.values()), strict=False)
+    paper_itself = "".join(f"{same[0]}, " for same in takewhile(lambda part: len(set(part)) == 1, parts))
+    rows = [
+        (f"`paper{paper}-{path.stem.replace('_', '-')}`", about.removeprefix(paper_itself))
+        for path, about in abouts.items()
+    ]
+    listed = f"`camforge bench NAME` runs one; the files lie in `configs/papers/{paper}`.\n\n"
+    listed += tables.table(("name", "what it is"), rows)
     account = folder / "README.md"
     told = _lowered(account, 2) if account.is_file() else "None of these files has been run for this page.\n"
     told = told.replace("](../../../docs/papers/", "](")  # its pictures lie beside the page

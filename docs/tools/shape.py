@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 
 _ALIGNED = re.compile(r"\S {2,}\S")
+_LAST_BRACE = re.compile(r"\}(?=\s*\|)")
+
+
+def plain_braces(markdown: str) -> str:
+    """Braces at the end of a table's cell are what they are, ``N = {20, 12}``, and no attributes of the cell."""
+    lines = markdown.split("\n")
+    return "\n".join(_LAST_BRACE.sub("&#125;", line) if line.startswith("|") else line for line in lines)
 
 
 def shaped(text: str) -> str:

@@ -6,18 +6,23 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_origin
 
 import click
 import typer
+from pydantic import TypeAdapter
 from shape import shaped
 
+import camforge.api
+import camforge.testing
 from camforge.cli import app
 from camforge.experiment.schema import Arm, Experiment, Images, Report
 from camforge.host import hookspecs
-from camforge.host.describe import Option, example, options_of
+from camforge.host.describe import Option, example, options_of, type_text
 from camforge.host.registry import registry
 from camforge.interfaces import KINDS
 from camforge.interfaces.base import Options
+from camforge.testing import PluginContract
 
 DOCS = Path(__file__).resolve().parents[1]
 MADE = {"reference/cli.md": "cli", "reference/hooks.md": "hooks"}
@@ -102,6 +107,32 @@ def keys(model: type[Options]) -> str:
 
 def _short(value: object) -> str:
     return "its own defaults" if isinstance(value, Options) else "" if value in ((), "") else f"`{value}`"
+
+
+def interface() -> str:
+    """Every name of camforge.api and what it is."""
+    rows = [(f"`{name}`", _told(getattr(camforge.api, name))) for name in camforge.api.__all__]
+    return table(("name", "what it is"), rows)
+
+
+def _told(value: object) -> str:
+    """A class or function by its docstring, a type of options by what it allows, a constant by its value."""
+    if isinstance(value, int | str):
+        return f"`{value!r}`"
+    if get_origin(value) is not None:
+        return type_text(TypeAdapter(value).json_schema())
+    return (inspect.getdoc(value) or "").partition("\n\n")[0]
+
+
+def contracts() -> str:
+    """What each contract holds a plugin to: its tests by name."""
+    found = [PluginContract, *(getattr(camforge.testing, f"{kind.capitalize()}Contract") for kind in KINDS)]
+    return "\n".join(f"## {cls.__name__}\n\n{shaped(inspect.getdoc(cls) or '')}\n\n{_tests(cls)}" for cls in found)
+
+
+def _tests(contract: type[PluginContract]) -> str:
+    names = [name for name in vars(contract) if name.startswith("test_")]
+    return "".join(f"- {name.removeprefix('test_').replace('_', ' ')}\n" for name in names)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

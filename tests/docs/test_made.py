@@ -1,5 +1,6 @@
 """What the documentation says of the code is what the code says of itself."""
 
+import re
 import sys
 
 import pytest
@@ -8,9 +9,11 @@ from pages import DOCS
 sys.path.insert(0, str(DOCS / "tools"))
 
 from gallery import cards, scene
-from shape import shaped
-from tables import MADE, experiment, plugins, refreshed
+from shape import plain_braces, shaped
+from tables import MADE, contracts, experiment, interface, plugins, refreshed
 
+import camforge.api
+import camforge.testing
 from camforge.experiment.schema import Experiment
 from camforge.host.registry import registry
 
@@ -37,6 +40,26 @@ def test_every_built_in_is_described():
 def test_every_key_of_an_experiment_is_described():
     text = experiment()
     assert all(f"| `{key}` |" in text for key in Experiment.model_fields)
+
+
+def test_every_public_name_is_described():
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", interface(), re.M))
+    assert set(rows) == set(camforge.api.__all__)
+    assert rows["VERSION"] == f"`'{camforge.api.VERSION}'`"
+    assert rows["Axis"] == r"'view' \| 'branch' \| 'layer'"
+    assert rows["Fuser"].startswith("A fuser reduces one named axis")
+
+
+def test_every_contract_is_told_by_its_tests():
+    told = contracts()
+    for name in (name for name in camforge.testing.__all__ if name.endswith("Contract")):
+        assert f"## {name}\n" in told
+    assert "- the model comes back untouched\n" in told
+
+
+def test_a_brace_at_the_end_of_a_cell_is_no_attribute():
+    """Markdown's attribute lists would swallow the sizes of the papers' tables."""
+    assert plain_braces("| N = {20, 12} | 24.7 |\n\nStart\n{ .go }") == "| N = {20, 12&#125; | 24.7 |\n\nStart\n{ .go }"
 
 
 def test_the_gallery_has_a_picture_of_every_extractor(tmp_path):

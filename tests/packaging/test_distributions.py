@@ -84,6 +84,8 @@ def test_an_editable_installation(python: Path, example: Path) -> None:
     assert checked == (
         "ok    camforge-stripes:stripes: gives extractor positive_cam, fuser softmax_mean, metric agreement\n"
     )
+    told = output([python, "-m", "camforge", "config", "check", example / "experiment.py"])
+    assert "no mistakes. Experiment 'stripes', arms: gradcam, positive" in told
 
 
 def test_the_wheel_holds_all_that_camforge_reads(tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def test_the_entry_point_names_the_module(tmp_path: Path) -> None:
         ("extractr", "mycam", "unknown kind of plugin 'extractr'; did you mean 'extractor'? kinds: backbone, "),
         ("extractor", "My CAM", "'My CAM' cannot be a plugin's name: small letters, digits and underscores"),
         ("extractor", "../mycam", "'../mycam' cannot be a plugin's name"),
+        ("metric", "none", "'none' cannot be a plugin's name"),  # class None
+        ("extractor", "gradcam", "extractor 'gradcam' is taken by camforge; give yours another name"),
+        ("fuser", "plugins", "a module camforge_plugins is installed already; give the plugin another name"),
     ],
 )
 def test_what_cannot_be_written(tmp_path: Path, kind: str, name: str, expected: str) -> None:
