@@ -43,8 +43,8 @@ class Progress:
 
     @contextmanager
     def _bar(self, label: str) -> Iterator[Tick]:
-        counts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[logs]}"))
+        counts = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[logs]}", markup=False))
         with Bars(*counts, *times, console=self.console, transient=True) as bars:
             bar = bars.add_task(label, total=None, logs="")
 
