@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+LOWEST = .venv-lowest
 
 # Waiting threads sleep instead of spinning: on a shared machine small networks train several times faster.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check docs install clean
+.PHONY: demo test lowest check docs install clean
 
 demo: install
 	$(BIN)/camforge run configs/quickstart.py
@@ -14,6 +15,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# The tests on the oldest version of every dependency that pyproject.toml allows; `make test` takes the newest.
+lowest: $(LOWEST)/installed
+	$(LOWEST)/bin/python -m pytest $(TESTS)
 
 check: install
 	$(BIN)/ruff check .
@@ -33,5 +38,11 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+$(LOWEST)/installed: pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[dev]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) work dist build
+	rm -rf $(VENV) $(LOWEST) work dist build

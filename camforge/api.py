@@ -3,6 +3,7 @@
 import warnings
 
 from camforge.capture import Capture, LinearHead, Needs, Probe, stages_of
+from camforge.decoding import read_image, read_mask
 from camforge.hooks import hookimpl
 from camforge.interfaces import (
     Axis,
@@ -45,7 +46,8 @@ from camforge.types import (
 VERSION = "1.1"
 """The version of this interface: the first number changes when a plugin must change.
 
-1.1  Learner.summed, Metric.tunes, tuned and curves, Fuser.axis None, Maps.photographs, Options.renamed
+1.1  Learner.summed, Metric.tunes, tuned and curves, Fuser.axis None, Maps.photographs, Options.renamed,
+     read_image, read_mask
 """
 
 _RENAMED: dict[str, tuple[str, str]] = {}
@@ -56,7 +58,8 @@ __all__ = [
     "Fuser", "GradientExtractor", "Grouper", "Grouping", "ImageSet", "LayerExtractor", "LayerMerge", "Layers",
     "Learner", "LinearHead", "Maps", "Metric", "Needs", "Network", "Percentile", "Plateau", "Plugin", "Probe",
     "RerunExtractor", "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "View", "Workshop", "hookimpl",
-    "max_normalise", "merge_layers", "minmax_normalise", "resize", "seed_mask", "spatial_mean", "stages_of", "truncate",
+    "max_normalise", "merge_layers", "minmax_normalise", "read_image", "read_mask", "resize", "seed_mask",
+    "spatial_mean", "stages_of", "truncate",
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from camforge.experiment.progress import Progress
 from camforge.experiment.store import write_json
 from camforge.interfaces import Split
 from camforge.maps import max_normalise
+from camforge.report.files import file_name
 from camforge.types import IGNORED, CamForgeError
 
 SHARD = 256  # images per file of maps
@@ -115,7 +116,7 @@ def _write(draft: Path, seen: Observed, threshold: float, progress: Progress, si
         for number, seeds in enumerate(_each(seen, size), start=1):
             maps, inside = geometry.back(seeds.maps, seeds.size)
             scaled = max_normalise(maps)
-            _save_mask(draft / "masks" / f"{_file_name(seeds.id)}.png", scaled, seeds.classes, inside, threshold)
+            _save_mask(draft / "masks" / f"{file_name(seeds.id)}.png", scaled, seeds.classes, inside, threshold)
             pictures.append({"id": number, "file_name": seeds.id, "height": seeds.size[0], "width": seeds.size[1]})
             boxes += _boxes(scaled, seeds.classes, threshold, number, len(boxes))
             shard.append(seeds)
@@ -137,11 +138,6 @@ def _each(seen: Observed, size: int) -> Iterator[Seeds]:
             mine = evidence.images == i
             height, width = photograph.shape[-2:]
             yield Seeds(batch.ids[i], evidence.maps[mine], evidence.classes[mine], (height, width))
-
-
-def _file_name(image: str) -> str:
-    """An id as one file name: no folder, nothing that leads out of ``masks``."""
-    return image.replace("/", "_").replace("\\", "_").lstrip(".") or "_"
 
 
 def _save_mask(path: Path, scaled: Tensor, classes: Tensor, inside: Tensor, threshold: float) -> None:

@@ -39,8 +39,13 @@ class Finished:
         path = folder / "manifest.json"
         if not path.is_file() or not (folder / "results.json").is_file():
             raise CamForgeError(f"{folder} holds no finished experiment (results.json, manifest.json): run it first")
-        manifest = json.loads(path.read_text("utf-8"))
-        return cls(built(manifest["config"], str(path)), manifest, device, progress)
+        try:
+            manifest = json.loads(path.read_text("utf-8"))
+            config, _ = dict(manifest["config"]), Path(manifest["store"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            told = f"{type(error).__name__}: {error}"
+            raise CamForgeError(f"{path} is no manifest of a run ({told}): run the experiment again") from None
+        return cls(built(config, str(path)), manifest, device, progress)
 
     def arm(self, name: str | None) -> str:
         """The name of an arm, None for the first. Raises CamForgeError."""

@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from camforge.interfaces import Dataset, Extractor, Fuser, Grouper, Metric, Trainer
 from camforge.interfaces.base import Options
 
+FolderName = Annotated[str, Field(pattern=r"^\w[\w .,-]*$")]
+"""Letters, digits, spaces and ``_ . , -``: it names a folder."""
 Size = Annotated[int, Field(ge=8, le=4096)]
 Logger = Literal["tensorboard", "wandb", "mlflow", "clearml", "neptune", "dvclive", "aim"]
 SHARED = ("grouper", "trainer", "extractor", "fusers")
@@ -56,7 +58,7 @@ class Report(Options):
 class Experiment(Options):
     """A whole experiment. A ``grouper``, ``trainer``, ``extractor`` or ``fusers`` stands for each arm without one."""
 
-    name: Annotated[str, Field(pattern=r"^\w[\w .,-]*$")]
+    name: FolderName
     """Letters, digits, spaces and ``_ . , -``: it names a folder."""
     about: str = ""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -16,6 +16,7 @@ from camforge.experiment.failure import blaming
 from camforge.experiment.progress import Progress
 from camforge.experiment.store import Store, digest, write_json, write_tensors
 from camforge.interfaces import Learner, Plugin, Trainer
+from camforge.report.files import file_name
 from camforge.training.checksums import checksum
 from camforge.training.images import Prepared
 from camforge.types import CamForgeError, Network, TrainedModel, View
@@ -116,11 +117,12 @@ class ArmWorkshop:
 
         bench = self.bench
         folder = bench.store.workplace("network", key)
+        log_folder = bench.log_folder / f"{file_name(view.name)[:50]} {key}"
         label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
         with bench.progress.task(label) as tick:
             task = Task(
                 trainer, view, bench.train, use, bench.seed, bench.device, folder, bench.crop,
-                [LOGGERS[name] for name in bench.loggers], bench.log_folder / f"{view.name} {key}", tick,
+                [LOGGERS[name] for name in bench.loggers], log_folder, tick,
             )  # fmt: skip
             with blaming(trainer):
                 learner, history = train(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ def load(entry: Declared) -> list[Offer] | SetAside:
     """Import one entry point and ask its hooks."""
     step = "import"
     try:
-        with _time_limit(_seconds(entry)):
+        with _time_limit(_seconds(entry)), _installed_only():
             module = EntryPoint.from_string(entry.target, entry.name).load()
             step = "hooks"
             return _offers(module, entry)
@@ -104,7 +105,7 @@ def load(entry: Declared) -> list[Offer] | SetAside:
 def _walk(aside: list[SetAside]) -> Iterator[Declared]:
     """Entry points, distribution by distribution: one corrupt file must not end the walk."""
     seen: set[str] = set()
-    for dist in metadata.distributions():
+    for dist in metadata.distributions(path=sys.path[_starts_here() :]):
         name = "?"
         try:
             name = dist.metadata["Name"] or "?"
@@ -117,6 +118,22 @@ def _walk(aside: list[SetAside]) -> Iterator[Declared]:
         except Exception as error:
             if _is_ours(dist):
                 aside.append(SetAside("?", name, "entry_points.txt", f"no lines 'name = module' ({error})"))
+
+
+def _starts_here() -> int:
+    """1 where the first place to import from is the current folder (python -m, a notebook): nobody installed that."""
+    first = sys.path[0] if sys.path else None
+    return int(first == "" or (first is not None and os.path.exists(first) and os.path.samefile(first, os.curdir)))
+
+
+@contextmanager
+def _installed_only() -> Iterator[None]:
+    """Import nothing from the current folder: a file there must not stand in for an installed plugin's module."""
+    here, sys.path[:] = sys.path[: _starts_here()], sys.path[_starts_here() :]
+    try:
+        yield
+    finally:
+        sys.path[:0] = here
 
 
 def _normal(name: str) -> str:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from camforge.types import CamForgeError
+
+
+def file_name(text: str) -> str:
+    """A text, such as an image's id, as the name of one file: no folder, nothing that leads out of the one it is in."""
+    return re.sub(r"[/\\\x00-\x1f]", "_", text).lstrip(".") or "_"
 
 
 def write_atomically(path: Path | str, content: bytes) -> Path:

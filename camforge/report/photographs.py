@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torchvision
-from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2.functional import center_crop
 
+from camforge.decoding import read_image
 from camforge.explanation import explain
 from camforge.host.registry import build, registry
 from camforge.interfaces.base import choices
@@ -83,16 +81,7 @@ def backbone(model: str, weights: str | None, outputs: int | None) -> Network:
 
 def read_photograph(file: Path) -> Tensor:
     """(3, 224, 224) uint8, upright: short side to 224 pixels and the centre of it. Raises CamForgeError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened)
-                if image.mode.startswith("I"):  # 16 bits per pixel, which convert() would clip at 255
-                    image = Image.fromarray((np.asarray(image).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
-                pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise CamForgeError(f"image {file}: {_reason(error)}") from None
+    pixels = read_image(file)
     height, width = pixels.shape[1:]
     side = 2 * min(height, width)  # the crop is a square: what lies far from it need not be resized with it
     pixels = center_crop(pixels, [min(height, side), min(width, side)])
@@ -115,6 +104,9 @@ def _outputs_of(file: Path) -> int | None:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception:  # the backbone reads the file again and says what is wrong with it
         return None
+    for key in ("state_dict", "model"):  # what many training scripts save it under
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
     values = state.values() if isinstance(state, dict) else ()
     rows = [v.shape[0] for v in values if isinstance(v, Tensor) and v.dim() in (2, 4)]
     return rows[-1] if rows else None
@@ -132,9 +124,3 @@ def _free(stem: str, taken: set[str]) -> str:
         name = f"{stem}-{number}.png"
     taken.add(name)
     return name
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    return f"cannot be read: {getattr(error, 'strerror', None) or error}".replace("\n", " ")

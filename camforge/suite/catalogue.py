@@ -12,6 +12,7 @@ from pydantic import Field
 
 import camforge
 from camforge.experiment.config import read
+from camforge.experiment.schema import FolderName
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options, choices
 from camforge.types import CamForgeError
@@ -23,7 +24,7 @@ PATTERNS = ("*.py", "*.yaml", "*.yml", "*.json")
 class Definition(Options):
     """What a suite's file says."""
 
-    name: str
+    name: FolderName
     about: str = ""
     cost: str = ""
     """What a run takes, such as "80 minutes on 2 cores"."""
@@ -111,6 +112,8 @@ def _matching(pattern: str, suite: Path) -> list[Path]:
     folder = suite.parent
     while pattern.startswith("../"):
         folder, pattern = folder.parent, pattern[3:]
+    if not pattern or Path(pattern).is_absolute():
+        raise CamForgeError(f"{suite}: experiments: {pattern!r} is no file or pattern relative to the suite's own")
     found = sorted(path for path in folder.glob(pattern) if not path.name.startswith("_"))
     if not found:
         raise CamForgeError(f"{suite}: experiments: no file {pattern} in {folder}")

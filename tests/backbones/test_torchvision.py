@@ -3,6 +3,7 @@
 import csv
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,6 +107,31 @@ def test_files_that_are_no_weights_are_named(content: bytes, tmp_path: Path) -> 
     with pytest.raises(CamForgeError, match=r"weights '.*odd.pt'") as caught:
         Torchvision(arch="squeezenet1_1", weights=str(tmp_path / "odd.pt")).build(2)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int32, torch.bool])
+def test_weights_of_another_type_of_number_are_read_as_float32(dtype: torch.dtype, saved: Callable[..., str]) -> None:
+    source = torchvision.models.squeezenet1_1(num_classes=2).state_dict()
+    state = {name: (9 * value).to(dtype) for name, value in source.items()}
+    own = Torchvision(arch="squeezenet1_1", weights=saved(state)).build(2).body.state_dict()
+    assert all(own[name].dtype == torch.float32 and torch.equal(own[name], state[name].float()) for name in own)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda v: v.to(torch.complex64), "hold tensors that are no plain numbers: features.0.weight (complex), "),
+        (lambda v: v.to_sparse(), "no plain numbers: features.0.weight (sparse), "),
+        (lambda v: v.to("meta"), "no plain numbers: features.0.weight (without data), "),
+        (lambda v: torch.quantize_per_tensor(v, 0.1, 0, torch.qint8), "no plain numbers: features.0.weight (quantized"),
+        (lambda v: v[None], "another architecture: of another shape: features.0.weight 1x64x3x3x3 instead of 64x3x3x3"),
+        (lambda v: v.new_zeros(0), "another architecture: of another shape: features.0.weight 0 instead of 64x3x3x3"),
+    ],
+)
+def test_weights_that_are_no_plain_numbers_are_refused(change: Callable, says: str, saved: Callable[..., str]) -> None:
+    source = torchvision.models.squeezenet1_1(num_classes=2).state_dict()
+    with pytest.raises(CamForgeError, match=re.escape(says)):
+        Torchvision(arch="squeezenet1_1", weights=saved({n: change(v) for n, v in source.items()})).build(2)
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"a": 1}])

@@ -5,6 +5,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from camforge.experiment.config import load, read
 from camforge.types import CamForgeError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-SHIPPED = [CONFIGS / "quickstart.py", CONFIGS / "voc_animals.py"]
+SHIPPED = sorted(CONFIGS.rglob("*.py"))
 ROUNDS, PER_ROUND = 20, 50
 
 Container = dict[str, Any] | list[Any]
@@ -26,6 +27,12 @@ ODD_NUMBERS = [0, -1, 1, 7, 10**30, -0.5, 1e308, 1e-320, True, False, None]
 ODD_TREES: list[Any] = [[], {}, [[]], [None], {"": 1}, {"name": "gradcam"}, {"name": None}, {"name": []}, ["gradcam"]]
 ODD_TREES += [{"_delete_": True}, {"name": "small", "name ": 1}, [1, "x", {}], {"a": {"b": {"c": {}}}}]
 VALUES: list[Any] = [*ODD_TEXTS, *ODD_NUMBERS, *ODD_TREES]
+
+
+@cache
+def shipped(path: Path) -> dict[str, Any]:
+    """The plain values of a shipped experiment."""
+    return read(path)[0]
 
 
 def containers(value: Any) -> list[Container]:
@@ -72,17 +79,21 @@ def outcome(path: Path) -> str:
     return message
 
 
+def test_every_shipped_experiment_is_damaged_several_times() -> None:
+    assert len(SHIPPED) > 60
+    assert max(1000, 10 * len(SHIPPED)) <= ROUNDS * PER_ROUND
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("round_", range(ROUNDS))
 def test_damaged_values(round_: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CONFIGS)
     write: Callable[[Any], str] = json.dumps if round_ % 2 else lambda value: yaml.safe_dump(value, allow_unicode=True)
     path = tmp_path / ("a.json" if round_ % 2 else "a.yaml")
-    whole = read(SHIPPED[round_ % 10 == 9])[0]
     refused = 0
     for seed in range(PER_ROUND):
         chance = random.Random(1000 * round_ + seed)
-        config = copy.deepcopy(whole)
+        config = copy.deepcopy(shipped(SHIPPED[(PER_ROUND * round_ + seed) % len(SHIPPED)]))
         for _ in range(chance.choice([1, 1, 2, 4])):
             mutate(config, chance)
         path.write_text(write(config))
@@ -121,7 +132,7 @@ TOKENS = [
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
 @pytest.mark.parametrize("suffix", [".py", ".yaml", ".json"])
 def test_damaged_text(suffix: str, tmp_path: Path) -> None:
-    source = SHIPPED[0]
+    source = CONFIGS / "quickstart.py"
     values = read(source)[0]
     whole = {".py": source.read_text(), ".yaml": yaml.safe_dump(values), ".json": json.dumps(values, indent=1)}[suffix]
     path = tmp_path / f"a{suffix}"

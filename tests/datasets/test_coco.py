@@ -1,14 +1,17 @@
 """The COCO reader on a tiny file, on real photographs, and on damaged files."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from camforge.api import CamForgeError
 from camforge_plugins.datasets import COCO
+from camforge_plugins.datasets.outlines import _unpacked, wrong_outline
 
 
 def thing(number: int, image: int, category: int, box: list[float], **more: Any) -> dict[str, Any]:
@@ -104,6 +107,12 @@ def test_every_problem_is_told_at_once(write: Callable, content: dict[str, Any],
         (lambda c: c["annotations"][0].update(bbox=[1, 2, "x", 3]), "annotation 1: bbox is not four numbers"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, -3, 3]), "box 1,2,-2,5 is empty or turned around"),
         (lambda c: c["categories"].append("cow"), "categories[3] has no id, name"),
+        (lambda c: c["categories"][1].update(name=7), "categories[1]: name is 7, not str"),
+        (lambda c: c["categories"][1].update(supercategory=[]), "categories[1]: supercategory is [], not str"),
+        (lambda c: c["annotations"][0].update(image_id=[1]), "annotations[0]: image_id is [1], not int or str"),
+        (lambda c: c["annotations"][0].update(area="9"), "annotations[0]: area is '9', not int or float"),
+        (lambda c: c["annotations"][0].update(bbox=[0, 0, float("nan"), 3]), "bbox is not four numbers"),
+        (lambda c: c["categories"].append(c["categories"][0]), "2 categories have the id 17"),
     ],
 )
 def test_files_that_are_not_cocos_are_told(
@@ -131,6 +140,54 @@ def test_broken_json_and_broken_outlines_are_named(write: Callable, content: dic
     (root / "annotations" / "instances_train2017.json").write_text('{"images": [')
     assert "instances_train2017.json: broken JSON" in told(COCO(root=str(root)))
     assert "instances_val2017.json is missing" in told(COCO(root=str(root)), "val")
+
+
+@pytest.mark.parametrize(
+    ("outline", "says"),
+    [
+        ({"size": [8, 12], "counts": [0, 16]}, "run lengths of 16 pixels, not 96"),
+        ({"size": [8, 12], "counts": [0, 100000]}, "run lengths of 100000 pixels, not 96"),
+        ({"size": [8, 12], "counts": []}, "run lengths of 0 pixels, not 96"),
+        ({"size": [8, 12], "counts": [-5, 101]}, "run lengths that are no numbers from 0"),
+        ({"size": [80, 12], "counts": [0, 960]}, "run lengths of size [80, 12], the image has [8, 12]"),
+        ({"size": [8, 12], "counts": "o"}, "run lengths that break off"),
+        ({"size": [8, 12], "counts": "0`0"}, "run lengths of 16 pixels, not 96"),
+        ({"size": [8, 12]}, "neither polygons nor run lengths"),
+        ([[0, 0, 1e9, 0, 1e9, 1e9]], "a polygon with a corner far outside the image, at 1e+09"),
+        ([[0, 0, float("nan"), 0, 1, 1]], "a polygon with a corner far outside the image, at nan"),
+        ([[1, 2, 3, 4, 5, None]], "a polygon that is no list of numbers"),
+        ([[1, 2, 3, 4]], "a polygon of 4 numbers, not x, y of 3 corners or more"),
+        ([], "no polygon"),
+    ],
+)
+def test_outlines_that_pycocotools_would_die_of_or_guess(
+    outline: Any, says: str, write: Callable, content: dict[str, Any]
+) -> None:
+    """It reads memory that is not its own, or ends the process."""
+    content["annotations"][0]["segmentation"] = outline
+    with pytest.raises(CamForgeError) as caught:
+        COCO(root=str(write())).open("train").load(0)
+    assert str(caught.value).endswith(f"001.jpg: object 1 has a broken segmentation ({says})")
+
+
+def test_any_damage_is_told(write: Callable, told_of_damage: Callable) -> None:
+    root = write()
+    shutil.copytree(root / "train2017", root / "val2017")
+    shutil.copy(root / "annotations/instances_train2017.json", root / "annotations/instances_val2017.json")
+    assert told_of_damage(root, lambda copy: COCO(root=str(copy))) > 10
+
+
+def test_compressed_run_lengths_are_those_of_pycocotools() -> None:
+    from pycocotools.mask import encode
+
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        mask = rng.random((40, 70)) < rng.random()
+        counts = encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+        runs = np.diff(np.flatnonzero(np.diff(mask.T.ravel(), prepend=0, append=-1)), prepend=0)
+        assert _unpacked(counts) == runs.tolist()
+        assert wrong_outline({"size": [40, 70], "counts": counts}, (40, 70)) == ""
+        assert wrong_outline({"size": [40, 70], "counts": counts[:-1]}, (40, 70)) != ""
 
 
 def test_real_photographs(shared_data: Path) -> None:

@@ -65,6 +65,10 @@ def test_damaged_lists_are_told_line_by_line(root: Path, told: Callable) -> None
     assert "train_test_split.txt is missing" in told(CUB(root=str(root)))
 
 
+def test_any_damage_is_told(root: Path, told_of_damage: Callable) -> None:
+    assert told_of_damage(root, lambda copy: CUB(root=str(copy))) > 10
+
+
 def test_unknown_classes_and_roots(root: Path, told: Callable) -> None:
     text = told(CUB(root=str(root), classes=("Crested Aucklet",)))
     assert "unknown class 'Crested Aucklet'; did you mean 'Crested Auklet'?" in text

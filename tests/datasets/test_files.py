@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from camforge.api import CamForgeError
-from camforge_plugins.datasets.files import SHOWN, fingerprint, read_image, read_lines, read_mask, refuse
+from camforge.api import CamForgeError, read_image, read_mask
+from camforge_plugins.datasets.files import SHOWN, fingerprint, read_lines, refuse
 
 
 def shown(path: Path) -> np.ndarray:
@@ -71,6 +71,11 @@ def test_cmyk_shows_its_colour(colour: tuple[int, int, int], tmp_path: Path) -> 
     assert np.abs(shown(tmp_path / "print.jpg").mean((0, 1)) - colour).max() < 4
 
 
+def test_more_than_sixteen_bits_are_cut_not_wrapped(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[-5, 512, 70_000]], np.int32)).save(tmp_path / "deep.tif")
+    assert shown(tmp_path / "deep.tif")[0, :, 0].tolist() == [0, 2, 255]
+
+
 def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
@@ -88,20 +93,29 @@ def test_files_cut_short_are_named(kind: str, keep: float, tmp_path: Path) -> No
         read_image(path)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_flipped_bytes_give_an_image_or_a_named_error(seed: int, tmp_path: Path) -> None:
-    rng = np.random.default_rng(seed)
-    path = tmp_path / ("a.png" if seed % 2 else "a.jpg")
-    Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(path)
-    content = bytearray(path.read_bytes())
-    for place in rng.integers(0, len(content), 30):
-        content[place] = rng.integers(256)
-    path.write_bytes(content)
-    try:
-        outcome = f"{path}: {len(read_image(path))} channels"
-    except CamForgeError as error:
-        outcome = str(error)
-    assert outcome.startswith((f"{path}: 3 channels", f"{path}: cannot be read as an image ("))
+@pytest.mark.filterwarnings("ignore")  # Pillow's own, of odd tags
+@pytest.mark.parametrize("kind", ["jpg", "png", "gif", "bmp", "ppm", "tif", "webp", "jp2"])
+def test_flipped_bytes_give_an_image_or_a_named_error(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / f"a.{kind}"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"exif": exif} if kind in ("jpg", "png", "tif", "webp") else {}
+    Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(path, **options)
+    whole = path.read_bytes()
+    outcomes = []
+    for flips in [1, 3, 10, 30] * 15:
+        content = bytearray(whole)
+        among = len(content) if flips > 3 else min(len(content), 200)  # few bytes, then in the head
+        for place in rng.integers(0, among, flips):
+            content[place] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            outcomes.append(f"{len(read_image(path))} channels")
+        except CamForgeError as error:
+            outcomes.append(str(error))
+            assert outcomes[-1].startswith(f"{path}: cannot be read as an image (")
+    assert set(outcomes) - {"3 channels"}, "damage that nobody notices tests nothing"
 
 
 def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +124,21 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(CamForgeError, match=r"bomb\.png: cannot be read as an image \(Image size"):
             read_image(tmp_path / "bomb.png")
+        with pytest.raises(CamForgeError, match=r"bomb\.png: cannot be read as a mask \(Image size"):
+            read_mask(tmp_path / "bomb.png")
+
+
+def test_a_file_that_would_start_a_program_is_no_image(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.eps")  # PostScript: Pillow hands it to Ghostscript
+    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    with pytest.raises(CamForgeError, match=r"a\.jpg: cannot be read as an image \(cannot identify"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20000, 1), (1, 20000)])
+def test_odd_sizes_are_images(size: tuple[int, int], tmp_path: Path) -> None:
+    Image.new("RGB", size, (9, 8, 7)).save(tmp_path / "a.png")
+    assert shown(tmp_path / "a.png").shape == (size[1], size[0], 3)
 
 
 def test_masks_keep_their_numbers_and_must_fit(tmp_path: Path) -> None:

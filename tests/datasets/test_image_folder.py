@@ -1,6 +1,7 @@
 """Folders of images, with and without masks and boxes."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,35 @@ def test_every_problem_is_told_at_once(root: Path, told: Callable) -> None:
 def test_broken_boxes_are_told(name: str, content: str, says: str, root: Path, told: Callable) -> None:
     (root.parent / name).write_text(content)
     assert says in told(ImageFolder(root=str(root), boxes=str(root.parent / name)))
+
+
+def test_any_damage_is_told(root: Path, told_of_damage: Callable) -> None:
+    (root / "boxes.csv").write_text("image,x0,y0,x1,y1\ntrain/dog/1.jpg,1,2,3,4\ntrain/dog/1.jpg,5,5,7.5,8\n")
+    (root / "masks").symlink_to(root.parent / "masks")
+    for boxes in ("boxes.csv", "boxes.json"):
+        made = {"masks": "masks", "boxes": boxes}
+        (root / "boxes.json").write_text(json.dumps({"train/dog/1.jpg": [[1, 2, 3, 4], [5, 5, 7.5, 8]]}))
+        dataset = lambda copy, made=made: ImageFolder(root=str(copy), **{k: str(copy / v) for k, v in made.items()})  # noqa: E731
+        assert told_of_damage(root, dataset) > 10
+
+
+def test_what_is_wrong_with_boxes_is_told_beside_the_rest(root: Path, told: Callable) -> None:
+    (root / "train" / "bird").mkdir()
+    text = told(ImageFolder(root=str(root), boxes="nowhere.csv"))
+    assert "nowhere.csv is missing" in text
+    assert "no image of this split shows bird" in text
+    (root / "b.csv").write_text('image,x0,y0,x1,y1\n"' + "a" * 200_000)
+    (root / "b.json").write_text("[" * 100_000)
+    for name, says in (("b.csv", "b.csv: broken CSV (field larger than"), ("b.json", "b.json: broken JSON (")):
+        assert says in told(ImageFolder(root=str(root), boxes=str(root / name)))
+
+
+def test_names_that_cannot_be_written_down_are_refused(root: Path, told: Callable, picture: Callable) -> None:
+    picture(root / "train" / "dog\nfish" / "a.jpg")
+    (root / "train" / "cat" / os.fsdecode(b"caf\xe9.jpg")).write_bytes((root / "train" / "dog" / "1.jpg").read_bytes())
+    text = told(ImageFolder(root=str(root)))
+    assert r"'dog\nfish' is no name: it has control characters, or is not UTF-8" in text
+    assert r"'cat/caf\udce9.jpg' is no name" in text
 
 
 def test_a_box_beyond_the_image_is_clipped_or_refused(root: Path) -> None:

@@ -44,6 +44,10 @@ def test_damage_is_told(root: Path, told: Callable) -> None:
     assert "there is no folder nowhere/train" in told(KSDD2(root="nowhere"))
 
 
+def test_any_damage_is_told(root: Path, told_of_damage: Callable) -> None:
+    assert told_of_damage(root, lambda copy: KSDD2(root=str(copy))) > 10
+
+
 def test_a_training_split_without_defects_is_refused(root: Path, told: Callable) -> None:
     for i in range(3):
         Image.new("L", (12, 8)).save(root / "train" / f"1000{i}_GT.png")

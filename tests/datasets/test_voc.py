@@ -133,6 +133,16 @@ def test_broken_images_and_masks_are_named_when_loaded(devkit: Path, picture: Ca
         images.load(0)
 
 
+def test_any_damage_is_told(devkit: Path, told_of_damage: Callable) -> None:
+    assert told_of_damage(devkit, lambda root: VOC(root=str(root), classes=("dog", "cat"))) > 10
+
+
+def test_no_number_is_no_corner(devkit: Path, told: Callable) -> None:
+    path = devkit / "Annotations" / "2007_01.xml"
+    path.write_text(path.read_text().replace("<xmin>2", "<xmin>nan"))
+    assert "2007_01': box nan,2,6,7 is empty or turned around" in told(VOC(root=str(devkit)))
+
+
 def test_missing_roots_and_lists_name_what_is_there(devkit: Path, told: Callable) -> None:
     assert "no JPEGImages folder in nowhere, " in told(VOC(root="nowhere"))
     text = told(VOC(root=str(devkit), train="Segmentation/trian"))

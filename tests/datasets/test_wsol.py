@@ -73,6 +73,15 @@ def test_labels_and_files_are_checked(lists: Path, told: Callable) -> None:
     assert "a.JPEG is missing" in text
 
 
+def test_any_damage_is_told(lists: Path, told_of_damage: Callable) -> None:
+    assert told_of_damage(lists, lambda copy: wsol(copy, classes=("class 0", "class 2"))) > 10
+
+
+def test_a_class_number_beyond_all_reason(lists: Path, told: Callable) -> None:
+    (lists / "metadata" / "train" / "class_labels.txt").write_text("n01/a.JPEG,0\nn02/b.JPEG,999999999\n")
+    assert "image 'n02/b.JPEG' has no class number from 0 to 0: '999999999'" in told(wsol(lists))
+
+
 def test_an_image_of_another_size_is_named_when_loaded(lists: Path) -> None:
     images = wsol(lists).open("val")
     Image.new("RGB", (30, 30)).save(lists / "images" / "v" / "c.JPEG")

@@ -77,6 +77,17 @@ def test_what_cannot_be_exported(tiny: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+DAMAGED = ["", "{", "[]", "{}", '{"config": 3, "store": "x"}', '{"config": {}, "store": 3}', "[" * 99_999]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_manifest_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").touch()
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(CamForgeError, match=r"manifest\.json is no manifest of a run \("):
+        export(tmp_path, tmp_path / "out", quiet=True)
+
+
 @pytest.mark.parametrize(("height", "width"), [(60, 81), (75, 50), (40, 40)])
 def test_a_crop_goes_back_to_where_it_was_cut(height: int, width: int) -> None:
     geometry = Geometry(40, "crop", (0.5,) * 3, (0.25,) * 3)

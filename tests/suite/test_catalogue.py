@@ -39,6 +39,12 @@ def test_an_experiment_is_a_suite_of_one(suite: Path) -> None:
     [
         ("name: both\nexperiments: []\n", "experiments: "),
         ("name: both\nexperiments: ['none*.py']\n", "no file none*.py in"),
+        ("name: ../../up\nexperiments: ['first.py']\n", "name: "),
+        (
+            "name: both\nexperiments: ['/etc/*.yaml']\n",
+            "'/etc/*.yaml' is no file or pattern relative to",
+        ),
+        ("name: both\nexperiments: ['']\n", "'' is no file or pattern relative to"),
         ("name: both\nexperiment: a\nexperiments: ['first.py']\n", "did you mean 'experiments'?"),
     ],
 )

@@ -31,7 +31,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not (isinstance(content, Mapping) and content and all(isinstance(v, Tensor) for v in content.values())):
         raise CamForgeError(f"weights {str(path)!r} hold a {type(content).__name__}, not a state dict (name -> tensor)")
+    if odd := [f"{name} ({kind})" for name, value in content.items() if (kind := _odd_kind(value))]:
+        raise CamForgeError(_some(f"weights {str(path)!r} hold tensors that are no plain numbers", odd))
     return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def _odd_kind(value: Tensor) -> str:
+    """What keeps a tensor from being read as float32 numbers; empty where nothing does."""
+    kinds = {
+        "without data": value.is_meta, "quantized": value.is_quantized, "complex": value.is_complex(),
+        "sparse": value.layout != torch.strided,
+    }  # fmt: skip
+    return next((kind for kind, so in kinds.items() if so), "")
 
 
 def _reason(message: str) -> str:

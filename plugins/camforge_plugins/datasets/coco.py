@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
@@ -17,14 +18,21 @@ from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split
 
 from .files import refuse
 from .listing import Box, Entry, Listing, Size, wrong_classes
+from .outlines import wrong_outline
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO as Annotations
 
-_FIELDS = {
-    "images": ("id", "file_name", "width", "height"),
-    "annotations": ("id", "image_id", "category_id", "bbox", "segmentation"),
-    "categories": ("id", "name"),
+_KEY, _NUMBER = (int, str), (int, float)
+_FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "images": {"id": _KEY, "file_name": (str,), "width": (int,), "height": (int,)},
+    "annotations": {"id": _KEY, "image_id": _KEY, "category_id": _KEY, "bbox": (list,), "segmentation": (list, dict)},
+    "categories": {"id": _KEY, "name": (str,)},
+}
+_OPTIONAL: dict[str, dict[str, tuple[type, ...]]] = {
+    "images": {},
+    "annotations": {"area": _NUMBER, "iscrowd": (int,)},
+    "categories": {"supercategory": (str,)},
 }
 
 
@@ -96,10 +104,9 @@ class COCO(Dataset):
         # crowds first, then from large to small: what is in front is usually smaller
         for thing in sorted(objects, key=lambda t: (-t.get("iscrowd", 0), -t.get("area", 0))):
             ignore = thing.get("iscrowd") and self.crowd == "ignore"
-            try:
-                pixels = torch.from_numpy(found.annToMask(thing)).bool()
-            except (TypeError, ValueError, KeyError, IndexError) as error:
-                raise CamForgeError(f"{entry.file}: object {thing['id']} has a broken segmentation ({error})") from None
+            if wrong := wrong_outline(thing["segmentation"], size):
+                raise CamForgeError(f"{entry.file}: object {thing['id']} has a broken segmentation ({wrong})")
+            pixels = torch.from_numpy(found.annToMask(thing)).bool()
             mask[pixels] = IGNORED if ignore else 1 + place[thing["category_id"]]
         return mask
 
@@ -110,7 +117,7 @@ def _read(path: Path) -> Annotations:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CamForgeError(f"dataset 'coco': {path} is missing") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CamForgeError(f"dataset 'coco': {path}: broken JSON ({error})") from None
     refuse(f"dataset 'coco' ({path})", _wrong_fields(content))
     from pycocotools.coco import COCO as Annotations
@@ -127,11 +134,9 @@ def _wrong_fields(content: Any) -> list[str]:
     if not isinstance(content, dict):
         return [f"expected an object with images, annotations and categories, not a {type(content).__name__}"]
     problems = [f"there is no list {part!r}" for part in _FIELDS if not isinstance(content.get(part), list)]
-    for part, fields in _FIELDS.items():
-        for i, item in enumerate(content[part] if not problems else []):
-            absent = [field for field in fields if not isinstance(item, dict) or field not in item]
-            if absent:
-                problems.append(f"{part}[{i}] has no {', '.join(absent)}")
+    for part in _FIELDS if not problems else ():
+        for i, item in enumerate(content[part]):
+            problems += [f"{part}[{i}]{wrong}" for wrong in _wrong_item(item, _FIELDS[part], _OPTIONAL[part])]
     if not problems:
         problems = [
             f"annotation {thing['id']}: bbox is not four numbers: {thing['bbox']!r}"
@@ -141,16 +146,34 @@ def _wrong_fields(content: Any) -> list[str]:
     return problems
 
 
+def _wrong_item(item: Any, needed: Mapping[str, tuple[type, ...]], more: Mapping[str, tuple[type, ...]]) -> list[str]:
+    """What is wrong with the fields of one image, annotation or category."""
+    absent = [name for name in needed if not isinstance(item, dict) or name not in item]
+    if absent:
+        return [f" has no {', '.join(absent)}"]
+    return [
+        f": {name} is {item[name]!r:.40}, not {' or '.join(kind.__name__ for kind in kinds)}"
+        for name, kinds in {**needed, **more}.items()
+        if name in item and not isinstance(item[name], kinds)
+    ]
+
+
 def _is_box(box: Any) -> bool:
     return isinstance(box, list) and len(box) == 4 and all(type(v) in (int, float) and v - v == 0 for v in box)
 
 
 def _dangling(content: dict[str, Any], path: Path) -> list[str]:
-    """Annotations of images or categories that the file does not have."""
+    """Annotations of images or categories that the file does not have, and those it has several of."""
     images = {image["id"] for image in content["images"]}
     categories = {category["id"] for category in content["categories"]}
     wrong = [(t["id"], "image", t["image_id"]) for t in content["annotations"] if t["image_id"] not in images]
     wrong += [
         (t["id"], "category", t["category_id"]) for t in content["annotations"] if t["category_id"] not in categories
     ]
-    return [f"{path.name}: annotation {thing} is of an unknown {what} {number}" for thing, what, number in wrong]
+    wrong_ids = [
+        f"{path.name}: {count} {part} have the id {number!r}"
+        for part in ("images", "categories")
+        for number, count in Counter(item["id"] for item in content[part]).items()
+        if count > 1
+    ]
+    return wrong_ids + [f"{path.name}: annotation {t} is of an unknown {what} {number}" for t, what, number in wrong]

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, Dataset, ImageSet, Split
+from camforge.api import CamForgeError, Dataset, ImageSet, Split, read_mask
 
-from .files import read_lines, read_mask
+from .files import read_lines
 from .listing import Box, Entry, Listing, Size, number, wrong_classes
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split
+from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split, read_mask
 
-from .files import read_lines, read_mask
+from .files import read_lines
 from .listing import Box, Entry, Listing, Size, number, wrong_classes
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
@@ -88,7 +88,12 @@ def _key(file: Path, root: Path) -> str:
 
 def _read_boxes(path: Path, problems: list[str]) -> dict[str, list[tuple[float, ...]]]:
     """Boxes by image; what is wrong with a line is added to ``problems`` with its place."""
-    rows = _from_json(path, problems) if path.suffix.lower() == ".json" else _from_csv(path, problems)
+    try:
+        lines = read_lines(path)
+    except CamForgeError as error:
+        problems.append(str(error))
+        return {}
+    rows = (_from_json if path.suffix.lower() == ".json" else _from_csv)(path, lines, problems)
     boxes: dict[str, list[tuple[float, ...]]] = {}
     for where, image, corners in rows:
         values = [number(str(corner), where, problems) for corner in corners]
@@ -99,10 +104,14 @@ def _read_boxes(path: Path, problems: list[str]) -> dict[str, list[tuple[float, 
     return boxes
 
 
-def _from_csv(path: Path, problems: list[str]) -> list[tuple[str, str, list[str]]]:
-    lines = read_lines(path)
+def _from_csv(path: Path, lines: list[str], problems: list[str]) -> list[tuple[str, str, list[str]]]:
     reader = csv.DictReader(lines)
-    missing = [column for column in ("image", "x0", "y0", "x1", "y1") if column not in (reader.fieldnames or [])]
+    try:
+        rows, named = list(reader), reader.fieldnames or []
+    except csv.Error as error:  # a quote that nothing closes
+        problems.append(f"{path}: broken CSV ({error})")
+        return []
+    missing = [column for column in ("image", "x0", "y0", "x1", "y1") if column not in named]
     if missing:
         problems.append(
             f"{path}: the first line must name the columns image,x0,y0,x1,y1; missing: {', '.join(missing)}"
@@ -110,14 +119,14 @@ def _from_csv(path: Path, problems: list[str]) -> list[tuple[str, str, list[str]
         return []
     return [
         (f"{path}, line {i}", row["image"], [row[side] or "" for side in ("x0", "y0", "x1", "y1")])
-        for i, row in enumerate(reader, 2)
+        for i, row in enumerate(rows, 2)
     ]
 
 
-def _from_json(path: Path, problems: list[str]) -> list[tuple[str, str, list[object]]]:
+def _from_json(path: Path, lines: list[str], problems: list[str]) -> list[tuple[str, str, list[object]]]:
     try:
-        content = json.loads("\n".join(read_lines(path)))
-    except ValueError as error:
+        content = json.loads("\n".join(lines))
+    except (ValueError, RecursionError) as error:
         problems.append(f"{path}: broken JSON ({error})")
         return []
     if not isinstance(content, dict) or not all(isinstance(boxes, list) for boxes in content.values()):

@@ -7,9 +7,8 @@ from pathlib import Path
 import cv2
 from torch import Tensor
 
-from camforge.api import CamForgeError, Dataset, ImageSet, Split
+from camforge.api import CamForgeError, Dataset, ImageSet, Split, read_mask
 
-from .files import read_mask
 from .listing import Box, Entry, Listing, Size
 
 

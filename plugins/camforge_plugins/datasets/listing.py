@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, ImageSet, Sample
+from camforge.api import CamForgeError, ImageSet, Sample, read_image
 
-from .files import fingerprint, read_image, refuse
+from .files import fingerprint, refuse
 
 Box = tuple[int, float, float, float, float]  # class index, x0, y0, x1, y1 with x1 and y1 exclusive
 Size = tuple[int, int]  # height, width
@@ -63,7 +64,8 @@ class Listing:
         self._table = torch.zeros(len(self.entries), len(self.classes), dtype=torch.bool)
         for i, entry in enumerate(self.entries):
             self._table[i, list(entry.shown)] = True
-        refuse(self.what, self.problems + self._missing() + self._repeated() + self._outside() + self._empty())
+        found = self._unwritable() + self._missing() + self._repeated() + self._outside() + self._empty()
+        refuse(self.what, self.problems + found)
         files = [path for entry in self.entries for path in (entry.file, entry.mask) if path is not None]
         facts = [(entry.id, entry.shown, entry.boxes) for entry in self.entries]
         mark = fingerprint(self.options, self.classes, facts, files=files)
@@ -84,6 +86,11 @@ class Listing:
         mask = self.read_mask(entry, (height, width))
         return Sample(entry.id, image, self._table[i], mask=mask, boxes=boxes, box_classes=classes)
 
+    def _unwritable(self) -> list[str]:
+        """Names that no report or list could hold: line breaks and the like, bytes that are no UTF-8."""
+        names = [*self.classes, *(entry.id for entry in self.entries)]
+        return [f"{name!r} is no name: it has control characters, or is not UTF-8" for name in names if _odd(name)]
+
     def _missing(self) -> list[str]:
         paths = [path for entry in self.entries for path in (entry.file, entry.mask) if path is not None]
         return [f"{path} is missing" for path in paths if not path.is_file()]
@@ -99,7 +106,7 @@ class Listing:
             height, width = entry.size or (float("inf"), float("inf"))
             for _, x0, y0, x1, y1 in entry.boxes:
                 box = f"image {entry.id!r}: box {x0:g},{y0:g},{x1:g},{y1:g}"
-                if x1 <= x0 or y1 <= y0:
+                if not (x0 < x1 < float("inf") and y0 < y1 < float("inf")):  # nor a number that is none
                     found.append(f"{box} is empty or turned around")
                 elif min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
                     found.append(f"{box} leaves the image of {_by(entry.size)}")
@@ -110,6 +117,10 @@ class Listing:
             return [] if self.problems else [f"no image shows any of {', '.join(self.classes)}"]
         absent = [name for name, n in zip(self.classes, self._table.sum(0).tolist(), strict=True) if n == 0]
         return [f"no image of this split shows {', '.join(absent)}"] if self.every_class and absent else []
+
+
+def _odd(name: str) -> bool:
+    return any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name)
 
 
 def _by(size: Size | None) -> str:

@@ -47,7 +47,7 @@ class WSOL(Dataset):
         entries = []
         for (image,) in ids:
             label = labels.get(image, "")
-            if not (label.isdecimal() and int(label) < len(known)):
+            if not (_is_class(label) and int(label) < len(known)):
                 problems.append(f"{folder}: image {image!r} has no class number from 0 to {len(known) - 1}: {label!r}")
             elif known[int(label)] in place:
                 c = place[known[int(label)]]
@@ -73,9 +73,14 @@ class WSOL(Dataset):
             return _told_apart(read_lines(Path(self.names)))
         problems: list[str] = []
         path = Path(self.metadata) / self.train / "class_labels.txt"
-        numbers = [int(row[1]) for row in _rows(path, 2, problems) if row[1].isdecimal()]
+        numbers = [int(row[1]) for row in _rows(path, 2, problems) if _is_class(row[1])]
         refuse("dataset 'wsol'", problems)
         return [f"class {c}" for c in range(max(numbers, default=-1) + 1)]
+
+
+def _is_class(text: str) -> bool:
+    """A class number; one of more digits than any data set needs is damage, and would be that many classes."""
+    return text.isdecimal() and len(text) <= 6
 
 
 def _told_apart(names: list[str]) -> list[str]:
