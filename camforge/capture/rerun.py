@@ -119,8 +119,9 @@ def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], Tensor
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class for it; the allocator of the CPU only a message."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    """CUDA has a class for it; the allocators of the CPU and of Apple's GPU only a message."""
+    named = any(words in str(error) for words in ("can't allocate memory", "out of memory"))
+    return named or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 @contextmanager
