@@ -28,7 +28,7 @@ TWELVE: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Bench:
-    """ResNet-50 with random weights, N images of 224 x 224, one target each, and twenty targets each."""
+    """ResNet-50 with random weights, N square images, one target each, and twenty targets each."""
 
     model: nn.Module
     images: Tensor
@@ -36,9 +36,9 @@ class Bench:
     twenty: Tensor
 
     @staticmethod
-    def of(count: int) -> Bench:
+    def of(count: int, size: int = 224) -> Bench:
         torch.manual_seed(0)
-        model, images = torchvision.models.resnet50().eval(), torch.randn(count, 3, 224, 224)
+        model, images = torchvision.models.resnet50().eval(), torch.randn(count, 3, size, size)
         twenty = torch.stack([torch.randperm(1000)[:20] for _ in range(count)])
         return Bench(model, images, twenty[:, 0].tolist(), twenty)
 
@@ -106,29 +106,37 @@ class Bench:
 
 @dataclass(frozen=True)
 class Row:
-    """One table: a title, who takes part (ratios are to the first), how many rounds, and the goal."""
+    """One table: a title, who takes part (ratios are to the first), how many rounds, and the goal.
+
+    cold  contenders that take minutes, run no oftener than they are measured
+    """
 
     title: str
     contenders: dict[str, Run]
     rounds: int
     goal: str
+    cold: tuple[str, ...] = ()
 
 
-def rows(eight: Bench, one: Bench, rounds: int, dear: int) -> Iterator[Row]:
+def rows(eight: Bench, rounds: int, dear: int) -> Iterator[Row]:
     """All tables. "forward" is a bare forward in CamForge's memory format, "plain forward" one in the peers'."""
     yield from _eight_images(eight, rounds)
     together = {"forward": eight.forward(True), "CamForge, together": eight.camforge(*TWELVE)}
     alone = {f"alone: {spec['name']}": eight.camforge(spec) for spec in TWELVE}
     title = "Twelve gradient extractors, all stages"
     yield Row(title, together | alone, dear, "together at most 1.5 times the dearest alone")
-    for method, layers, own, count, goal in (
-        ("FullGrad", (), "fullgrad", dear, "pytorch-grad-cam at least 20 times as long"),
-        ("AblationCAM", ("layer4",), "ablationcam", 1, "pytorch-grad-cam at least 3 times as long"),
-        ("ScoreCAM", ("layer4",), "scorecam", 1, "pytorch-grad-cam at least 1.5 times as long"),
-    ):
-        both = {"CamForge": one.camforge(own), "pytorch-grad-cam": one.grad_cam(method, layers)}
-        yield Row(f"{method}, one image, last stage", both | {"forward": one.forward(True)}, count, goal)
-    yield Row("Eigen-CAM's own step, one image", _eigen_steps(), dear, "pytorch-grad-cam at least 100 times as long")
+    peer = "pytorch-grad-cam"
+    both = {"CamForge": eight.camforge("fullgrad"), peer: eight.grad_cam("FullGrad", ())}
+    goal = f"{peer} at least 20 times as long"
+    yield Row(f"FullGrad beside {peer}", both, 1, goal, cold=(peer,))
+    small = Bench.of(1, 112)
+    for method, own, times in (("AblationCAM", "ablationcam", "3"), ("ScoreCAM", "scorecam", "1.5")):
+        both = {"CamForge": small.camforge(own), peer: small.grad_cam(method)}
+        goal = f"{peer} at least {times} times as long"
+        yield Row(f"{method}, one image of 112 pixels, last stage", both, 1, goal, cold=tuple(both))
+    for count in (1, len(eight.images)):
+        goal = f"{peer} at least 100 times as long"
+        yield Row(f"Eigen-CAM's own step, images: {count}", _eigen_steps(count), 3 * rounds, goal)
 
 
 def _eight_images(eight: Bench, rounds: int) -> Iterator[Row]:
@@ -154,12 +162,12 @@ def _eight_images(eight: Bench, rounds: int) -> Iterator[Row]:
     yield Row("FullGrad", base | {"CamForge": eight.camforge("fullgrad")}, rounds, "at most 4 forwards")
 
 
-def _eigen_steps() -> dict[str, Run]:
+def _eigen_steps(count: int) -> dict[str, Run]:
     from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection
 
     from camforge_plugins.extractors.components import first_component
 
-    activation = torch.randn(1, 2048, 7, 7).relu()
+    activation = torch.randn(count, 2048, 7, 7).relu()
     array = activation.numpy()
     ours = lambda: first_component(activation, center=True)  # noqa: E731
     return {"CamForge": ours, "pytorch-grad-cam": lambda: get_2d_projection(array)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,6 +109,13 @@ class Capture:
     head: LinearHead | None = None
     grids: Grids
     rerun: Rerun
+    _shared: dict[Hashable, Tensor] = field(default_factory=dict, init=False)
+
+    def shared(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """What several extractors work out of this capture: made by the first that asks, the same tensor for all."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     @property
     def images(self) -> Tensor:

@@ -103,7 +103,7 @@ class GradientExtractor(Truncation, LayerExtractor, ABC):
     """An extractor whose maps are a function of a layer's activation and its gradient; layers and truncation come free.
 
     class LayerCAM(GradientExtractor):
-        \"""Layer-CAM: ReLU(sum_k ReLU(dy/dA_k) * A_k) (Jiang et al. 2021, eq. 7).\"""
+        \"""Layer-CAM: ReLU(sum_k ReLU(dy/dA_k) * A_k) (Jiang et al. 2021).\"""
         name = "layercam"
 
         def cam(self, activations, gradients):
@@ -119,7 +119,15 @@ class GradientExtractor(Truncation, LayerExtractor, ABC):
         """(P, C, h, w) activations and gradients of the target's logit -> (P, h, w). Pure tensor maths."""
 
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
-        return self.cam(capture.activations[layer], self.truncated(capture.gradients[layer]))
+        return self.cam(capture.activations[layer], self._gradients(capture, layer))
+
+    def _gradients(self, capture: Capture, layer: str) -> Tensor:
+        """The layer's gradients after truncation, which extractors with the same options share."""
+        gradients = capture.gradients[layer]
+        if self.truncate is None:
+            return gradients
+        key = ("truncated", layer, self.truncate, self.truncate_over, self.truncate_strict)
+        return capture.shared(key, lambda: self.truncated(gradients))
 
 
 class RerunExtractor(LayerExtractor, ABC):

@@ -13,6 +13,7 @@ from camforge import CamForgeError, build
 from camforge.api import Network
 from camforge.capture import extract_maps
 from camforge.capture.rerun import in_chunks
+from camforge_plugins.extractors.components import SMALL, leading
 
 GRADIENT = ("gradcam", "gradcampp", "xgradcam", "hirescam", "elementwise", "layercam")
 LAYERS = ("relu1", "relu2", "relu3", "bn1")
@@ -74,6 +75,31 @@ def test_eigencam_and_eigengradcam(oddnet, images, layer: str, center: bool) -> 
     both = [oracle.captured(plain, images[i], layer, lambda row, t=t: row[t]) for i, t in pairs()]
     close(eigen, [oracle.eigencam(a, center) for a, _ in both], 1e-8)
     close(with_gradient, [oracle.eigencam(a * g, center) for a, g in both], 1e-8)
+
+
+SPECTRA = {
+    "one above the rest": lambda n: torch.cat([torch.rand(n - 1), torch.tensor([3.0])]),
+    "no gap": lambda n: torch.linspace(0.99, 1, n),  # a full decomposition takes over
+    "low rank": lambda n: torch.cat([torch.zeros(n - 3), torch.tensor([1.0, 1.5, 2.0])]),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_leading_vector_of_a_large_matrix(spectrum: str) -> None:
+    n = SMALL + 40
+    strengths = torch.stack([SPECTRA[spectrum](n) for _ in range(2)]).double()
+    vectors = torch.linalg.qr(torch.randn(2, n, n, dtype=torch.float64)).Q
+    gram = vectors * strengths[:, None] @ vectors.mT
+    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 2e-3 if spectrum == "no gap" else 1e-5)):
+        strength, found = leading(gram.to(dtype))
+        torch.testing.assert_close(strength.double(), strengths[:, -1], rtol=1e-5, atol=0)
+        agreement = (found.double() * vectors[..., -1]).sum(1).abs()
+        torch.testing.assert_close(agreement, torch.ones_like(agreement), rtol=tolerance, atol=0)
+
+
+def test_leading_vector_of_nothing() -> None:
+    assert leading(torch.zeros(2, SMALL + 1, SMALL + 1))[0].tolist() == [0, 0]
+    assert leading(torch.zeros(0, SMALL + 1, SMALL + 1))[1].shape == (0, SMALL + 1)
 
 
 @pytest.mark.parametrize(("kernel", "gamma"), [("sigmoid", None), ("rbf", 0.3), ("poly", 0.2), ("linear", None)])

@@ -68,14 +68,29 @@ FAMILIES = {
 }
 
 
+def trained(model: nn.Module) -> nn.Module:
+    """A fresh network's BatchNorms have no bias, implicit or not, and some linear layers none either: these have."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.bias, 0, 0.1)
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.1)
+    return model.eval()
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_terms_add_up_to_the_logit(family: str) -> None:
-    model, images = FAMILIES[family]().eval(), torch.randn(2, 3, 32, 32)
-    for dtype, tolerance in ((torch.float32, 1e-6), (torch.float64, 1e-12)):
+    """Of ResNet-50, float32 brings the logit itself no nearer than 1e-6 to that of float64."""
+    model, images = trained(FAMILIES[family]()), torch.randn(2, 3, 32, 32)
+    for dtype, tolerance in ((torch.float32, 3e-6 if family == "resnet50" else 1e-6), (torch.float64, 1e-12)):
         terms = Terms()
         logits = extract_maps(model.to(dtype), images.to(dtype), [terms]).logits.amax(1).double()
         sums = torch.stack(list(terms.sums.values()))
-        assert ((sums.sum(0) - logits).abs() <= tolerance * sums.abs().sum(0)).all()
+        assert (sums != 0).all()
+        torch.testing.assert_close(sums.sum(0), logits, rtol=tolerance, atol=0)
 
 
 class Curved(nn.Module):

@@ -1,10 +1,14 @@
 """Maps of the tiny network against reference numbers, to 1e-10 in float64 and 1e-6 in float32."""
 
+import copy
+
+import cam_oracle as oracle
 import pytest
 import torch
 from torch import Tensor
 
 from camforge import build
+from camforge.api import Network
 from camforge.capture import extract_maps
 
 LAYERS = {"l1": ("relu1",), "l2": ("relu2",)}
@@ -25,7 +29,7 @@ def maps_of(model, x: Tensor, name: str, **options) -> list[Tensor]:
 
 def check(model, tiny: dict[str, Tensor], key: str, name: str, **options) -> None:
     for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-6)):
-        (found,) = maps_of(model.to(dtype), tiny["x"].to(dtype), name, **options)
+        (found,) = maps_of(copy.deepcopy(model).to(dtype), tiny["x"].to(dtype), name, **options)
         assert found.dtype == dtype
         torch.testing.assert_close(found[0].double(), tiny[key], atol=tolerance, rtol=0)
 
@@ -55,6 +59,32 @@ def test_layerization_sums_the_upsampled_layers(tinynet, tiny) -> None:
 def test_truncation_and_layerization_together(tinynet, tiny, delta: int) -> None:
     options = {"layers": ("relu1", "relu2"), "merge": "sum", "truncate": delta}
     check(tinynet, tiny, f"LTGradCAM_l2_d{delta}_ge", "gradcam", **options)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("delta", [0, 20, 50])
+def test_ltgradcam_by_its_own_name(tinynet, tiny, delta: int, strict: bool) -> None:
+    side, options = "gt" if strict else "ge", {"truncate": delta, "truncate_strict": strict}
+    for key, layer in LAYERS.items():
+        check(tinynet, tiny, f"ltgradcam_{key}_d{delta}_{side}", "ltgradcam", layers=layer, **options)
+    stages = Network(tinynet, stages=("relu1", "relu2"), head="fc")
+    check(stages, tiny, f"LTGradCAM_l2_d{delta}_{side}", "ltgradcam", **options)
+
+
+@pytest.mark.parametrize("delta", [0, 20, 50])
+def test_ltlayercam_by_its_own_name(tinynet, tiny, delta: int) -> None:
+    maps = {key: tiny[f"ltlayercam_{key}_d{delta}_ge"] for key in LAYERS}
+    for key, layer in LAYERS.items():
+        check(tinynet, tiny, f"ltlayercam_{key}_d{delta}_ge", "ltlayercam", layers=layer, truncate=delta)
+    both = maps["l1"] + oracle.upsampled(maps["l2"], *maps["l1"].shape)
+    stages = Network(tinynet, stages=("relu1", "relu2"), head="fc")
+    check(stages, {**tiny, "both": both}, "both", "ltlayercam", truncate=delta)
+
+
+def test_what_lt_is_without_being_told_more(tinynet, tiny) -> None:
+    """All stages, summed, at the 20th percentile."""
+    stages = Network(tinynet, stages=("relu1", "relu2"), head="fc")
+    check(stages, tiny, "LTGradCAM_l2_d20_ge", "ltgradcam")
 
 
 @pytest.mark.parametrize("delta", [0, 20, 50])

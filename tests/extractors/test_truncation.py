@@ -59,3 +59,20 @@ def test_a_strangers_extractor_gets_lt_for_free(gapnet, images) -> None:
         torch.testing.assert_close(truncated, by_hand)
     enlarged = torch.nn.functional.interpolate(found[0][1][:, None], size=found[0][0].shape[1:], mode="bilinear")[:, 0]
     torch.testing.assert_close(found[1][0], found[0][0] + enlarged)
+
+
+def test_extractors_with_the_same_truncation_share_it(gapnet, images) -> None:
+    seen: list[Tensor] = []
+
+    class Watching(Norm):
+        name = "watching"
+
+        def cam(self, activations: Tensor, gradients: Tensor) -> Tensor:
+            seen.append(gradients)
+            return super().cam(activations, gradients)
+
+    options = [{}, {"truncate": 30}, {"truncate": 30, "merge": "max"}, {"truncate": 30, "truncate_strict": True}]
+    extract_maps(gapnet, images, [Watching(layers=("relu2",), **given) for given in options], 2)
+    torch.testing.assert_close(seen[1], truncate(seen[0], 0.3))
+    assert seen[2] is seen[1]
+    assert seen[3] is not seen[1]

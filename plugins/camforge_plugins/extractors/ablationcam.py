@@ -7,7 +7,7 @@ from camforge.api import Capture, LinearHead, RerunExtractor
 
 
 class AblationCAM(RerunExtractor):
-    """Ablation-CAM: ReLU(sum_k w_k A_k), w_k = (y - y_k) / y (Desai and Ramaswamy 2020, eq. 3-4).
+    """Ablation-CAM: ReLU(sum_k w_k A_k), w_k = (y - y_k) / y (Desai and Ramaswamy 2020).
 
     y_k is the score without channel k.
     Only what lies behind the layer is run again; behind global average pooling and one linear layer nothing is:

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+BLOCK = 8  # vectors that are sought at once
+SMALL = 128  # up to this size of the matrix a full decomposition is the faster
+
 
 def first_component(values: Tensor, center: bool) -> Tensor:
     """(P, C, h, w) -> (P, h, w): every place's features projected on the image's first right singular vector.
@@ -14,11 +17,36 @@ def first_component(values: Tensor, center: bool) -> Tensor:
     if center:
         rows = rows - rows.mean(1, keepdim=True)
     if rows.shape[1] <= rows.shape[2]:
-        strengths, vectors = torch.linalg.eigh(rows @ rows.transpose(1, 2))
-        found = vectors[..., -1] * strengths[..., -1:].clamp(min=0).sqrt()
+        strength, vector = leading(rows @ rows.transpose(1, 2))
+        found = vector * strength[:, None].clamp(min=0).sqrt()
     else:
-        found = (rows @ torch.linalg.eigh(rows.transpose(1, 2) @ rows).eigenvectors[..., -1:]).squeeze(2)
+        found = (rows @ leading(rows.transpose(1, 2) @ rows)[1][..., None]).squeeze(2)
     return with_sign(found, rows.mean(2)).reshape(values.shape[0], *values.shape[2:])
+
+
+def leading(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """Gram matrices (P, n, n) -> their largest eigenvalue (P,) and its vector (P, n).
+
+    Of large ones by block Lanczos: a Krylov basis grows until the vector solves its equation to rounding. A full
+    decomposition takes over where that does not happen early, and where gradients are to flow through it.
+    """
+    n = gram.shape[-1]
+    if n > SMALL and not gram.requires_grad:
+        start = torch.randn(n, BLOCK, generator=torch.Generator().manual_seed(0)).to(gram)
+        basis = torch.linalg.qr(gram @ start).Q
+        while basis.shape[-1] <= n // 4:
+            image = gram @ basis
+            strengths, vectors = torch.linalg.eigh(basis.mT @ image)
+            found, top = basis @ vectors[..., -1:], strengths[..., -1]
+            gap = torch.linalg.vector_norm(image @ vectors[..., -1:] - top[:, None, None] * found, dim=(1, 2))
+            if (gap <= 64 * torch.finfo(gram.dtype).eps * top).all():
+                return top, found.squeeze(2)
+            block = image[..., -BLOCK:]
+            for _ in range(2):  # once leaves rounding errors along the basis
+                block = block - basis @ (basis.mT @ block)
+            basis = torch.cat([basis, torch.linalg.qr(block).Q], -1)
+    strengths, vectors = torch.linalg.eigh(gram)
+    return strengths[..., -1], vectors[..., -1]
 
 
 def with_sign(found: Tensor, reference: Tensor) -> Tensor:

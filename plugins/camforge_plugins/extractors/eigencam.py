@@ -7,7 +7,7 @@ from camforge_plugins.extractors.components import first_component
 
 
 class EigenCAM(LayerExtractor):
-    """Eigen-CAM: the activation projected on its first right singular vector (Muhammad and Yeasin 2020, eq. 4).
+    """Eigen-CAM: the activation projected on its first right singular vector (Muhammad and Yeasin 2020).
 
     It does not depend on the target.
     """

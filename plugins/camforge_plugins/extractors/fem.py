@@ -9,7 +9,7 @@ from camforge.api import Capture, LayerExtractor
 
 
 class FEM(LayerExtractor):
-    """Feature explanation method: sum_k mean(A_k) [A_k >= mean + sigmas * std] (Fuad et al. 2020, sec. III-A).
+    """Feature explanation method: sum_k mean(A_k) [A_k >= mean + sigmas * std] (Fuad et al. 2020).
 
     It does not depend on the target.
     """

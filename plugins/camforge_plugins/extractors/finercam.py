@@ -12,7 +12,7 @@ from camforge_plugins.extractors.nested import refuse_augmented
 
 
 class FinerCAM(Extractor):
-    """Finer-CAM: a gradient extractor of y_c - gamma * mean of similar classes' logits (Zhang et al. 2025, eq. 4).
+    """Finer-CAM: a gradient extractor of y_c - gamma * mean of similar classes' logits (Zhang et al. 2025).
 
     The similar classes are those whose logits are nearest to the target's.
     """

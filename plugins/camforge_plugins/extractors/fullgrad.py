@@ -26,7 +26,7 @@ BiasLayers = Literal["all"] | tuple[str, ...]
 
 
 class FullGrad(Truncation, Extractor):
-    """FullGrad: psi(x * dy/dx) + sum over biases of psi(b * dy/db) (Srinivas and Fleuret 2019, eq. 8).
+    """FullGrad: psi(x * dy/dx) + sum over biases of psi(b * dy/db) (Srinivas and Fleuret 2019).
 
     dy/db is taken place by place: the gradient of the layer's output. BatchNorm's bias is beta - mean * gamma / std; a
     layer that is not linear up to a constant (LayerNorm, GroupNorm, GELU, ReLU6 …) has f(x) - f'(x) x. The input's term

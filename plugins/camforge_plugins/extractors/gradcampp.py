@@ -7,7 +7,7 @@ from camforge.api import GradientExtractor
 
 
 class GradCAMPlusPlus(GradientExtractor):
-    """Grad-CAM++: ReLU(sum_k w_k A_k), w_k = sum_ij alpha_ij ReLU(g_ij) (Chattopadhay et al. 2018, eq. 5 and 19).
+    """Grad-CAM++: ReLU(sum_k w_k A_k), w_k = sum_ij alpha_ij ReLU(g_ij) (Chattopadhay et al. 2018, eq. 19).
 
     alpha_ij = g_ij^2 / (2 g_ij^2 + sum_ab A_ab g_ij^3) with g the gradient of the logit; the factor exp(y), which the
     derivation's exponential score would put before every weight of an image, is left out.

@@ -6,7 +6,7 @@ from camforge.api import GradientExtractor
 
 
 class HiResCAM(GradientExtractor):
-    """HiResCAM: sum_k g_k * A_k, element by element and signed (Draelos and Carin 2020, eq. 4)."""
+    """HiResCAM: sum_k g_k * A_k, element by element and signed (Draelos and Carin 2020)."""
 
     name = "hirescam"
 

@@ -1,4 +1,4 @@
-"""What a layer adds that is not linear in its input (Srinivas and Fleuret 2019, sec. 3)."""
+"""What a layer adds that is not linear in its input (Srinivas and Fleuret 2019)."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ from camforge_plugins.extractors.sscam import refuse_functions
 
 
 class ISCAM(ScoreCAM):
-    """IS-CAM: Score-CAM with w = softmax over k of the mean over i of y(c_i X * s(U(A_k))) (Naidu et al. 2020, eq. 5).
+    """IS-CAM: Score-CAM with w = softmax over k of the mean over i of y(c_i X * s(U(A_k))) (Naidu et al. 2020).
 
-    c_i is the sum of j / N for j = 1 … i: the masks of the N steps are accumulated, as in torch-cam's implementation.
+    c_i is the sum of j / N for j = 1 … i: the masks of the N steps are accumulated. So torch-cam reads the paper;
+    others read an integral along a straight line, c_i = i / N.
     """
 
     name = "iscam"

@@ -13,7 +13,7 @@ PLACES = 4096  # the kernel matrix has this many rows at most: 64 MiB per image
 
 
 class KPCACAM(LayerExtractor):
-    """KPCA-CAM: the first component of a kernel PCA of the activation's places (Karmani et al. 2024, eq. 6).
+    """KPCA-CAM: the first component of a kernel PCA of the activation's places (Karmani et al. 2024).
 
     It does not depend on the target. The kernels are scikit-learn's, on features without their mean.
     """

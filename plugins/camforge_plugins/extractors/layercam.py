@@ -6,7 +6,7 @@ from camforge.api import GradientExtractor
 
 
 class LayerCAM(GradientExtractor):
-    """Layer-CAM: ReLU(sum_k ReLU(dy/dA_k) * A_k) (Jiang et al. 2021, eq. 7).
+    """Layer-CAM: ReLU(sum_k ReLU(dy/dA_k) * A_k) (Jiang et al. 2021; Dong et al. 2023, eq. 4-5).
 
     Its authors merge several layers by the maximum of tanh(2 * cam): ``merge="tanh_max"``.
     """

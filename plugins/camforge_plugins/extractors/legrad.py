@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LeGrad(Extractor):
-    """LeGrad: the mean over blocks l, heads and queries of ReLU(ds_l / dA_l) (Bousselham et al. 2025, eq. 6-8).
+    """LeGrad: the mean over blocks l, heads and queries of ReLU(ds_l / dA_l) (Bousselham et al. 2025).
 
     A_l is the attention of block l after the softmax, s_l the target's logit read from that block's own tokens, pooled,
     through the network's last norm and head. One more forward, in which attention is computed openly. For torchvision's

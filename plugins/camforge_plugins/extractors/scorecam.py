@@ -10,7 +10,7 @@ from camforge.api import Capture, RerunExtractor, minmax_normalise, resize
 
 
 class ScoreCAM(RerunExtractor):
-    """Score-CAM: ReLU(sum_k w_k A_k), w = softmax over k of y(X * s(U(A_k))) (Wang et al. 2020, eq. 6 and algorithm 1).
+    """Score-CAM: ReLU(sum_k w_k A_k), w = softmax over k of y(X * s(U(A_k))) (Wang et al. 2020, Score-CAM).
 
     U upsamples to the image, s scales to [0, 1], a constant channel to 0. The score of the plain image, which the
     paper subtracts, is the same for every k and leaves the softmax as it is.

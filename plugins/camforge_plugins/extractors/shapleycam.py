@@ -10,7 +10,7 @@ from camforge.api import Capture, GradientExtractor, Needs, Probe, spatial_mean
 
 
 class ShapleyCAM(GradientExtractor):
-    """Shapley-CAM: ReLU(sum_k w_k A_k), w_k the spatial mean of g - H A / 2 (Cai 2025, eq. 12).
+    """Shapley-CAM: ReLU(sum_k w_k A_k), w_k the spatial mean of g - H A / 2 (Cai 2025).
 
     H A is the Hessian-vector product of the score with the activation: it is zero for the logit of a ReLU network,
     which is why the score is the residual softmax one by default.

@@ -10,7 +10,7 @@ from camforge.api import Capture, GradientExtractor
 
 
 class SmoothGradCAMPlusPlus(GradientExtractor):
-    """Smooth Grad-CAM++: ReLU(sum_k w_k A_k) with derivatives averaged over noisy images (Omeiza et al. 2019, eq. 5-7).
+    """Smooth Grad-CAM++: ReLU(sum_k w_k A_k) with derivatives averaged over noisy images (Omeiza et al. 2019).
 
     w_k = sum_ij alpha_ij ReLU(mean g_ij), alpha_ij = mean g^2 / (2 mean g^2 + sum_ab A_ab mean g^3): the numerator is
     the second derivative as in Grad-CAM++, where the paper prints the first. A is the activation of the image without

@@ -12,7 +12,7 @@ from camforge_plugins.extractors.scorecam import ScoreCAM, unit_masks
 
 
 class SSCAM(ScoreCAM):
-    """SS-CAM: Score-CAM with w = softmax over k of the mean of y(X * (s(U(A_k)) + noise)) (Wang et al. 2020, eq. 5).
+    """SS-CAM: Score-CAM with w = softmax over k of the mean of y(X * (s(U(A_k)) + noise)) (Wang et al. 2020, SS-CAM).
 
     The noise is Gaussian, that of a sample and channel the same for every image: maps do not depend on batches.
     """

@@ -7,7 +7,7 @@ from camforge.api import GradientExtractor
 
 
 class XGradCAM(GradientExtractor):
-    """XGrad-CAM: ReLU(sum_k w_k A_k), w_k = sum_ij g_ij A_ij / sum_ab A_ab (Fu et al. 2020, eq. 8).
+    """XGrad-CAM: ReLU(sum_k w_k A_k), w_k = sum_ij g_ij A_ij / sum_ab A_ab (Fu et al. 2020).
 
     A channel whose activations sum to zero weighs nothing.
     """
