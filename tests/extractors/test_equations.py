@@ -13,6 +13,7 @@ from camforge import CamForgeError, build
 from camforge.api import Network
 from camforge.capture import extract_maps
 from camforge.capture.rerun import in_chunks
+from camforge_plugins.extractors.components import first_component
 
 GRADIENT = ("gradcam", "gradcampp", "xgradcam", "hirescam", "elementwise", "layercam")
 LAYERS = ("relu1", "relu2", "relu3", "bn1")
@@ -74,6 +75,15 @@ def test_eigencam_and_eigengradcam(oddnet, images, layer: str, center: bool) -> 
     both = [oracle.captured(plain, images[i], layer, lambda row, t=t: row[t]) for i, t in pairs()]
     close(eigen, [oracle.eigencam(a, center) for a, _ in both], 1e-8)
     close(with_gradient, [oracle.eigencam(a * g, center) for a, g in both], 1e-8)
+
+
+@pytest.mark.parametrize("places", [3, 9])  # fewer and more than channels
+@pytest.mark.parametrize("shrink", [1e-30, 0.0])
+def test_components_of_values_whose_squares_vanish(places: int, shrink: float) -> None:
+    values = torch.randn(2, 5, places, 1)
+    small = shrink * values
+    expected = torch.stack([oracle.eigencam(v, False) for v in small.double()])
+    torch.testing.assert_close(first_component(small, center=False).double(), expected, rtol=1e-4, atol=1e-5 * shrink)
 
 
 @pytest.mark.parametrize(("kernel", "gamma"), [("sigmoid", None), ("rbf", 0.3), ("poly", 0.2), ("linear", None)])
