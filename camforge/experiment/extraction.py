@@ -91,7 +91,7 @@ def _isolated(
     except Exception as error:
         if len(orders) == 1:
             return dict.fromkeys(orders, error)
-        bench.progress.say(f"a pass with {len(orders)} extractors failed: each has one of its own")
+        bench.progress.say(f"a pass with {len(orders)} extractors failed ({error}): each has one of its own")
         apart = [_isolated({key: order}, bench, val, batch_size) for key, order in orders.items()]
         return {key: entry for part in apart for key, entry in part.items()}
 

@@ -13,7 +13,7 @@ from camforge import CamForgeError, build
 from camforge.api import Network
 from camforge.capture import extract_maps
 from camforge.capture.rerun import in_chunks
-from camforge_plugins.extractors.components import SMALL, leading
+from camforge_plugins.extractors.components import SMALL, first_component, leading
 
 GRADIENT = ("gradcam", "gradcampp", "xgradcam", "hirescam", "elementwise", "layercam")
 LAYERS = ("relu1", "relu2", "relu3", "bn1")
@@ -100,6 +100,15 @@ def test_leading_vector_of_a_large_matrix(spectrum: str) -> None:
 def test_leading_vector_of_nothing() -> None:
     assert leading(torch.zeros(2, SMALL + 1, SMALL + 1))[0].tolist() == [0, 0]
     assert leading(torch.zeros(0, SMALL + 1, SMALL + 1))[1].shape == (0, SMALL + 1)
+
+
+@pytest.mark.parametrize("places", [3, 9])  # fewer and more than channels
+@pytest.mark.parametrize("shrink", [1e-30, 0.0])
+def test_components_of_values_whose_squares_vanish(places: int, shrink: float) -> None:
+    values = torch.randn(2, 5, places, 1)
+    small = shrink * values
+    expected = torch.stack([oracle.eigencam(v, False) for v in small.double()])
+    torch.testing.assert_close(first_component(small, center=False).double(), expected, rtol=1e-4, atol=1e-5 * shrink)
 
 
 @pytest.mark.parametrize(("kernel", "gamma"), [("sigmoid", None), ("rbf", 0.3), ("poly", 0.2), ("linear", None)])

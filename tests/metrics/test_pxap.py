@@ -7,6 +7,7 @@ from made import evidence, measured, random_evidence
 from wsol_direct import pixel_average_precision, pixel_histograms
 
 from camforge.api import CamForgeError
+from camforge_plugins.metrics import pxap
 from camforge_plugins.metrics.grid import grid_bins, grid_edges
 from camforge_plugins.metrics.pxap import PxAP
 
@@ -42,6 +43,20 @@ def test_histograms_are_the_authors(step):
         total = PxAP(step=step).observe(seen)
         assert total.tolist() == want[:, :-1].tolist()
         assert measured(PxAP(step=step), seen)["pxap"] == pytest.approx(pixel_average_precision(want), abs=1e-9)
+
+
+@pytest.mark.parametrize("step", [0.001, 0.0001])  # bins in 16 and in 32 bits
+def test_parts_leave_nothing_behind(step, monkeypatch):
+    """Two maps at a time, the last alone, in the same memory: each pixel counts once, where it belongs."""
+    monkeypatch.setattr(pxap, "CACHED", 2 * 24 * 24)
+    seen = random_evidence(3, images=5, classes=4, size=24)
+    assert len(seen.maps) % 2 == 1
+    assert len(seen.maps) > 4
+    want = np.zeros((2, len(np.arange(0, 1, step)) + 2))
+    for image, c, values in seen.pairs():
+        mask = seen.batch.masks[image].numpy()
+        want += pixel_histograms(values.numpy(), np.where(mask == 255, 255, mask == 1 + c), step)
+    assert PxAP(step=step).observe(seen).tolist() == want[:, :-1].tolist()
 
 
 @pytest.mark.parametrize("step", [0.001, 0.01, 0.1, 0.3, 0.007])

@@ -13,7 +13,8 @@ def first_component(values: Tensor, center: bool) -> Tensor:
     From the smaller Gram matrix, (h * w) or C squared. A singular vector has no sign of its own: it is chosen so that
     the projection and the mean over the channels agree.
     """
-    rows = values.flatten(2).transpose(1, 2)  # (P, h * w, C)
+    scale = power_of_two(values)  # gradients are small, and their squares vanish in float32
+    rows = (values / scale[:, None]).flatten(2).transpose(1, 2)  # (P, h * w, C)
     if center:
         rows = rows - rows.mean(1, keepdim=True)
     if rows.shape[1] <= rows.shape[2]:
@@ -21,7 +22,13 @@ def first_component(values: Tensor, center: bool) -> Tensor:
         found = vector * strength[:, None].clamp(min=0).sqrt()
     else:
         found = (rows @ leading(rows.transpose(1, 2) @ rows)[1][..., None]).squeeze(2)
-    return with_sign(found, rows.mean(2)).reshape(values.shape[0], *values.shape[2:])
+    return with_sign(found, rows.mean(2)).reshape(values.shape[0], *values.shape[2:]) * scale
+
+
+def power_of_two(values: Tensor) -> Tensor:
+    """(P, C, h, w) -> (P, 1, 1): a power of two that brings each image's largest absolute value to 0.5..1."""
+    peak = values.abs().amax((1, 2, 3), keepdim=True)[:, 0]
+    return torch.ldexp(torch.ones_like(peak), torch.frexp(peak).exponent)
 
 
 def leading(gram: Tensor) -> tuple[Tensor, Tensor]:
