@@ -97,7 +97,8 @@ def beside_extraction(seen: Evidence, rounds: int) -> None:
         measured.append(seconds(lambda: [metric.observe(seen) for metric in metrics]))
     shares = [100 * m / e for m, e in zip(measured, extracted, strict=True)]
     ours, theirs = (1000 * statistics.median(side) for side in (measured, extracted))
-    print(f"the four of a batch {ours:.0f} ms, its Grad-CAM maps {theirs:.0f} ms: {statistics.median(shares):.1f} percent")
+    told = f"the four of a batch {ours:.0f} ms, its Grad-CAM maps {theirs:.0f} ms"
+    print(f"{told}: {statistics.median(shares):.1f} percent")
 
 
 def main() -> None:
