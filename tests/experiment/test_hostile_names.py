@@ -14,6 +14,7 @@ from rich.console import Console
 import camforge
 from camforge.experiment.data import contact
 from camforge.experiment.export import export
+from camforge.experiment.live import Count, View
 from camforge.experiment.progress import Progress
 from camforge.experiment.shelf import shelf
 from camforge.report.files import file_name
@@ -133,11 +134,13 @@ def config(inputs: Path) -> dict[str, Any]:
     return json.loads((inputs / "hostile.json").read_text())
 
 
-def test_a_bar_shows_a_name_as_it_is() -> None:
-    said = StringIO()
-    with Progress(console=Console(file=said, force_terminal=True, width=200)).task("train [/b] or [red]") as tick:
-        tick(1, 2)
-    assert said.getvalue().count("train [/b] or [red]") >= 2  # the bar, then the line
+def test_the_view_and_the_lines_show_a_name_as_it_is() -> None:
+    name, console = "train [/b] or [red]", Console(file=StringIO(), width=200)
+    view = View(console, name, (name,))
+    view.task = name, Count(0.0)
+    console.print(view.drawn())
+    Progress(console=console).say(name)
+    assert console.file.getvalue().count(name) == 4  # the heading, the stage, the task at hand, the line
 
 
 def test_file_names() -> None:
