@@ -129,18 +129,25 @@ def _odd_values(value: Any, path: KeyPath) -> Iterator[Mistake]:
     """What JSON does not know: a config must be able to be written down."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(key, str):
+            if isinstance(key, str) and _is_utf8(key):
                 yield from _odd_values(inner, (*path, key))
             else:
                 yield Mistake(path, "keys are words", key)
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _odd_values(inner, (*path, place))
+    elif isinstance(value, str) and not _is_utf8(value):
+        yield Mistake(path, "a text must be valid UTF-8", value)
     elif isinstance(value, float) and not math.isfinite(value):
         yield Mistake(path, "a number must be finite", value)
     elif not isinstance(value, str | int | float | bool | None):
         hint = "; the name of a helper variable starts with '_'" if len(path) == 1 else ""
         yield Mistake(path, f"not a plain value (text, number, truth, list, dict){hint}", value)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text can be written to a file: JSON's \\ud800 alone cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _validated(config: dict[str, Any]) -> tuple[Experiment | None, list[Mistake]]:

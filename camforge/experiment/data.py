@@ -31,11 +31,20 @@ class Inspected:
     problems: tuple[str, ...]
 
 
+def opened(dataset: Dataset, split: Split) -> ImageSet:
+    """A split. What the file system refuses (no permission, a name that is too long) is one line, like all mistakes."""
+    try:
+        return dataset.open(split)
+    except OSError as error:
+        place = str(error.filename or "its files")[:200]
+        raise CamForgeError(f"dataset {dataset.name!r}: {place}: {error.strerror or error}") from error
+
+
 def inspect(dataset: Dataset, progress: Progress) -> Iterator[Inspected]:
     """Open both splits and decode every image: missing files, masks of another size, boxes outside, unknown classes."""
     for split in get_args(Split):
         try:
-            images = dataset.open(split)
+            images = opened(dataset, split)
         except CamForgeError as error:
             yield Inspected(split, 0, {}, tuple(str(error).splitlines()))
             continue
@@ -56,7 +65,7 @@ def _broken(images: ImageSet, tick: Callable[[int, int], None]) -> Iterator[str]
 
 def contact(dataset: Dataset, split: Split, count: int) -> Tensor:
     """(3, H, W) uint8: ``count`` images spread over a split, with masks, boxes and the names of their classes."""
-    images = dataset.open(split)
+    images = opened(dataset, split)
     places = torch.linspace(0, len(images) - 1, min(count, len(images))).round().long().unique().tolist()
     tiles = [_tile(images.load(place), images.classes) for place in places]
     return sheet([tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)])

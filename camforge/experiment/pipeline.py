@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from camforge.experiment.controls import CONTROLS
+from camforge.experiment.data import opened
 from camforge.experiment.extraction import Order, extract, found, load
 from camforge.experiment.failure import Failure, disk_fault
 from camforge.experiment.families import recovered
@@ -74,7 +75,7 @@ def prepare_split(experiment: Experiment, split: Split, progress: Progress) -> P
     settings = experiment.images
     size = settings.train_size or settings.size if split == "train" else settings.size
     geometry = Geometry(size, settings.fit, settings.mean, settings.std)
-    images = experiment.dataset.open(split)
+    images = opened(experiment.dataset, split)
     with progress.task(f"read {len(images)} {split} images") as tick:
         return prepare(images, geometry, every_class=split == "train", tick=tick)
 

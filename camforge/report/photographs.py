@@ -98,8 +98,6 @@ def _torchvision(model: str) -> dict[str, Any]:
 
 def _outputs_of(file: Path) -> int | None:
     """How many outputs the last layer of a weight file has: with another number its head would start untrained."""
-    if not file.is_file():
-        return None
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception:  # the backbone reads the file again and says what is wrong with it

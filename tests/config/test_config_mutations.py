@@ -153,3 +153,12 @@ def test_damaged_bytes(tmp_path: Path) -> None:
             path = tmp_path / f"a{suffix}"
             path.write_bytes(random.Random(seed).randbytes(200))
             assert not outcome(path).startswith("fine: ")
+
+
+@pytest.mark.parametrize(
+    "change", [{"about": "\ud800"}, {"arms": {"\udfff": {}}}, {"arms": {"a": {"note": "x\udc80"}}}]
+)
+def test_text_that_no_file_could_hold(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(shipped(CONFIGS / "quickstart.py") | change))
+    assert re.search("a text must be valid UTF-8|keys are words", outcome(path))

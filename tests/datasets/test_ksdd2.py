@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from camforge.api import CamForgeError
+from camforge.experiment.data import opened
 from camforge_plugins.datasets import KSDD2
 
 
@@ -46,6 +48,11 @@ def test_damage_is_told(root: Path, told: Callable) -> None:
 
 def test_any_damage_is_told(root: Path, told_of_damage: Callable) -> None:
     assert told_of_damage(root, lambda copy: KSDD2(root=str(copy))) > 10
+
+
+def test_what_the_file_system_refuses_is_one_line() -> None:
+    with pytest.raises(CamForgeError, match=r"^dataset 'ksdd2': x+: File name too long$"):
+        opened(KSDD2(root="x" * 5000), "train")
 
 
 def test_a_training_split_without_defects_is_refused(root: Path, told: Callable) -> None:

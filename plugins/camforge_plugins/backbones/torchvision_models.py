@@ -6,6 +6,7 @@ torchvision is imported when a model is asked for: it takes as long as torch, an
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Torchvision(Backbone):
                 return published[weights].get_state_dict(progress=False, check_hash=True)
             except (OSError, RuntimeError) as error:
                 raise CamForgeError(f"weights {weights!r} for {self.arch} could not be fetched: {error}") from None
-        if not Path(weights).is_file():
+        if not os.path.isfile(weights):
             names = ", ".join(published) or "none are published"
             raise CamForgeError(f"weights {weights!r} for {self.arch}: no such file, nor a name known for it ({names})")
         return read_state_dict(Path(weights))
