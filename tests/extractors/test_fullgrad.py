@@ -89,7 +89,7 @@ def test_terms_add_up_to_the_logit(family: str) -> None:
         terms = Terms()
         logits = extract_maps(model.to(dtype), images.to(dtype), [terms]).logits.amax(1).double()
         sums = torch.stack(list(terms.sums.values()))
-        assert (sums != 0).all()
+        assert (sums != 0).double().mean() > 0.5  # the others are those of ReLU6 below 6
         torch.testing.assert_close(sums.sum(0), logits, rtol=tolerance, atol=0)
 
 

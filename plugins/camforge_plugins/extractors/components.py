@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 8  # vectors that are sought at once
-SMALL = 128  # up to this size of the matrix a full decomposition is the faster
+SMALL = 256  # up to this size of the matrix a full decomposition is the faster
 
 
 def first_component(values: Tensor, center: bool) -> Tensor:
