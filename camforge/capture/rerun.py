@@ -120,8 +120,8 @@ def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], T]) ->
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class for it; the allocator of the CPU and CUDA's libraries only messages."""
-    told = ("can't allocate memory", "ALLOC_FAILED")
+    """CUDA has a class for it; the allocator of the CPU, oneDNN and CUDA's libraries only messages."""
+    told = ("can't allocate memory", "could not create a primitive", "ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in told)
 
 
