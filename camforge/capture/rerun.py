@@ -120,8 +120,8 @@ def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], T]) ->
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class for it; the allocators of the CPU and of Apple's GPU, and CUDA's libraries, only messages."""
-    told = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    """CUDA has a class for it; other allocators (CPU, Apple's GPU), oneDNN and CUDA's libraries only messages."""
+    told = ("can't allocate memory", "out of memory", "could not create a primitive", "ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in told)
 
 
