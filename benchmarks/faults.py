@@ -168,24 +168,26 @@ def _tell_stages(at: Any) -> None:
 
 
 def kills(lab: Lab) -> Iterator[Row]:
-    """Each run is killed in one stage after another, started again each time, and let finish at last."""
+    """Each run is killed in one stage after another, started again each time, and let finish at last.
+
+    In a stage: at a random moment of the time that it took the undisturbed run, from when the run has come to it.
+    """
     killed: Counter[str] = Counter()
     lost: Counter[str] = Counter()
-    rounds = 0
-    while min(killed[stage] for stage in STAGES) < lab.times and rounds < 3 * lab.times:
-        work, hit, rounds = lab.new(), set(), rounds + 1
+    for _ in range(lab.times):
+        work, hit = lab.new(), []
         for stage in STAGES:
             run = lab.start(work)
             lab.reach(run, stage)
             time.sleep(random.uniform(0, lab.seconds[stage]))
             run.process.kill()
             if run.end() == -signal.SIGKILL:
-                hit.add(STAGES[max(0, lab.at.value)])
+                hit.append(stage)
         lab.finish(work)
         killed.update(hit)
         lost.update(hit if lab.lost(work) else ())
     for stage in STAGES:
-        yield lab.row(f"kill -9 in {stage}", f"{killed[stage]} kills in {rounds} runs", lost[stage], rounds)
+        yield lab.row(f"kill -9 in {stage}", f"{killed[stage]} kills in {lab.times} runs", lost[stage])
 
 
 def interrupts(lab: Lab) -> Iterator[Row]:
@@ -381,7 +383,7 @@ def memory(lab: Lab) -> Iterator[Row]:
     lost = "nothing" if arms.keys() == whole.keys() else "**an arm**"
     yield "memory runs out in extraction", tried, f"{lost}: numbers differ by {apart:.2g} percent at most"
     work = lab.new()
-    run = lab.finish(work, *wide, "--set", "trainer.batch_size=40", memory=allowed)
+    run = lab.finish(work, *wide, "--set", "trainer.batch_size=40", memory=100)
     told = "memory ran out with batch_size 40 on cpu" in run.said
     lab.finish(work)
     tried = "the error names batch_size" if told else f"**{run.said[-300:]}**"

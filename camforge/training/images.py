@@ -194,9 +194,11 @@ def _check_labels(images: ImageSet, usable: list[int], skipped: dict[str, str], 
         raise CamForgeError(f"no usable image shows {', '.join(empty)}: leave the class out or add images")
 
 
-def _die_with_parent(_worker: int) -> None:
-    """A reader holds what its run holds, the lock of the work directory too: no reader may outlive a killed run."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def _serve(_worker: int) -> None:
+    """Ctrl-C is for the run alone, which ends its readers; none outlives a killed run, whose lock it holds."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _loader(dataset: _Placed) -> DataLoader[Any]:
@@ -209,5 +211,5 @@ def _loader(dataset: _Placed) -> DataLoader[Any]:
         batch_size=None,
         num_workers=workers,
         multiprocessing_context="fork" if workers else None,
-        worker_init_fn=_die_with_parent if workers and sys.platform == "linux" else None,
+        worker_init_fn=_serve if workers else None,
     )
