@@ -267,7 +267,8 @@ def check(
     for verdict in check_all(seconds, distributions or ()):
         wrong += bool(verdict.wrong)
         what = "; ".join([*verdict.wrong, *([f"gives {', '.join(verdict.gives)}"] if verdict.gives else [])])
-        typer.echo(f"{'WRONG' if verdict.wrong else 'ok':5} {verdict.distribution}:{verdict.entry}: {what}")
+        line = " ".join(what.split())
+        typer.echo(f"{'WRONG' if verdict.wrong else 'ok':5} {verdict.distribution}:{verdict.entry}: {line}")
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -142,5 +142,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """RST's double backticks are Markdown's too; a bar would end the cell."""
-    return re.sub(r"\s+", " ", str(text)).replace("|", "\\|").replace("<", "&lt;")
+    """RST's double backticks are Markdown's too; outside of code a bar would end the cell."""
+    parts = re.split(r"(``.*?``|`[^`]*`)", re.sub(r"\s+", " ", str(text)))
+    return "".join(part if i % 2 else part.replace("|", "\\|").replace("<", "&lt;") for i, part in enumerate(parts))

@@ -47,6 +47,7 @@ def test_every_public_name_is_described():
     assert set(rows) == set(camforge.api.__all__)
     assert rows["VERSION"] == f"`'{camforge.api.VERSION}'`"
     assert rows["Axis"] == r"'view' \| 'branch' \| 'layer'"
+    assert "Needs join with ``|``;" in rows["Needs"]
     assert rows["Fuser"].startswith("A fuser reduces one named axis")
 
 

@@ -81,9 +81,13 @@ def test_check_loads_each_in_a_process_of_its_own(tmp_path: Path) -> None:
     write_distribution(tmp_path, "healthy", EXTRACTOR.format(name="healthy"))
     chatty = 'print(\'{"gives": ["extractor everything"]}\')\n'
     write_distribution(tmp_path, "late", chatty + EXTRACTOR.format(name="healthy"))
-    assert check(tmp_path, "killed", "healthy", "late") == (
+    write_distribution(tmp_path, "asks", EXTRACTOR.format(name="asks").replace("extractors()", "extractors(extra)"))
+    assert check(tmp_path, "killed", "healthy", "late", "asks") == (
         1,
         [
+            "WRONG asks:asks: hooks: PluginValidationError: Plugin 'asks' for hook 'camforge_extractors' hookimpl "
+            "definition: camforge_extractors(extra) Argument(s) {'extra'} are declared in the hookimpl but can not be "
+            "found in the hookspec",
             "ok    healthy:healthy: gives extractor healthy",
             "WRONG killed:killed: import: the process ended with code 9",
             "WRONG late:late: name: extractor healthy is taken by healthy",
