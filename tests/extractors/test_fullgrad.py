@@ -71,7 +71,7 @@ FAMILIES = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_terms_add_up_to_the_logit(family: str) -> None:
     model, images = FAMILIES[family]().eval(), torch.randn(2, 3, 32, 32)
-    for dtype, tolerance in ((torch.float32, 1e-6), (torch.float64, 1e-12)):
+    for dtype, tolerance in ((torch.float32, 2e-6), (torch.float64, 1e-12)):
         terms = Terms()
         logits = extract_maps(model.to(dtype), images.to(dtype), [terms]).logits.amax(1).double()
         sums = torch.stack(list(terms.sums.values()))
