@@ -27,7 +27,7 @@ def _mean_ranks(maps: Tensor) -> Tensor:
 
 
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
-    """(P, H, W) twice -> (P,) float64: the mean SSIM of the rectified maps over their maxima (Wang et al. 2004, eq. 13).
+    """(P, H, W) twice -> (P,) float64: mean SSIM of the rectified maps over their maxima (Wang et al. 2004, eq. 13).
 
     Where a side is below 11 pixels the window shrinks to the largest odd number that fits.
     """
