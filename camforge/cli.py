@@ -177,6 +177,26 @@ def oracle(
     typer.echo(f"written: {folder / 'oracle.csv'}")
 
 
+@app.command()
+def sanity(
+    folder: Annotated[Path, typer.Argument(metavar="WORKDIR", help="A finished experiment's.", show_default=False)],
+    arm: Annotated[list[str] | None, typer.Option(help="May be repeated.", show_default="all")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the new parameters.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """How much the maps change when the network's parameters are lost, from the head down: 1 not at all."""
+    from rich.table import Table
+
+    from camforge.experiment.sanity import sanity as find
+
+    found = find(folder, arm or (), seed=seed, device=device)
+    table = Table("arm", "likeness", *found.steps)
+    for name, measure, numbers in found.rows():
+        table.add_row(name, measure, *(f"{number:.2f}" for number in numbers))
+    _console().print(table)
+    typer.echo(f"written: {folder / 'sanity.csv'}")
+
+
 def _list_suites() -> None:
     from rich.table import Table
 

@@ -29,11 +29,11 @@ def max_normalise(maps: Tensor, dims: int = 2) -> Tensor:
     return maps / torch.where(peak == 0, 1, peak)
 
 
-def minmax_normalise(maps: Tensor, dims: int = 2, out: Tensor | None = None) -> Tensor:
-    """Each map, the last ``dims`` axes, to [0, 1]; a constant map becomes zero. ``out``: the memory to write to."""
+def minmax_normalise(maps: Tensor, dims: int = 2) -> Tensor:
+    """Each map, the last ``dims`` axes, to [0, 1]; a constant map becomes zero."""
     axes = tuple(range(-dims, 0))
     low, high = maps.amin(dim=axes, keepdim=True), maps.amax(dim=axes, keepdim=True)
-    return torch.div(torch.sub(maps, low, out=out), torch.where(high == low, 1, high - low), out=out)
+    return (maps - low) / torch.where(high == low, 1, high - low)
 
 
 NORMALISERS: dict[str, Callable[[Tensor, int], Tensor]] = {

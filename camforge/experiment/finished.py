@@ -57,7 +57,7 @@ class Finished:
     def see(self, arm: str, split: Split) -> tuple[Observed, Stacker]:
         """An arm's fused maps of a split, and what fuses them."""
         prospect = train_arm(arm, self.experiment.arms[arm], self.bench)
-        images = self._images(split)
+        images = self.images(split)
         entries = extract(list(prospect.orders), self.bench, images, self.experiment.batch_size)
         return see(prospect, entries, images, self.bench)
 
@@ -69,7 +69,7 @@ class Finished:
         crop = self.experiment.images.size if self.experiment.images.train_size else None
         return Bench(train, store, pick_device(self.device), self.experiment.seed, self.progress, crop)
 
-    def _images(self, split: Split) -> Prepared:
+    def images(self, split: Split) -> Prepared:
         """A split in the geometry in which maps are measured."""
         if split == "train" and self.experiment.images.train_size is None:
             return self.bench.train

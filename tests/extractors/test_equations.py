@@ -13,7 +13,7 @@ from camforge import CamForgeError, build
 from camforge.api import Network
 from camforge.capture import extract_maps
 from camforge.capture.rerun import in_chunks
-from camforge_plugins.extractors.components import SMALL, first_component, leading
+from camforge_plugins.extractors.components import SMALL, eigh, first_component, leading
 
 GRADIENT = ("gradcam", "gradcampp", "xgradcam", "hirescam", "elementwise", "layercam")
 LAYERS = ("relu1", "relu2", "relu3", "bn1")
@@ -109,6 +109,18 @@ def test_components_of_values_whose_squares_vanish(places: int, shrink: float) -
     small = shrink * values
     expected = torch.stack([oracle.eigencam(v, False) for v in small.double()])
     torch.testing.assert_close(first_component(small, center=False).double(), expected, rtol=1e-4, atol=1e-5 * shrink)
+
+
+@pytest.mark.parametrize("seed", [13, 61, 88, 113])
+def test_components_where_the_float32_solver_does_not_converge(seed: int) -> None:
+    """MKL's does not for these: channels of all magnitudes, a third of them silent."""
+    g = torch.Generator().manual_seed(seed)
+    rows = torch.randn(60, 48, generator=g) * 10 ** (-24 * torch.rand(48, generator=g))
+    rows[:, torch.rand(48, generator=g) < 0.3] = 0
+    strengths, vectors = eigh((rows.T @ rows)[None])
+    expected = np.linalg.eigh((rows.double().T @ rows.double()).numpy())
+    assert float(strengths[0, -1]) == pytest.approx(expected.eigenvalues[-1], rel=1e-5)
+    assert abs(float(vectors[0, :, -1].double() @ torch.tensor(expected.eigenvectors[:, -1]))) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("kernel", "gamma"), [("sigmoid", None), ("rbf", 0.3), ("poly", 0.2), ("linear", None)])

@@ -45,9 +45,9 @@ def test_histograms_are_the_authors(step):
         assert measured(PxAP(step=step), seen)["pxap"] == pytest.approx(pixel_average_precision(want), abs=1e-9)
 
 
-@pytest.mark.parametrize("step", [0.001, 0.0001])  # bins in 16 and in 32 bits
+@pytest.mark.parametrize("step", [0.001, 0.0001])
 def test_parts_leave_nothing_behind(step, monkeypatch):
-    """Two maps at a time, the last alone, in the same memory: each pixel counts once, where it belongs."""
+    """Two maps at a time, the last alone: each pixel counts once, where it belongs."""
     monkeypatch.setattr(pxap, "CACHED", 2 * 24 * 24)
     seen = random_evidence(3, images=5, classes=4, size=24)
     assert len(seen.maps) % 2 == 1

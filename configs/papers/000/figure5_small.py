@@ -4,6 +4,7 @@ The map of every level, and their fusion, on PartWorld.
 """
 
 name = "000_figure5_small"
+cost = "5 minutes on 2 cores"
 dataset = dict(name="partworld")
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

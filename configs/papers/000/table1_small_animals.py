@@ -4,6 +4,7 @@ Clusters per level, on six animals of PASCAL VOC.
 """
 
 name = "000_table1_small_animals"
+cost = "10 minutes on 2 cores"
 dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
 images = dict(size=160, fit="crop")
 

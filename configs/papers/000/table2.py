@@ -4,6 +4,7 @@ Each idea alone, and both, with their controls.
 """
 
 name = "000_table2"
+cost = "a day on a GPU, not measured"
 dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug")
 images = dict(size=224, fit="crop")
 

@@ -4,6 +4,7 @@ Each idea alone, and both, with their controls, on PartWorld.
 """
 
 name = "000_table2_small"
+cost = "6 minutes on 2 cores"
 dataset = dict(name="partworld")
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

@@ -6,3 +6,4 @@ The map of every level, and their fusion.
 _base_ = "../000/figure5.py"
 
 name = "001_figure5"
+cost = "a day on a GPU, not measured"

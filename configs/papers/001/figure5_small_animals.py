@@ -6,3 +6,4 @@ The map of every level, and their fusion, on six animals of PASCAL VOC.
 _base_ = "../000/figure5_small_animals.py"
 
 name = "001_figure5_small_animals"
+cost = "10 minutes on 2 cores"

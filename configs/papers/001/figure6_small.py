@@ -4,6 +4,7 @@ The maps of two branches with and without the orthogonal module, on PartWorld.
 """
 
 name = "001_figure6_small"
+cost = "3 minutes on 2 cores"
 dataset = dict(name="partworld")
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

@@ -4,6 +4,7 @@ Clusters per level.
 """
 
 name = "001_table1"
+cost = "a day on a GPU, not measured"
 dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug")
 images = dict(size=224, fit="crop")
 

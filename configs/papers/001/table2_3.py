@@ -7,3 +7,4 @@ The clusters come from ResNet-50 and serve VGG-16 as well. CAM needs the pooled 
 _base_ = "../000/table3_4.py"
 
 name = "001_table2_3"
+cost = "a day on a GPU, not measured"

@@ -7,3 +7,4 @@ CBAM's attention stands in the two residual blocks of the small network.
 _base_ = "../000/table3_4_small.py"
 
 name = "001_table2_3_small"
+cost = "6 minutes on 2 cores"

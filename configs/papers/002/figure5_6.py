@@ -4,6 +4,7 @@ The maps of every pair and of every layer, and their fusion.
 """
 
 name = "002_figure5_6"
+cost = "days on a GPU, not measured"
 dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug")
 images = dict(size=224, fit="crop")
 

@@ -4,6 +4,7 @@ Its rows Grad-CAM and All, from every pair of classes, 190 networks.
 """
 
 name = "002_table1"
+cost = "days on a GPU, not measured"
 dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug")
 images = dict(size=224, fit="crop")
 

@@ -4,6 +4,7 @@ Selections, on PartWorld.
 """
 
 name = "002_table2_small"
+cost = "4 minutes on 2 cores"
 dataset = dict(name="partworld")
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

@@ -4,6 +4,7 @@ Selections with small networks.
 """
 
 name = "002_table4"
+cost = "days on a GPU, not measured"
 dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug")
 images = dict(size=224, fit="crop")
 

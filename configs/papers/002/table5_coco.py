@@ -6,6 +6,7 @@ The per-class bars of the page are Figure 8, its gallery Figures 7 and 9: the ma
 _base_ = "table5.py"
 
 name = "002_table5_coco"
+cost = "days on a GPU, not measured"
 dataset = dict(_delete_=True, name="coco", root="data/coco")
 report = dict(images=60)
 

@@ -4,6 +4,7 @@ Truncation from 0 to 90 percent, for three methods over all stages.
 """
 
 name = "003_figure4_5"
+cost = "hours on a GPU, not measured"
 dataset = dict(name="ksdd2", root="data/KolektorSDD2")
 images = dict(size=224, fit="squash")
 

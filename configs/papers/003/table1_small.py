@@ -5,6 +5,7 @@ Here on PartWorld.
 """
 
 name = "003_table1_small"
+cost = "1 minute on 2 cores"
 dataset = dict(name="partworld")
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

@@ -7,6 +7,7 @@ Here on PartWorld.
 _base_ = "table2.py"
 
 name = "003_table2_small"
+cost = "1 minute on 2 cores"
 dataset = dict(_delete_=True, name="partworld")
 images = dict(_delete_=True, size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 trainer = dict(

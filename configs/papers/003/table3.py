@@ -4,6 +4,7 @@ Layers and truncation together, against the gradient methods.
 """
 
 name = "003_table3"
+cost = "hours on a GPU, not measured"
 dataset = dict(name="voc", root="data/VOCdevkit")
 images = dict(size=224, fit="crop")
 

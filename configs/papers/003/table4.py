@@ -6,6 +6,7 @@ Layers and truncation together, on surface defects.
 _base_ = "table3.py"
 
 name = "003_table4"
+cost = "hours on a GPU, not measured"
 dataset = dict(name="ksdd2", root="data/KolektorSDD2")
 images = dict(fit="squash")
 

@@ -4,6 +4,7 @@ Classification and localization error on ILSVRC.
 """
 
 name = "004_table1_3_5"
+cost = "days on a GPU, not measured"
 dataset = dict(name="wsol", root="data/ILSVRC", metadata="data/metadata/ILSVRC")
 images = dict(size=224, fit="squash", train_size=256)
 

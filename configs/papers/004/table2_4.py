@@ -4,6 +4,7 @@ Classification and localization error on CUB-200-2011.
 """
 
 name = "004_table2_4"
+cost = "hours on a GPU, not measured"
 dataset = dict(name="cub", root="data/CUB_200_2011")
 images = dict(size=224, fit="squash", train_size=256)
 

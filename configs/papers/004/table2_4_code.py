@@ -4,6 +4,7 @@ The same as table2_4.py with the settings of the authors' released code, which d
 """
 
 name = "004_table2_4_code"
+cost = "hours on a GPU, not measured"
 dataset = dict(name="cub", root="data/CUB_200_2011")
 images = dict(size=224, fit="squash", train_size=256)
 

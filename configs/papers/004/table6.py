@@ -4,6 +4,7 @@ Combination functions on one NL-CCAM network.
 """
 
 name = "004_table6"
+cost = "days on a GPU, not measured"
 dataset = dict(name="wsol", root="data/ILSVRC", metadata="data/metadata/ILSVRC")
 images = dict(size=224, fit="squash", train_size=256)
 

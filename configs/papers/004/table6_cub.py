@@ -6,6 +6,7 @@ Combination functions on one NL-CCAM network.
 _base_ = "table6.py"
 
 name = "004_table6_cub"
+cost = "hours on a GPU, not measured"
 dataset = dict(_delete_=True, name="cub", root="data/CUB_200_2011")
 
 paper = {  # the paper's errors, percent

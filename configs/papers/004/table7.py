@@ -4,6 +4,7 @@ Non-local blocks at low and high places, with CAM and with CCAM.
 """
 
 name = "004_table7"
+cost = "hours on a GPU, not measured"
 dataset = dict(name="cub", root="data/CUB_200_2011")
 images = dict(size=224, fit="squash", train_size=256)
 

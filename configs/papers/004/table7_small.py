@@ -5,6 +5,7 @@ Here in the small network on PartWorld, whose images may show several classes.
 """
 
 name = "004_table7_small"
+cost = "4 minutes on 2 cores"
 dataset = dict(name="partworld")
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

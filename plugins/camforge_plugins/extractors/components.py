@@ -43,7 +43,7 @@ def leading(gram: Tensor) -> tuple[Tensor, Tensor]:
         basis = torch.linalg.qr(gram @ start).Q
         while basis.shape[-1] <= n // 4:
             image = gram @ basis
-            strengths, vectors = torch.linalg.eigh(basis.mT @ image)
+            strengths, vectors = eigh(basis.mT @ image)
             found, top = basis @ vectors[..., -1:], strengths[..., -1]
             gap = torch.linalg.vector_norm(image @ vectors[..., -1:] - top[:, None, None] * found, dim=(1, 2))
             if (gap <= 64 * torch.finfo(gram.dtype).eps * top).all():
@@ -52,8 +52,20 @@ def leading(gram: Tensor) -> tuple[Tensor, Tensor]:
             for _ in range(2):  # once leaves rounding errors along the basis
                 block = block - basis @ (basis.mT @ block)
             basis = torch.cat([basis, torch.linalg.qr(block).Q], -1)
-    strengths, vectors = torch.linalg.eigh(gram)
+    strengths, vectors = eigh(gram)
     return strengths[..., -1], vectors[..., -1]
+
+
+def eigh(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """(P, N, N) symmetric -> eigenvalues (P, N), rising, and eigenvectors (P, N, N) in columns.
+
+    LAPACK's float32 solver may not converge where entries underflow (channels without a gradient): float64 then does.
+    """
+    try:
+        return torch.linalg.eigh(gram)
+    except torch.linalg.LinAlgError:
+        strengths, vectors = torch.linalg.eigh(gram.double())
+        return strengths.to(gram), vectors.to(gram)
 
 
 def with_sign(found: Tensor, reference: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from camforge.api import CamForgeError, Capture, LayerExtractor
-from camforge_plugins.extractors.components import with_sign
+from camforge_plugins.extractors.components import eigh, with_sign
 
 PLACES = 4096  # the kernel matrix has this many rows at most: 64 MiB per image
 
@@ -33,7 +33,7 @@ class KPCACAM(LayerExtractor):
             raise CamForgeError(f"kpcacam: layer {layer!r} has {rows.shape[1]} places, over {PLACES}: name a deeper")
         kernel = self._kernel(rows - rows.mean(1, keepdim=True))
         means = kernel.mean(1, keepdim=True)
-        strengths, vectors = torch.linalg.eigh(kernel - means - means.transpose(1, 2) + means.mean(2, keepdim=True))
+        strengths, vectors = eigh(kernel - means - means.transpose(1, 2) + means.mean(2, keepdim=True))
         found = vectors[..., -1] * strengths[..., -1:].clamp(min=0).sqrt()
         return with_sign(found, rows.mean(2)).reshape(activations.shape[0], *activations.shape[2:])
 

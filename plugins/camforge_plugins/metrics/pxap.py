@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import CamForgeError, Evidence, Metric
-from camforge_plugins.metrics.grid import SideBins
+from camforge.api import CamForgeError, Evidence, Metric, minmax_normalise
+from camforge_plugins.metrics.grid import grid_bins, grid_edges
 from camforge_plugins.metrics.observed import labelled_pairs, sides, truth_masks
 
 CACHED = 2**17  # pixels whose intermediate values stay in a CPU's cache
@@ -29,12 +29,13 @@ class PxAP(Metric):
     def observe(self, evidence: Evidence) -> Tensor:
         """(2, bins) int64: pixels beside and inside the class's mask, by the bin of their value; 1 has its own."""
         masks, pairs = truth_masks(evidence, self.name), labelled_pairs(evidence, self.name)
+        bins = len(grid_edges(self.step)) + 1
+        total = torch.zeros(3 * bins, dtype=torch.int64, device=masks.device)
         some = len(masks) if masks.is_cuda else max(1, CACHED // masks[0].numel())
-        binned = SideBins(self.step, pairs.maps[:some])
-        total = torch.zeros(3 * binned.bins, dtype=torch.int64, device=masks.device)
         for maps, side in zip(pairs.maps.split(some), sides(pairs, masks).split(some), strict=True):
-            total += torch.bincount(binned(maps, side).flatten(), minlength=len(total))
-        return total.view(3, -1)[1:]
+            place = grid_bins(minmax_normalise(maps), self.step).add_(side.int(), alpha=bins)
+            total += torch.bincount(place.flatten(), minlength=3 * bins)
+        return total.view(3, bins)[1:]
 
     def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         del classes
