@@ -14,7 +14,8 @@ LISTED = "from camforge.host.registry import registry; print(*sorted(registry().
 
 def listed(here: Path, installed: Path, *command: str) -> str:
     """What Python prints when it is started in ``here`` and ``installed`` is a place for distributions."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])}
+    places = [str(installed), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
     done = subprocess.run([sys.executable, *command], cwd=here, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -83,8 +83,8 @@ def test_a_killed_training_goes_on_to_the_same_weights(data: Prepared, tmp_path:
 def test_a_damaged_checkpoint_is_not_gone_on_from(data: Prepared, tmp_path: Path, harm: str) -> None:
     whole = state(train(task(data, tmp_path / "whole"))[0])
 
-    def kill(step: int, _steps: int, _logs: object) -> None:
-        if step == 7:  # the third epoch's first
+    def kill(seen: int, _all: int, _logs: object) -> None:
+        if seen == 7 * 16:  # the third epoch's first step
             raise Killed
 
     with pytest.raises(Killed):
@@ -93,9 +93,9 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(data: Prepared, tmp_path: Path
     content = bytearray(checkpoint.read_bytes())
     content[len(content) // 2] ^= 0xFF
     checkpoint.write_bytes(content if harm == "flip" else content[:-10])
-    steps: list[int] = []
-    again, _ = train(task(data, tmp_path / "cut", tick=lambda step, *_: steps.append(step)))
-    assert steps[0] == 1
+    seen: list[int] = []
+    again, _ = train(task(data, tmp_path / "cut", tick=lambda images, *_: seen.append(images)))
+    assert seen[0] == 16, "from the start"
     assert same(state(again), whole)
 
 
@@ -156,7 +156,7 @@ def test_an_exclusive_view_sees_only_images_of_one_output(data: Prepared, tmp_pa
     pair = View("pair", ("red", "green"), (0, 1), exclusive=True)
     seen: list[int] = []
     train(task(data, tmp_path / "t", view=pair, epochs=1, batch_size=8, tick=lambda _s, n, _l: seen.append(n)))
-    assert set(seen) == {4}  # 32 of the 48 images show one class only
+    assert set(seen) == {32}  # so many of the 48 images show one class only
 
 
 def test_an_output_without_images_is_named(data: Prepared, tmp_path: Path) -> None:
