@@ -40,6 +40,7 @@ from camforge.types import (
     Network,
     Sample,
     TrainedModel,
+    Unusable,
     View,
 )
 
@@ -47,7 +48,7 @@ VERSION = "1.1"
 """The version of this interface: the first number changes when a plugin must change.
 
 1.1  Learner.summed, Metric.tunes, tuned and curves, Fuser.axis None, Maps.photographs, Options.renamed,
-     read_image, read_mask
+     read_image, read_mask, Unusable
 """
 
 _RENAMED: dict[str, tuple[str, str]] = {}
@@ -57,8 +58,8 @@ __all__ = [
     "IGNORED", "VERSION", "Axis", "Backbone", "Batch", "CamForgeError", "Capture", "Dataset", "Evidence", "Extractor",
     "Fuser", "GradientExtractor", "Grouper", "Grouping", "ImageSet", "LayerExtractor", "LayerMerge", "Layers",
     "Learner", "LinearHead", "Maps", "Metric", "Needs", "Network", "Percentile", "Plateau", "Plugin", "Probe",
-    "RerunExtractor", "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "View", "Workshop", "hookimpl",
-    "max_normalise", "merge_layers", "minmax_normalise", "read_image", "read_mask", "resize", "seed_mask",
+    "RerunExtractor", "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "Unusable", "View", "Workshop",
+    "hookimpl", "max_normalise", "merge_layers", "minmax_normalise", "read_image", "read_mask", "resize", "seed_mask",
     "spatial_mean", "stages_of", "truncate",
 ]  # fmt: skip
 

@@ -20,6 +20,14 @@ class CamForgeError(Exception):
     """A mistake the user can mend: one clear line with the thing, its place and what was allowed."""
 
 
+class Unusable(CamForgeError):
+    """A split with mistakes. ``rest``: the images that have none so far, for who wants to hear of all that is wrong."""
+
+    def __init__(self, told: str, rest: ImageSet) -> None:
+        super().__init__(told)
+        self.rest = rest
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One image with what is known of it. ``C`` is the number of classes of the image set.

@@ -14,7 +14,7 @@ from camforge.experiment.progress import Progress
 from camforge.interfaces import Dataset, Split
 from camforge.report.pictures import sheet
 from camforge.training.images import Geometry, prepare
-from camforge.types import IGNORED, CamForgeError, ImageSet, Sample
+from camforge.types import IGNORED, CamForgeError, ImageSet, Sample, Unusable
 
 TILE = 160  # pixels of a tile's shorter side
 COLUMNS = 6
@@ -43,15 +43,20 @@ def opened(dataset: Dataset, split: Split) -> ImageSet:
 def inspect(dataset: Dataset, progress: Progress) -> Iterator[Inspected]:
     """Open both splits and decode every image: missing files, masks of another size, boxes outside, unknown classes."""
     for split in get_args(Split):
+        listed: list[str] = []
         try:
             images = opened(dataset, split)
         except CamForgeError as error:
-            yield Inspected(split, 0, {}, tuple(str(error).splitlines()))
-            continue
+            listed = str(error).splitlines()
+            if not isinstance(error, Unusable) or not len(error.rest):
+                yield Inspected(split, 0, {}, tuple(listed))
+                continue
+            images = error.rest
         with progress.task(f"decode {len(images)} {split} images") as tick:
-            problems = list(_broken(images, tick))
+            problems = listed + list(_broken(images, tick))
         counts = dict(zip(images.classes, images.labels.sum(0).tolist(), strict=True))
-        problems += [f"no image shows {name}" for name, count in counts.items() if count == 0]
+        if not listed:
+            problems += [f"no image shows {name}" for name, count in counts.items() if count == 0]
         yield Inspected(split, len(images), counts, tuple(problems))
 
 

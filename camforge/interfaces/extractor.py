@@ -146,8 +146,8 @@ class RerunExtractor(LayerExtractor, ABC):
             return lost[:, None, None] * capture.activations[layer].mean(1)
     """
 
-    max_memory: Annotated[int, Field(ge=1)] = 512
-    """MiB that a chunk of the images or values run again may take, about."""
+    max_memory: Annotated[int, Field(ge=1)] | None = None
+    """MiB that a chunk of the images or values run again may take, about; None: what suits the device."""
 
     def key(self, layer: str) -> tuple[str, str]:
         """Under which a table of logits is kept for the image's other targets."""

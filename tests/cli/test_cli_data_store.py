@@ -46,6 +46,25 @@ def test_check_says_every_problem(camforge: Camforge, folder: Path) -> None:
     assert "val/dog/2.png" in lines[3]
 
 
+def test_check_says_what_is_missing_and_what_is_broken_at_once(camforge: Camforge, tmp_path: Path) -> None:
+    """What the listing finds does not hide what only decoding finds."""
+    for split in ("train", "test"):
+        (tmp_path / "ksdd" / split).mkdir(parents=True)
+        for i in range(3):
+            save(tmp_path / "ksdd" / split / f"{i}.png", torch.full((3, 20, 24), 90, dtype=torch.uint8))
+            mask = Image.new("L", (24, 20))
+            mask.putpixel((3, 4), 255)
+            mask.save(tmp_path / "ksdd" / split / f"{i}_GT.png")
+    (tmp_path / "ksdd/train/0_GT.png").unlink()
+    Image.new("L", (7, 5), 255).save(tmp_path / "ksdd/train/1_GT.png")
+    text = TINY.replace("{name: partworld, size: 32, train: 24, val: 8}", f"{{name: ksdd2, root: {tmp_path}/ksdd}}")
+    (tmp_path / "ksdd.yaml").write_text(text)
+    code, out, _ = camforge("data", "check", tmp_path / "ksdd.yaml")
+    assert code == 1
+    assert "0_GT.png is missing" in out
+    assert "1_GT.png: the mask is 7x5, its image 24x20" in out
+
+
 def test_show_writes_a_sheet(camforge: Camforge, folder: Path) -> None:
     code, out, _ = camforge("data", "show", folder / "pets.yaml", "--out", folder / "sheet.png", "--split", "val")
     assert (code, out) == (0, f"{folder / 'sheet.png'}\n")

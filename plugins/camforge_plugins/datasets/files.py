@@ -22,11 +22,15 @@ def read_lines(path: Path) -> list[str]:
 
 
 def refuse(what: str, problems: list[str]) -> None:
-    """Raise one error with every problem, the first ``SHOWN`` of them in full."""
-    if not problems:
-        return
+    """Raise one error with every problem."""
+    if problems:
+        raise CamForgeError(told(what, problems))
+
+
+def told(what: str, problems: list[str]) -> str:
+    """Every problem in a line of its own, the first ``SHOWN`` of them in full."""
     shown = problems[:SHOWN] + ([f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
-    raise CamForgeError(f"{what}: " + (shown[0] if len(problems) == 1 else "\n  ".join(["", *shown]).rstrip()))
+    return f"{what}: " + (shown[0] if len(problems) == 1 else "\n  ".join(["", *shown]).rstrip())
 
 
 def fingerprint(*parts: object, files: Iterable[Path] = ()) -> str:

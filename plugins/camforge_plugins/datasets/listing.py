@@ -7,14 +7,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, ImageSet, Sample, read_image
+from camforge.api import CamForgeError, ImageSet, Sample, Unusable, read_image
 
-from .files import fingerprint, refuse
+from .files import fingerprint, told
 
 Box = tuple[int, float, float, float, float]  # class index, x0, y0, x1, y1 with x1 and y1 exclusive
 Size = tuple[int, int]  # height, width
@@ -58,14 +59,25 @@ class Listing:
     _table: Tensor = field(init=False, repr=False)
 
     def image_set(self) -> ImageSet:
-        """Raises one CamForgeError with every problem found."""
+        """Raises one Unusable with every problem found; its ``rest`` are the entries that have none."""
         if not self.keep_empty:
             self.entries = [entry for entry in self.entries if entry.shown]
+        self._tabulate()
+        wrong = [self._missing(entry) + self._outside(entry) + self._unwritable(entry.id) for entry in self.entries]
+        names = [problem for name in self.classes for problem in self._unwritable(name)]
+        problems = [*self.problems, *names, *chain(*wrong), *self._repeated(), *self._empty()]
+        if not problems:
+            return self._images()
+        self.entries = [entry for entry, own in zip(self.entries, wrong, strict=True) if not own]
+        self._tabulate()
+        raise Unusable(told(self.what, problems), self._images())
+
+    def _tabulate(self) -> None:
         self._table = torch.zeros(len(self.entries), len(self.classes), dtype=torch.bool)
         for i, entry in enumerate(self.entries):
             self._table[i, list(entry.shown)] = True
-        found = self._unwritable() + self._missing() + self._repeated() + self._outside() + self._empty()
-        refuse(self.what, self.problems + found)
+
+    def _images(self) -> ImageSet:
         files = [path for entry in self.entries for path in (entry.file, entry.mask) if path is not None]
         facts = [(entry.id, entry.shown, entry.boxes) for entry in self.entries]
         mark = fingerprint(self.options, self.classes, facts, files=files)
@@ -86,30 +98,27 @@ class Listing:
         mask = self.read_mask(entry, (height, width))
         return Sample(entry.id, image, self._table[i], mask=mask, boxes=boxes, box_classes=classes)
 
-    def _unwritable(self) -> list[str]:
-        """Names that no report or list could hold: line breaks and the like, bytes that are no UTF-8."""
-        names = [*self.classes, *(entry.id for entry in self.entries)]
-        return [f"{name!r} is no name: it has control characters, or is not UTF-8" for name in names if _odd(name)]
+    def _unwritable(self, name: str) -> list[str]:
+        """A name that no report or list could hold: line breaks and the like, bytes that are no UTF-8."""
+        return [f"{name!r} is no name: it has control characters, or is not UTF-8"] if _odd(name) else []
 
-    def _missing(self) -> list[str]:
-        paths = [path for entry in self.entries for path in (entry.file, entry.mask) if path is not None]
-        return [f"{path} is missing" for path in paths if not path.is_file()]
+    def _missing(self, entry: Entry) -> list[str]:
+        return [f"{path} is missing" for path in (entry.file, entry.mask) if path is not None and not path.is_file()]
 
     def _repeated(self) -> list[str]:
         counts = Counter(entry.id for entry in self.entries)
         return [f"image {name!r} is listed {n} times" for name, n in counts.items() if n > 1]
 
-    def _outside(self) -> list[str]:
+    def _outside(self, entry: Entry) -> list[str]:
         """Boxes that are turned around, or that leave the size that the annotation itself gives."""
         found = []
-        for entry in self.entries:
-            height, width = entry.size or (float("inf"), float("inf"))
-            for _, x0, y0, x1, y1 in entry.boxes:
-                box = f"image {entry.id!r}: box {x0:g},{y0:g},{x1:g},{y1:g}"
-                if not (x0 < x1 < float("inf") and y0 < y1 < float("inf")):  # nor a number that is none
-                    found.append(f"{box} is empty or turned around")
-                elif min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
-                    found.append(f"{box} leaves the image of {_by(entry.size)}")
+        height, width = entry.size or (float("inf"), float("inf"))
+        for _, x0, y0, x1, y1 in entry.boxes:
+            box = f"image {entry.id!r}: box {x0:g},{y0:g},{x1:g},{y1:g}"
+            if not (x0 < x1 < float("inf") and y0 < y1 < float("inf")):  # nor a number that is none
+                found.append(f"{box} is empty or turned around")
+            elif min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
+                found.append(f"{box} leaves the image of {_by(entry.size)}")
         return found
 
     def _empty(self) -> list[str]:
