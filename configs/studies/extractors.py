@@ -7,7 +7,7 @@ SS-CAM and IS-CAM ask the network once per channel and sample: two samples, two 
 
 name = "extractors"
 about = "Every extractor x layers x delta on one network of PartWorld, the threshold of each chosen on training images."
-cost = "15 minutes on 2 cores, estimated"
+cost = "15 minutes on 2 cores"
 dataset = dict(name="partworld", train=1000, val=200)
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
