@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -55,16 +55,12 @@ class Progress:
             self._view = None
 
     def each(self, stage: str, items: Collection[T]) -> Iterator[T]:
-        """The items, one after another, counted as the stage's."""
-        return self.counted(stage, items, len(items))
-
-    def counted(self, stage: str, items: Iterable[T], total: int) -> Iterator[T]:
-        """Items of which only the number is known yet, counted as the stage's when they are dealt with."""
+        """The items, one after another, counted as the stage's when they are dealt with."""
         tick = self.counting(stage)
-        tick(0, total)
+        tick(0, len(items))
         for done, item in enumerate(items, start=1):
             yield item
-            tick(done, total)
+            tick(done, len(items))
 
     def counting(self, stage: str) -> Tick:
         """tick(done, total) of a stage whose items may become more."""

@@ -144,13 +144,14 @@ def _groupings(story: Story) -> list[GroupingPart]:
 
 def _grouping(arms: Sequence[ArmStory], classes: tuple[str, ...]) -> GroupingPart:
     arm = arms[0]
-    drawn = tree(arm.views, classes) or tree(_clusters(arm.account, classes), classes)
+    levels = tree(arm.views, classes)
+    drawn = levels or tree(_clusters(arm.account, classes), classes)
     order = drawn.order if drawn else classes
     tables = {name: value for name, value in arm.account.items() if _is_matrix(value, len(classes))}
     return GroupingPart(
         arms=tuple(a.name for a in arms),
         tree=drawn,
-        views=() if tree(arm.views, classes) else tuple(view for view in arm.views if view.level > 0),
+        views=() if levels else tuple(view for view in arm.views if view.level > 0),
         matrices=tuple(_matrix(name, rows, order, classes) for name, rows in tables.items()),
         facts={name: _short(value) for name, value in arm.account.items() if name not in tables},
     )
