@@ -31,10 +31,10 @@ from typing import Any
 
 import torch
 
-import camforge.experiment.run as run_module
+import camforge.pipeline.run as run_module
 from camforge.cli import main
-from camforge.experiment.progress import Progress
-from camforge.experiment.shelf import damaged
+from camforge.progress.progress import Progress
+from camforge.store.maintenance import damaged
 
 TINY = """
 name = "tiny"

@@ -19,8 +19,8 @@ from collections.abc import Iterator  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from typing import Any  # noqa: E402
 
-import camforge.experiment.run as run_module  # noqa: E402
-from camforge.experiment.progress import Progress  # noqa: E402
+import camforge.pipeline.run as run_module  # noqa: E402
+from camforge.progress.progress import Progress  # noqa: E402
 
 Seconds = tuple[float, float]
 """By the wall, of processors."""

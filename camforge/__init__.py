@@ -9,18 +9,18 @@ from camforge.host.damage import outlive_damage
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from camforge.experiment.run import run
-    from camforge.explanation import explain
+    from camforge.explanation.explain import explain
     from camforge.host.registry import build
+    from camforge.pipeline.run import run
     from camforge.suite.run import bench
 
 outlive_damage()  # before torch and pydantic are imported: they would die of another distribution's damage
 
 _PUBLIC = {
-    "run": "camforge.experiment.run",
+    "run": "camforge.pipeline.run",
     "bench": "camforge.suite.run",
     "build": "camforge.host.registry",
-    "explain": "camforge.explanation",
+    "explain": "camforge.explanation.explain",
     "CamForgeError": "camforge.types",
 }
 

@@ -3,8 +3,7 @@
 import warnings
 
 from camforge.capture import Capture, LinearHead, Needs, Probe, stages_of
-from camforge.decoding import read_image, read_mask
-from camforge.hooks import hookimpl
+from camforge.data.decoding import read_image, read_mask
 from camforge.interfaces import (
     Axis,
     Backbone,
@@ -28,6 +27,7 @@ from camforge.interfaces import (
     Workshop,
     spatial_mean,
 )
+from camforge.interfaces.hookimpl import hookimpl
 from camforge.maps import max_normalise, merge_layers, minmax_normalise, resize, seed_mask, truncate
 from camforge.types import (
     IGNORED,

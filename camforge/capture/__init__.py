@@ -2,8 +2,8 @@
 
 from camforge.capture.captured import Capture, Needs
 from camforge.capture.head import LinearHead
+from camforge.capture.layers import Probe, stages_of, unwrap
 from camforge.capture.one_pass import Extraction, MapMaker, extract_maps
-from camforge.capture.probe import Probe, stages_of, unwrap
 from camforge.capture.targets import Targets, target_lists
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from camforge.capture.grid import Grids
+from camforge.capture.grids import Grids
 from camforge.capture.head import LinearHead
-from camforge.capture.probe import Probe
+from camforge.capture.layers import Probe
 from camforge.capture.targets import Rank
 
 if TYPE_CHECKING:

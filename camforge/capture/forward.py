@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from camforge.capture.captured import Needs
-from camforge.capture.grid import Grids
+from camforge.capture.grids import Grids
 from camforge.capture.head import LinearHead, linear_head
-from camforge.capture.probe import Probe
+from camforge.capture.layers import Probe
 from camforge.capture.recording import Record, Taken, recording
 from camforge.types import CamForgeError
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.augment import brought_back, merged, scaled, with_mirrored
+from camforge.capture.borrowing import lent
 from camforge.capture.captured import Capture, Needs, Score
 from camforge.capture.forward import Runner, Select, run_forward, wide
-from camforge.capture.lending import lent
+from camforge.capture.layers import Probe, unwrap
 from camforge.capture.pairs import capture_rank
-from camforge.capture.probe import Probe, unwrap
 from camforge.capture.rerun import Kept
 from camforge.capture.targets import Rank, Target, Targets, ranks, target_lists
 

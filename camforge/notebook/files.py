@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import torch
 import yaml
 
+from camforge.files import write_atomically
 from camforge.notebook.pictures import grouping_drawing, maps_picture, results_picture
-from camforge.report.files import write_atomically
+from camforge.pictures import FORMATS
+from camforge.report.data import Story
 from camforge.report.page import write_page
-from camforge.report.pictures import FORMATS
 from camforge.report.standing import in_order
-from camforge.report.story import Story
 from camforge.types import CamForgeError, Grouping, Maps
 
 if TYPE_CHECKING:
-    from camforge.experiment.schema import Experiment
+    from camforge.config.schema import Experiment
 
 
 def save_results(story: Story, path: str | Path) -> Path:

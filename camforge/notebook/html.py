@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from camforge.interfaces import Plugin
 from camforge.notebook.pictures import class_names, members_by_name
 from camforge.notebook.templates import rendered
+from camforge.report.data import Story
 from camforge.report.standing import columns, in_order
-from camforge.report.story import Story
 from camforge.report.table import asides, remarks
 from camforge.types import Grouping, Maps
 
 if TYPE_CHECKING:
-    from camforge.experiment.schema import Experiment
+    from camforge.config.schema import Experiment
 
 
 _STEPS = ("grouper", "trainer", "backbone", "extractor", "fusers")

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from camforge.files import write_atomically
 from camforge.interfaces.base import choices
 from camforge.notebook.templates import rendered
+from camforge.pictures import encode, overlay, save, sheet
 from camforge.report.contact import contact_sheet
+from camforge.report.data import Story, ViewStory
 from camforge.report.figures import tree
-from camforge.report.files import write_atomically
-from camforge.report.pictures import encode, overlay, save, sheet
-from camforge.report.story import Story, ViewStory
 from camforge.types import CamForgeError, Grouping, Maps, View
 
 TILE = 160  # pixels of a small map's side

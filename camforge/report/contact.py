@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from camforge.report.pictures import overlay, sheet
-from camforge.report.story import GalleryImage, Story
+from camforge.pictures import overlay, sheet
+from camforge.report.data import GalleryImage, Story
 
 TILE = 128  # pixels of a tile's side
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from camforge.report.data import ArmStory, Curve, ViewStory
 from camforge.report.standing import NOTHING
-from camforge.report.story import ArmStory, Curve, ViewStory
 
 CHART = (360, 170)  # width and height of a line chart, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 10, 22  # its margins, where the numbers of the axes stand

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from camforge.maps import max_normalise, resize
-from camforge.report.pictures import data_uri
-from camforge.report.story import GalleryImage, Story
+from camforge.pictures import data_uri
+from camforge.report.data import GalleryImage, Story
 from camforge.types import CamForgeError
 
 BUDGET = 28_000_000

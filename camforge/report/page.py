@@ -15,12 +15,12 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from camforge.files import write_atomically
+from camforge.pictures import data_uri, heat_colours
+from camforge.report.data import ArmStory, Story, ViewStory
 from camforge.report.figures import HUES, Tree, bars, charts, tree
-from camforge.report.files import write_atomically
 from camforge.report.gallery import BUDGET, FUSED, Packed, pack_gallery
-from camforge.report.pictures import data_uri, heat_colours
 from camforge.report.standing import Column, columns, in_order, per_class
-from camforge.report.story import ArmStory, Story, ViewStory
 from camforge.report.table import asides, remarks
 
 BRIEF = 72  # letters of a value that is shown as it is; longer ones unfold

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from camforge.report.story import ArmStory
+from camforge.report.data import ArmStory
 
 NOTHING = "–"
 

@@ -13,14 +13,14 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from camforge.files import write_atomically
 from camforge.maps import max_normalise, resize
+from camforge.pictures import data_uri, overlay
+from camforge.report.data import ArmStory, GalleryImage, Story
 from camforge.report.figures import Chart, line_chart
-from camforge.report.files import write_atomically
 from camforge.report.gallery import BUDGET, shrink
 from camforge.report.page import context_of, render_template
-from camforge.report.pictures import data_uri, overlay
 from camforge.report.standing import Column, columns
-from camforge.report.story import ArmStory, GalleryImage, Story
 from camforge.report.table import add_names, add_numbers, show
 from camforge.types import IGNORED
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from camforge.report.data import Story
 from camforge.report.standing import columns, in_order
-from camforge.report.story import Story
 
 
 def arms_table(story: Story) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from camforge.experiment.sources import plain_yaml
+from camforge.config.sources import plain_yaml
 from camforge.types import CamForgeError
 
 SECTIONS = {"grouper": "grouper", "trainer": "trainer", "extractor": "extractor", "fuser": "fusers"}

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import camforge
-from camforge.experiment.config import read
-from camforge.experiment.schema import FolderName
+from camforge.config.load import read
+from camforge.config.schema import FolderName
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options, choices
 from camforge.types import CamForgeError

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from camforge.experiment.config import Loaded, load, read
-from camforge.experiment.progress import Progress
-from camforge.experiment.run import run_seeds
-from camforge.report.files import write_atomically
+from camforge.config.load import Loaded, load, read
+from camforge.files import write_atomically
+from camforge.pipeline.run import run_seeds
+from camforge.progress.progress import Progress
 from camforge.report.suite import Front, SuiteStory, TableEntry, write_front, write_suite
 from camforge.suite.additions import Addition, overrides_of
 from camforge.suite.catalogue import Suite, open_suite

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from camforge.report.story import ArmStory
+from camforge.report.data import ArmStory
 from camforge.report.suite import Sweep
 
 LEAST = 3  # points that make a curve

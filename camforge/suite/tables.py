@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from camforge.experiment.results import Results
+from camforge.pipeline.results import Results
 from camforge.report.suite import SuiteRow, SuiteStory
 from camforge.suite.sweeps import sweeps
 

@@ -12,8 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.optim import ReduceOnPlateauLR
 from mmengine.runner import Runner
 
-from camforge.training import team
-from camforge.training.checksums import checksum
+from camforge.files import checksum
+from camforge.training import distributed
 
 
 class SeedEveryEpoch(Hook):
@@ -50,7 +50,7 @@ class EpochHistory(Hook):
         del batch_idx, data_batch
         size = len(runner.train_dataloader.dataset)
         weight = min(runner.train_dataloader.batch_size, size - self._count)
-        logs = team.mean({name: float(value.detach()) for name, value in (outputs or {}).items()})
+        logs = distributed.mean({name: float(value.detach()) for name, value in (outputs or {}).items()})
         for name, value in logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
         self._count += weight
@@ -83,7 +83,7 @@ class CheckpointEveryEpoch(Hook):
     @classmethod
     def found(cls, folder: Path) -> Path | None:
         """The folder's checkpoint, if its checksum is known: torch reads a file with a flipped byte without a word."""
-        return team.lead(lambda: cls._found(folder))
+        return distributed.lead(lambda: cls._found(folder))
 
     @classmethod
     def _found(cls, folder: Path) -> Path | None:
@@ -100,7 +100,7 @@ class CheckpointEveryEpoch(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         runner.save_checkpoint(runner.work_dir, self.FILE + ".partial", by_epoch=True)
-        team.lead(lambda: self._place(Path(runner.work_dir)))
+        distributed.lead(lambda: self._place(Path(runner.work_dir)))
 
     def _place(self, folder: Path) -> None:
         """The checksums first: whenever the process ends, that of the file in place is among them."""

@@ -21,10 +21,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from camforge.capture.rerun import out_of_memory
+from camforge.data.geometry import random_crop
+from camforge.data.prepared import Prepared
 from camforge.interfaces import Learner, Trainer
-from camforge.training import team
+from camforge.training import distributed
 from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
-from camforge.training.images import Prepared, random_crop
 from camforge.types import CamForgeError, Network, View
 
 
@@ -61,7 +62,7 @@ class _Batches(Dataset[Any]):
         return len(self.places)
 
     def __getitems__(self, items: list[int]) -> dict[str, Tensor]:
-        mine = items[team.share(len(items))]
+        mine = items[distributed.share(len(items))]
         pixels = self.data.pixels(self.places[mine].tolist())
         return {"images": pixels, "targets": self.targets[mine], "of": torch.tensor(len(items))}
 
@@ -87,7 +88,7 @@ class _Model(BaseModel):
         """Random numbers are drawn for the whole batch, so that any number of processes sees the same images."""
         del mode
         task, total = self._task, int(of)
-        mine = team.share(total)
+        mine = distributed.share(total)
         if task.size is not None:
             images = random_crop(images, task.size, total, mine)
         images = task.data.geometry.normalise(images.to(task.device, non_blocking=True))
@@ -99,17 +100,17 @@ class _Model(BaseModel):
         with torch.autocast(task.device.type, torch.bfloat16, enabled=task.trainer.amp):
             losses = self.learner.losses(images, targets.to(task.device))
         broken = [f"{name} is {value.item()}" for name, value in losses.items() if not torch.isfinite(value).all()]
-        if team.any_of(bool(broken)):
+        if distributed.any_of(bool(broken)):
             told = f"training {task.view.name!r}: {broken[0] if broken else 'a loss is not a number'}"
             raise CamForgeError(f"{told}; a smaller lr than {task.trainer.lr} may help")
         return self._weighted(losses, len(images), total)
 
     def _weighted(self, losses: dict[str, Tensor], count: int, total: int) -> dict[str, Tensor]:
         """So that the mean over the processes is the value of the whole batch."""
-        if team.size() == 1 or total < team.size():
+        if distributed.size() == 1 or total < distributed.size():
             return losses
         part = {name: 1.0 if name in self.learner.summed else count / total for name in losses}
-        return {name: value * (part[name] * team.size()) for name, value in losses.items()}
+        return {name: value * (part[name] * distributed.size()) for name, value in losses.items()}
 
 
 class _QuietRunner(Runner):
@@ -139,7 +140,7 @@ def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
         learner = task.trainer.learner(len(task.view.outputs))
         if task.trainer.channels_last:
             learner = learner.to(memory_format=torch.channels_last)
-        learner = cast(Learner, team.synchronise_batch_norms(learner.to(task.device)))
+        learner = cast(Learner, distributed.synchronise_batch_norms(learner.to(task.device)))
         runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
         try:
             runner.train()
@@ -180,7 +181,7 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
     optimizer = _optimizer(trainer, learner)
     checkpoint = CheckpointEveryEpoch.found(task.folder)
     runner = _QuietRunner(
-        model=_Model(learner, task) if team.size() == 1 else _shared(_Model(learner, task)),
+        model=_Model(learner, task) if distributed.size() == 1 else _shared(_Model(learner, task)),
         work_dir=str(task.folder),
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": trainer.epochs},
@@ -191,7 +192,7 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
         load_from=None if checkpoint is None else str(checkpoint),
         resume=checkpoint is not None,
         visualizer=_visualizer(task),
-        launcher="none" if team.size() == 1 else "pytorch",
+        launcher="none" if distributed.size() == 1 else "pytorch",
         experiment_name=f"camforge-{uuid4().hex}",
         randomness={"seed": task.seed},
         default_scope="mmengine",

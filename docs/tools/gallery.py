@@ -13,9 +13,9 @@ from torch.nn.functional import interpolate
 
 import camforge
 from camforge import CamForgeError
-from camforge.experiment.results import Results
 from camforge.host.registry import registry
-from camforge.report.pictures import PAPER, encode, overlay
+from camforge.pictures import PAPER, encode, overlay
+from camforge.pipeline.results import Results
 
 EXPERIMENT = Path(__file__).with_name("gallery.yaml")
 SIDE, GAP = 192, 6  # pixels of a tile's side, and between tiles

@@ -16,7 +16,7 @@ from shape import shaped
 import camforge.api
 import camforge.testing
 from camforge.cli import app
-from camforge.experiment.schema import Arm, Experiment, Images, Report
+from camforge.config.schema import Arm, Experiment, Images, Report
 from camforge.host import hookspecs
 from camforge.host.describe import Option, example, options_of, type_text
 from camforge.host.registry import registry

@@ -11,7 +11,7 @@ import camforge
 from camforge import CamForgeError, build
 from camforge.api import max_normalise, minmax_normalise
 from camforge.capture import extract_maps
-from camforge.explanation import MapWarning
+from camforge.explanation.explain import MapWarning
 
 
 @pytest.fixture

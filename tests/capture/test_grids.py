@@ -11,7 +11,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 import camforge
 from camforge import CamForgeError, build
 from camforge.capture import extract_maps, stages_of
-from camforge.capture.grid import Grids
+from camforge.capture.grids import Grids
 
 
 def alive(model: nn.Module) -> nn.Module:

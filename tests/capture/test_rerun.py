@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from camforge import CamForgeError
 from camforge.capture.forward import Runner
-from camforge.capture.probe import Probe
+from camforge.capture.layers import Probe
 from camforge.capture.rerun import in_chunks
 from camforge.capture.tail import Tail
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from camforge.experiment.config import load, read
-from camforge.experiment.json_schema import experiment_schema
+from camforge.config.json_schema import experiment_schema
+from camforge.config.load import load, read
 from camforge.host.registry import registry
 from camforge.types import CamForgeError
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from test_cli_run import TINY
 
-from camforge.report.pictures import save
+from camforge.pictures import save
 
 Camforge = Callable[..., "tuple[int, str, str]"]
 

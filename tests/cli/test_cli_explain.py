@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from camforge.explanation import explain
+from camforge.explanation.explain import explain
+from camforge.explanation.photographs import IMAGENET, backbone, read_photograph
 from camforge.host.registry import build
-from camforge.report.photographs import IMAGENET, backbone, read_photograph
-from camforge.report.pictures import overlay
+from camforge.pictures import overlay
 from camforge.types import CamForgeError
 
 Camforge = Callable[..., "tuple[int, str, str]"]

@@ -61,7 +61,7 @@ def test_stopping_by_hand_says_how_to_go_on(camforge: Camforge, tiny: Path, monk
     def stop(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("camforge.experiment.run.run", stop)
+    monkeypatch.setattr("camforge.pipeline.run.run", stop)
     code, _, err = camforge("run", tiny)
     assert (code, err) == (130, "stopped; the same command goes on where it was\n")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from camforge.experiment.config import Loaded, load
+from camforge.config.load import Loaded, load
 from camforge.types import CamForgeError
 
 PYTHON = """\

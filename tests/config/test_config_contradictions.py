@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from experiments import PYTHON, complaint, written
 
-from camforge.experiment.config import load
+from camforge.config.load import load
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from experiments import PYTHON, VALUES, complaint, written
 
-from camforge.experiment.config import load
+from camforge.config.load import load
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from experiments import PYTHON, VALUES, written
 
-from camforge.experiment.config import load, values_with_places
+from camforge.config.load import load, values_with_places
 
 
 @pytest.mark.parametrize("name", ["small.py", "small.yaml", "small.json"])

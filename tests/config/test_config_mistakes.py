@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from experiments import PYTHON, complaint, written
 
-from camforge.experiment.config import ConfigError, load
+from camforge.config.load import ConfigError, load
 
 
 @pytest.fixture(autouse=True)

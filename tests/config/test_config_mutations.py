@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from camforge.experiment.config import load, read
+from camforge.config.load import load, read
 from camforge.types import CamForgeError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

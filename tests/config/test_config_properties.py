@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from camforge.experiment.config import load, values_with_places
+from camforge.config.load import load, values_with_places
 from camforge.types import CamForgeError
 
 KEYS = st.text("abcdefgh", min_size=1, max_size=4).filter(lambda key: not iskeyword(key))

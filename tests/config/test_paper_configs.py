@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from camforge.experiment.config import load
+from camforge.config.load import load
 
 PAPERS = Path(__file__).resolve().parents[2] / "configs" / "papers"
 FILES = sorted(PAPERS.glob("*/*.py"))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from camforge.api import CamForgeError
-from camforge.experiment.data import opened
+from camforge.data.inspection import opened
 from camforge_plugins.datasets import KSDD2
 
 

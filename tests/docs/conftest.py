@@ -12,7 +12,7 @@ from torchvision.models._api import WeightsEnum
 
 from camforge import build
 from camforge.host.registry import registry
-from camforge.report.pictures import save
+from camforge.pictures import save
 
 
 @pytest.fixture

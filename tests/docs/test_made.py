@@ -14,7 +14,7 @@ from tables import MADE, contracts, experiment, interface, plugins, refreshed
 
 import camforge.api
 import camforge.testing
-from camforge.experiment.schema import Experiment
+from camforge.config.schema import Experiment
 from camforge.host.registry import registry
 
 TINY = (

@@ -13,11 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from camforge import CamForgeError, build, run
-from camforge.experiment.config import load
-from camforge.experiment.results import Results
-from camforge.experiment.schema import Experiment
+from camforge.config.load import load
+from camforge.config.schema import Experiment
 from camforge.notebook import show
-from camforge.report.pictures import CAPTION, MARGIN, overlay
+from camforge.pictures import CAPTION, MARGIN, overlay
+from camforge.pipeline.results import Results
 from camforge.types import Grouping, Maps, View
 
 EXPERIMENT = """

@@ -3,7 +3,7 @@
 import pytest
 from synthetic_story import synthetic_story
 
-from camforge.report.story import Story
+from camforge.report.data import Story
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import torch
 
-from camforge.report.story import ArmStory, Curve, GalleryImage, Story, ViewStory
+from camforge.report.data import ArmStory, Curve, GalleryImage, Story, ViewStory
 
 CLASSES = ("cat", "</script><script>alert(1)</script>", "a \"quoted\" & 'odd' one")
 HOSTILE_ID = "../../<img src=x onerror=alert(2)>.jpg"

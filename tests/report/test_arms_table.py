@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from camforge.report.data import Story
 from camforge.report.standing import columns, in_order
-from camforge.report.story import Story
 from camforge.report.table import print_arms
 
 

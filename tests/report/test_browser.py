@@ -19,10 +19,10 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from synthetic_story import ARMS, synthetic_story
 
 from camforge.maps import resize, seed_mask
+from camforge.pictures import encode, overlay
+from camforge.report.data import GalleryImage, Story
 from camforge.report.gallery import quantise
 from camforge.report.page import write_page
-from camforge.report.pictures import encode, overlay
-from camforge.report.story import GalleryImage, Story
 from camforge.report.suite import SuiteRow, SuiteStory, write_suite
 
 FLAGS = (

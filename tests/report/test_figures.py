@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from camforge.report.data import ArmStory, Curve, ViewStory
 from camforge.report.figures import bars, charts, line_chart, ticks, tree
-from camforge.report.story import ArmStory, Curve, ViewStory
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import torch
 from synthetic_story import ARMS, HOSTILE_ID
 from torch.nn.functional import interpolate
 
+from camforge.report.data import Story
 from camforge.report.gallery import FUSED, SIZES, pack_gallery, quantise
-from camforge.report.story import Story
 from camforge.types import CamForgeError
 
 

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import pytest
 from synthetic_story import CLASSES, HOSTILE_ID
 
+from camforge.report.data import Story
 from camforge.report.page import render, write_page
-from camforge.report.story import Story
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 

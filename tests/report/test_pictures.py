@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from camforge.report.files import write_atomically
-from camforge.report.pictures import OPACITY, encode, heat_colours, overlay, save, save_overlay, sheet
+from camforge.files import write_atomically
+from camforge.pictures import OPACITY, encode, heat_colours, overlay, save, save_overlay, sheet
 from camforge.types import CamForgeError
 
 

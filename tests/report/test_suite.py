@@ -9,8 +9,8 @@ from rich.console import Console
 from synthetic_story import ARMS, CLASSES, synthetic_story
 
 from camforge.maps import resize
+from camforge.report.data import Story, ViewStory
 from camforge.report.page import render
-from camforge.report.story import Story, ViewStory
 from camforge.report.suite import EXTREMES, SuiteRow, SuiteStory, Sweep, print_suite, render_suite
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from camforge.training.images import Geometry, prepare, random_crop
+from camforge.data.geometry import Geometry, random_crop
+from camforge.data.prepared import prepare
 from camforge.types import CamForgeError, ImageSet, Sample
 
 CROP = Geometry(224, "crop", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

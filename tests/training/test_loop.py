@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from camforge.training.images import Geometry, Prepared, prepare
+from camforge.data.geometry import Geometry
+from camforge.data.prepared import Prepared, prepare
 from camforge.training.loop import Task, train
 from camforge.types import CamForgeError, ImageSet, Sample, View
 from camforge_plugins.backbones.small import Small

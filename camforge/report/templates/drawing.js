@@ -1,5 +1,5 @@
 // Drawing on canvases: photograph, heat, outlines, boxes.
-const HEAT_OPACITY = 0.6; // the same look as camforge.report.pictures.overlay
+const HEAT_OPACITY = 0.6; // the same look as camforge.pictures.overlay
 
 function sizeCanvas(canvas, width, height, scale) {
   if (canvas.width !== width * scale || canvas.height !== height * scale) {

@@ -1,0 +1,193 @@
+"""``camforge export``: what an arm found, as files that the next step of a segmentation pipeline reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from camforge.analysis.finished import Finished
+from camforge.files import file_name
+from camforge.interfaces import Split
+from camforge.maps import max_normalise
+from camforge.pipeline.measure import Observed
+from camforge.progress.progress import Progress
+from camforge.store.store import write_json
+from camforge.types import IGNORED, CamForgeError
+
+SHARD = 256  # images per file of maps
+README = """\
+Seeds of arm {arm!r} of experiment {experiment!r}, {split} images, made by CamForge.
+
+masks/ID.png     palette PNG in the size of the photograph: 0 background, 1 + place in classes.txt, 255 not seen
+                 (outside the square that the network saw). A pixel has the class whose map, divided by its maximum, is
+                 highest, where that reaches {threshold}.
+boxes.json       COCO: the box of the largest connected part of each class's mask at {threshold}, in pixels of the
+                 photograph; "score" is the mean of the map inside the part.
+maps/00000.npz   numpy.load(file): values (P, S, S) float32, the raw maps of P (image, class) pairs in the network's
+                 square; images (P,) ids; classes (P,) places in classes.txt; sizes (P, 2) height and width of the
+                 photographs.
+classes.txt      one name per line
+manifest.json    how the experiment was made
+"""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How much was written."""
+
+    images: int
+    boxes: int
+    shards: int
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """One photograph's share: raw maps (P, S, S) of its classes (P,), and its size (h, w)."""
+
+    id: str
+    maps: Tensor
+    classes: Tensor
+    size: tuple[int, int]
+
+
+def export(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    arm: str | None = None,
+    split: str = "train",
+    threshold: float = 0.15,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Exported:
+    """Write seed masks, boxes and raw maps of one arm of a finished experiment; ``out`` appears when it is whole.
+
+    folder  the experiment's work directory;  arm  its name, None for the first;  split  "train" or "val"
+    Networks come from the store of the run; maps of images that it did not see are extracted now.
+    Raises CamForgeError where the experiment is not finished, or ``out`` holds something.
+    """
+    folder, out = Path(folder), Path(out)
+    progress = Progress(quiet)
+    finished = Finished.open(folder, device, progress)
+    name = finished.arm(arm)
+    if split not in get_args(Split):
+        raise CamForgeError(f"no split {split!r}; splits: {', '.join(get_args(Split))}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CamForgeError(f"{out} is there already: name a new folder")
+    draft = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        (draft / "masks").mkdir(parents=True)
+        (draft / "maps").mkdir()
+        seen, _ = finished.see(name, split)  # type: ignore[arg-type]
+        made = _write(draft, seen, threshold, progress, finished.experiment.batch_size)
+        classes = seen.images.images.classes
+        (draft / "classes.txt").write_text("".join(f"{label}\n" for label in classes), "utf-8")
+        told = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
+        (draft / "README.txt").write_text(told, "utf-8")
+        shutil.copy(folder / "manifest.json", draft)
+        if out.exists():
+            out.rmdir()
+        os.replace(draft, out)
+    except OSError as error:
+        raise CamForgeError(f"cannot write {out}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return made
+
+
+def _write(draft: Path, seen: Observed, threshold: float, progress: Progress, size: int) -> Exported:
+    geometry = seen.images.geometry
+    boxes: list[dict[str, Any]] = []
+    pictures: list[dict[str, Any]] = []
+    shard: list[Seeds] = []
+    shards = 0
+    with progress.task("write") as tick:
+        for number, seeds in enumerate(_each(seen, size), start=1):
+            maps, inside = geometry.back(seeds.maps, seeds.size)
+            scaled = max_normalise(maps)
+            _save_mask(draft / "masks" / f"{file_name(seeds.id)}.png", scaled, seeds.classes, inside, threshold)
+            pictures.append({"id": number, "file_name": seeds.id, "height": seeds.size[0], "width": seeds.size[1]})
+            boxes += _boxes(scaled, seeds.classes, threshold, number, len(boxes))
+            shard.append(seeds)
+            if len(shard) == SHARD or number == len(seen.images):
+                _save_maps(draft / "maps" / f"{shards:05}.npz", shard)
+                shards, shard = shards + 1, []
+            tick(number, len(seen.images))
+    categories = [{"id": 1 + c, "name": label} for c, label in enumerate(seen.images.images.classes)]
+    write_json(draft / "boxes.json", {"images": pictures, "categories": categories, "annotations": boxes})
+    return Exported(len(pictures), len(boxes), shards)
+
+
+def _each(seen: Observed, size: int) -> Iterator[Seeds]:
+    images = seen.images
+    for places, batch in images.batches(size, torch.device("cpu")):
+        evidence = seen.source(places, batch)
+        for i, place in enumerate(places):
+            photograph = images.images.load(int(images.indices[place])).image
+            mine = evidence.images == i
+            height, width = photograph.shape[-2:]
+            yield Seeds(batch.ids[i], evidence.maps[mine], evidence.classes[mine], (height, width))
+
+
+def _save_mask(path: Path, scaled: Tensor, classes: Tensor, inside: Tensor, threshold: float) -> None:
+    label = torch.zeros(inside.shape, dtype=torch.int64)
+    if len(scaled):
+        value, place = scaled.max(0)
+        label = torch.where((value >= threshold) & (value > 0), 1 + classes[place], label)
+    label = torch.where(inside, label, IGNORED)
+    if path.exists():
+        raise CamForgeError(f"two images would be called {path.name}")
+    picture = Image.fromarray(label.to(torch.uint8).numpy(), mode="P")
+    picture.putpalette(voc_palette())
+    picture.save(path)
+
+
+def voc_palette() -> bytes:
+    """PASCAL VOC's 256 colours: the bits of the index, dealt to red, green and blue from the highest bit down."""
+    index = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return colours.tobytes()
+
+
+def _boxes(scaled: Tensor, classes: Tensor, threshold: float, image: int, before: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for values, label in zip(scaled, classes.tolist(), strict=True):
+        mask = ((values >= threshold) & (values > 0)).to(torch.uint8).numpy()
+        _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
+        if len(stats) < 2:
+            continue
+        largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        score = float(values[torch.from_numpy(parts == largest)].mean())
+        box, area = stats[largest, : cv2.CC_STAT_AREA].tolist(), int(stats[largest, cv2.CC_STAT_AREA])
+        found.append(
+            {
+                "id": 1 + before + len(found), "image_id": image, "category_id": 1 + label, "bbox": box, "area": area,
+                "iscrowd": 0, "score": round(score, 6),
+            }
+        )  # fmt: skip
+    return found
+
+
+def _save_maps(path: Path, shard: list[Seeds]) -> None:
+    pairs = [seeds for seeds in shard for _ in range(len(seeds.maps))]
+    np.savez_compressed(
+        path,
+        values=torch.cat([seeds.maps for seeds in shard]).numpy().astype(np.float32),
+        images=np.array([seeds.id for seeds in pairs], dtype=np.str_),
+        classes=torch.cat([seeds.classes for seeds in shard]).numpy(),
+        sizes=np.array([seeds.size for seeds in pairs], dtype=np.int64).reshape(-1, 2),
+    )

@@ -1,0 +1,77 @@
+"""A finished experiment, opened again: its arms with their maps on any split, from the store of its run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from camforge.config.load import built
+from camforge.config.schema import Experiment
+from camforge.data.prepared import Prepared
+from camforge.interfaces import Split
+from camforge.interfaces.base import choices
+from camforge.pipeline.arms import prepare_split, see, train_arm
+from camforge.pipeline.extract import extract
+from camforge.pipeline.fuse import Stacker
+from camforge.pipeline.measure import Observed
+from camforge.pipeline.session import Bench
+from camforge.progress.progress import Progress
+from camforge.store.store import Store
+from camforge.training.device import pick_device
+from camforge.types import CamForgeError
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """What a run left in its work directory. What the store no longer holds is made again."""
+
+    experiment: Experiment
+    manifest: dict[str, Any]
+    device: str
+    progress: Progress
+
+    @classmethod
+    def open(cls, folder: Path, device: str, progress: Progress) -> Finished:
+        """Raises CamForgeError where the folder holds no finished experiment."""
+        path = folder / "manifest.json"
+        if not path.is_file() or not (folder / "results.json").is_file():
+            raise CamForgeError(f"{folder} holds no finished experiment (results.json, manifest.json): run it first")
+        try:
+            manifest = json.loads(path.read_text("utf-8"))
+            config, _ = dict(manifest["config"]), Path(manifest["store"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            told = f"{type(error).__name__}: {error}"
+            raise CamForgeError(f"{path} is no manifest of a run ({told}): run the experiment again") from None
+        return cls(built(config, str(path)), manifest, device, progress)
+
+    def arm(self, name: str | None) -> str:
+        """The name of an arm, None for the first. Raises CamForgeError."""
+        arms = self.experiment.arms
+        if name is not None and name not in arms:
+            raise CamForgeError(f"no arm {name!r}; {choices(name, arms, 'arms')}")
+        return name or next(iter(arms))
+
+    def see(self, arm: str, split: Split) -> tuple[Observed, Stacker]:
+        """An arm's fused maps of a split, and what fuses them."""
+        prospect = train_arm(arm, self.experiment.arms[arm], self.bench)
+        images = self.images(split)
+        entries = extract(list(prospect.orders), self.bench, images, self.experiment.batch_size)
+        return see(prospect, entries, images, self.bench)
+
+    @cached_property
+    def bench(self) -> Bench:
+        """The training images and the store of the run."""
+        train = prepare_split(self.experiment, "train", self.progress)
+        store = Store(Path(self.manifest["store"]), self.progress.say)
+        crop = self.experiment.images.size if self.experiment.images.train_size else None
+        return Bench(train, store, pick_device(self.device), self.experiment.seed, self.progress, crop)
+
+    def images(self, split: Split) -> Prepared:
+        """A split in the geometry in which maps are measured."""
+        if split == "train" and self.experiment.images.train_size is None:
+            return self.bench.train
+        settings = self.experiment.images.model_copy(update={"train_size": None})
+        return prepare_split(self.experiment.model_copy(update={"images": settings}), split, self.progress)

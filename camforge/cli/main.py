@@ -1,0 +1,57 @@
+"""The app: every command in its place, and how a mistake of the user ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from camforge.cli import analysis
+from camforge.cli.config import config
+from camforge.cli.data import data
+from camforge.cli.explain import explain
+from camforge.cli.plugins import plugins
+from camforge.cli.run import bench, run
+from camforge.cli.store import store
+
+app = typer.Typer(
+    name="camforge", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False,
+    help="Class activation maps as experiments: group, train, extract, fuse, measure - every step a plugin.",
+)  # fmt: skip
+for command in (run, bench, analysis.export, analysis.oracle, analysis.sanity, explain):
+    app.command()(command)
+app.add_typer(plugins, name="plugins")
+app.add_typer(config, name="config")
+app.add_typer(data, name="data")
+app.add_typer(store, name="store")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from camforge import __version__
+
+        typer.echo(f"camforge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one message and exit code 2, no traceback."""
+    try:
+        app()
+    except Exception as error:
+        from camforge.types import CamForgeError
+
+        if not isinstance(error, CamForgeError):
+            raise
+        print(f"camforge: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,100 @@
+"""``camforge run`` and ``camforge bench``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from camforge.cli.shared import ConfigFile, Device, Fresh, Overrides, Quiet, Workers, console
+
+Launcher = Literal["none", "pytorch", "slurm"]
+
+
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    work_dir: Annotated[Path | None, typer.Option(help="Where everything goes.", show_default="work/NAME")] = None,
+    device: Device = "auto",
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    workers: Workers = 1,
+    launcher: Annotated[Launcher, typer.Option(help="What started this process as one of several.")] = "none",
+) -> None:
+    """Run an experiment; stages that are finished in the work directory are picked up."""
+    from camforge.pipeline.run import run as run_experiment
+    from camforge.report.table import print_arms
+
+    try:
+        results = run_experiment(
+            config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet,
+            workers=workers, launcher=launcher,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
+    if launcher != "none" and int(os.environ["RANK"]) > 0:
+        return  # the first process tells it
+    print_arms(results.story, console())
+    typer.echo(f"report: {results.report}")
+    if results.failures:
+        typer.echo(f"failed: {', '.join(results.failures)}; see {results.folder / 'failures.log'}", err=True)
+        raise typer.Exit(1)
+
+
+def bench(
+    suite: Annotated[str | None, typer.Argument(help="A name from --list, or a file.", show_default=False)] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Say which suites there are and what they need.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each experiment: mean and spread.")] = 1,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=NAME", help="A plugin that joins, such as extractor=mycam. May be repeated."),
+    ] = None,
+    overrides: Overrides = None,
+    work_dir: Annotated[
+        Path | None, typer.Option(help="Where everything goes.", show_default="work/bench/SUITE")
+    ] = None,
+    device: Device = "auto",
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    workers: Workers = 1,
+) -> None:
+    """Run a suite of experiments: one table, the papers' numbers beside the measured ones."""
+    from camforge.types import CamForgeError
+
+    if listed:
+        return _list_suites()
+    if suite is None:
+        raise CamForgeError("which suite? camforge bench --list says what there is")
+
+    from camforge.report.suite import print_suite
+    from camforge.suite.run import bench as run_suite
+
+    try:
+        results = run_suite(
+            suite, seeds=seeds, add=add or (), overrides=overrides or (), work_dir=work_dir, device=device,
+            fresh=fresh, quiet=quiet, workers=workers,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
+    for table in results.tables:
+        print_suite(table, console())
+    typer.echo(f"page: {results.page}")
+    for name, reason in results.failures.items():
+        typer.echo(f"did not finish: {name}: {reason}", err=True)
+    raise typer.Exit(1 if results.failures else 0)
+
+
+def _list_suites() -> None:
+    from rich.table import Table
+
+    from camforge.suite.catalogue import listing
+
+    table = Table("suite", "what it is", "data", "takes")
+    for line in listing():
+        data = "\n".join(name if there else f"{name} (missing)" for name, there in line.data.items())
+        table.add_row(line.name, line.about, data, line.cost)
+    console().print(table)

@@ -1,0 +1,203 @@
+"""From an experiment file to an Experiment: read, merge, override, check; every mistake in one report."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from mmengine.config import Config
+from pydantic import TypeAdapter, ValidationError
+
+from camforge.config.check import check
+from camforge.config.locations import DELETE, Spot
+from camforge.config.overrides import apply
+from camforge.config.schema import SHARED, Arm, Experiment, filled
+from camforge.config.sources import Source, shown, survey
+from camforge.host.errors import REQUIRED, KeyPath, Mistake, mistakes
+from camforge.host.registry import registry
+from camforge.types import CamForgeError
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An experiment that was read.
+
+    config  what the file, its bases and the overrides come to, as plain JSON values
+    spot    where each of these values stands
+    """
+
+    experiment: Experiment
+    config: dict[str, Any]
+    path: Path
+    spot: Spot
+
+
+class ConfigError(CamForgeError):
+    """Every mistake of a config, one line each with its file and line."""
+
+    def __init__(self, file: str, found: Sequence[Mistake], spot: Spot) -> None:
+        placed = {
+            (str(spot.find(m.path)), m.path[-1:], m.problem): m for m in reversed(found)
+        }  # written once, said once
+        self.mistakes = tuple(reversed(placed.values()))
+        lines = [f"{spot.find(mistake.path)}: {mistake}" for mistake in self.mistakes]
+        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{file}: {len(lines)} mistakes", *lines]))
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Read and check an experiment. Raises CamForgeError with every mistake: file, line, key and what is allowed."""
+    config, spot = read(path, overrides)
+    file = shown(Path(path))
+    odd = list(_odd_values(config, ()))
+    experiment, found = _validated(config)
+    found = odd + [m for m in found if not any(m.path[: len(o.path)] == o.path for o in odd)]
+    if experiment is not None and not found:
+        found = _as_written(check(experiment), config)
+    if experiment is None or found:
+        raise ConfigError(file, found, spot)
+    return Loaded(experiment, config, Path(path), spot)
+
+
+def built(config: Mapping[str, Any], label: str) -> Experiment:
+    """The experiment of a config that was written down, such as a manifest's. Raises CamForgeError."""
+    experiment, found = _validated(dict(config))
+    if experiment is None or found:
+        raise CamForgeError(f"{label}: {'; '.join(map(str, found))}")
+    return experiment
+
+
+def read(path: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Spot]:
+    """The config that a file, its bases and the overrides come to, not yet checked, and the places of its values."""
+    source = survey(Path(path))
+    values = _merged(source).to_dict()
+    config = {
+        name: _plain(value) for name, value in values.items() if not name.startswith("_") and name not in source.helpers
+    }
+    return apply(overrides, config, source.spot)
+
+
+def _merged(source: Source) -> Config:
+    """mmengine's reading of a file and its bases, without its substitutions and imports."""
+    path = source.files[-1]
+    try:
+        return Config.fromfile(
+            str(path), lazy_import=False, import_custom_modules=False,
+            use_predefined_variables=False, use_environment_variables=False,
+        )  # fmt: skip
+    except (KeyboardInterrupt, CamForgeError):
+        raise
+    except BaseException as error:  # a python config may raise anything, SystemExit included
+        if "cannot inherit from base" in str(error):
+            raise _no_join(str(error).partition("=")[0], source) from None
+        raise CamForgeError(f"{_raised_at(error, source)}: {type(error).__name__}: {_one_line(error)}") from None
+
+
+def _no_join(key: str, source: Source) -> CamForgeError:
+    """mmengine joins a dict with the dict that a base file has in its place, and with nothing else."""
+    place = next((spot for path, spot in source.spot.walk() if path[-1:] == (key,)), source.spot)
+    return CamForgeError(
+        f"{place}: {key}: these options cannot join what a base file has here, which is no dict; "
+        f"give all of them, and {DELETE}=True to replace it"
+    )
+
+
+def _raised_at(error: BaseException, source: Source) -> str:
+    """The last line of the config's own files that the error passed."""
+    files = {str(file): file for file in source.files}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    return f"{shown(files[frames[-1].filename])}:{frames[-1].lineno}" if frames else shown(source.files[-1])
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, paths as text, mmengine's markers removed; anything else stays for the check."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items() if key != DELETE}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _odd_values(value: Any, path: KeyPath) -> Iterator[Mistake]:
+    """What JSON does not know: a config must be able to be written down."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str) and _is_utf8(key):
+                yield from _odd_values(inner, (*path, key))
+            else:
+                yield Mistake(path, "keys are words", key)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _odd_values(inner, (*path, place))
+    elif isinstance(value, str) and not _is_utf8(value):
+        yield Mistake(path, "a text must be valid UTF-8", value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Mistake(path, "a number must be finite", value)
+    elif not isinstance(value, str | int | float | bool | None):
+        hint = "; the name of a helper variable starts with '_'" if len(path) == 1 else ""
+        yield Mistake(path, f"not a plain value (text, number, truth, list, dict){hint}", value)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text can be written to a file: JSON's \\ud800 alone cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _validated(config: dict[str, Any]) -> tuple[Experiment | None, list[Mistake]]:
+    """The experiment, or every mistake; those of a section that stands for all arms once."""
+    context = registry().context
+    found: list[Mistake] = []
+    for section in SHARED:
+        if section in config:
+            adapter = TypeAdapter(Arm.model_fields[section].rebuild_annotation())
+            try:
+                adapter.validate_python(config[section], context=context)
+            except ValidationError as error:
+                found += [Mistake((section, *m.path), m.problem, m.given) for m in mistakes(error, config[section])]
+    experiment = None
+    try:
+        experiment = Experiment.model_validate(config, context=context)
+    except ValidationError as error:
+        found += _as_written(mistakes(error, filled(config)), config)
+    return experiment, found
+
+
+def _as_written(found: Sequence[Mistake], config: dict[str, Any]) -> list[Mistake]:
+    """Mistakes of arms in what they share, at the place where it stands: ``arms.a.trainer.lr`` is ``trainer.lr``."""
+    arms = config.get("arms")
+    written = []
+    for mistake in found:
+        path, problem = mistake.path, mistake.problem
+        if len(path) >= 3 and path[0] == "arms" and isinstance(arms, dict) and path[2] in SHARED:
+            own = {name for name, arm in arms.items() if isinstance(arm, dict) and path[2] in arm}
+            if path[1] not in own and path[2] in config:
+                path = path[2:]
+            elif not own and problem == REQUIRED:
+                path, problem = path[2:], f"{problem}, here for all arms or in each of them"
+        written.append(Mistake(path, problem, mistake.given))
+    return written
+
+
+def values_with_places(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[tuple[str, Any, Spot]]:
+    """(key, value, place) of every single value of a config, in the order of the file."""
+    config, spot = read(path, overrides)
+    for place, value in _leaves(config, ()):
+        yield ".".join(map(str, place)), value, spot.find(place)
+
+
+def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, dict) and value:
+        for key, member in value.items():
+            yield from _leaves(member, (*path, key))
+    elif isinstance(value, list) and any(isinstance(member, dict | list) for member in value):
+        for place, member in enumerate(value):
+            yield from _leaves(member, (*path, place))
+    else:
+        yield path, value

@@ -1,0 +1,114 @@
+"""What an experiment file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from camforge.interfaces import Dataset, Extractor, Fuser, Grouper, Metric, Trainer
+from camforge.interfaces.base import Options
+
+FolderName = Annotated[str, Field(pattern=r"^\w[\w .,-]*$")]
+"""Letters, digits, spaces and ``_ . , -``: it names a folder."""
+Size = Annotated[int, Field(ge=8, le=4096)]
+Logger = Literal["tensorboard", "wandb", "mlflow", "clearml", "neptune", "dvclive", "aim"]
+SHARED = ("grouper", "trainer", "extractor", "fusers")
+"""The sections that, at the top level, stand for every arm that has none of its own."""
+CONTROL_NAMES = (GAUSSIAN, EVERYTHING) = ("control: centred Gaussian", "control: everything")
+"""The rows that look at no image; no arm may have one of these names."""
+
+
+class Images(Options):
+    """How photographs become network inputs; the same geometry moves masks and boxes."""
+
+    size: Size = 224
+    fit: Literal["crop", "squash"] = "crop"
+    """"crop": short side to ``size``, then the centre; "squash": both sides to ``size``."""
+    train_size: Size | None = None
+    """Training images are fitted to this larger size, and a random square of ``size`` is cut out at every use."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+class Arm(Options):
+    """One line of plugins, measured as one row of the table. What it leaves out comes from the experiment."""
+
+    grouper: Grouper
+    trainer: Trainer
+    extractor: Extractor
+    fusers: tuple[Fuser, ...] = ()
+    note: str = ""
+
+    @property
+    def targets(self) -> Literal["present", "all"]:
+        """Which classes' maps the fusers need: those of the image's label, or every class."""
+        return "all" if any(fuser.targets == "all" for fuser in self.fusers) else "present"
+
+
+class Report(Options):
+    """What the page shows."""
+
+    images: Annotated[int, Field(ge=0, le=500)] = 24
+    loggers: tuple[Logger, ...] = ()
+    """Also write every training's losses and rates for these, into ``logs`` of the work directory (mmengine's back
+    ends; each needs its own package)."""
+
+
+class Experiment(Options):
+    """A whole experiment. A ``grouper``, ``trainer``, ``extractor`` or ``fusers`` stands for each arm without one."""
+
+    name: FolderName
+    """Letters, digits, spaces and ``_ . , -``: it names a folder."""
+    about: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    dataset: Dataset
+    images: Images = Images()
+    arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    controls: bool = True
+    """Add a centred Gaussian and everything-is-foreground as rows of the table."""
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    """Images per batch when maps are extracted."""
+    cost: str = ""
+    """What a run takes, such as "4 minutes on 2 cores": told where experiments are listed."""
+    paper: dict[str, dict[str, float]] = {}
+    """What a published table says, {arm: {metric: number}}: it stands beside the measured numbers."""
+    report: Report = Report()
+
+    @classmethod
+    def options(cls) -> list[str]:
+        return [*super().options(), *SHARED]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the experiment, every option spelt out, as a .yaml or .json file that ``camforge.run`` takes."""
+        from camforge.notebook.files import save_experiment
+
+        return save_experiment(self, path)
+
+    def _repr_html_(self) -> str:
+        from camforge.notebook.html import experiment_html
+
+        return experiment_html(self)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_arms(cls, value: Any) -> Any:
+        return filled(value) if isinstance(value, dict) else value
+
+
+def filled(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each arm what the experiment says for all; an arm of which nothing is said has just that.
+
+    An arm without a grouper has the classes as they are.
+    """
+    shared = {key: config[key] for key in SHARED if key in config}
+    rest = {key: value for key, value in config.items() if key not in SHARED}
+    if isinstance(rest.get("arms"), dict):
+        rest["arms"] = {
+            name: {"grouper": {"name": "none"}, **shared, **(arm or {})} if isinstance(arm, dict | None) else arm
+            for name, arm in rest["arms"].items()
+        }
+    return rest

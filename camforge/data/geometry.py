@@ -1,0 +1,80 @@
+"""One geometry for images, masks and boxes: from a photograph to the network's square and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from camforge.maps import resize
+from camforge.types import CamForgeError, Sample
+
+NARROWEST = 50  # an image whose sides differ more than this many times would be resized to gigabytes
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Short side to ``size`` and the centre of it ("crop"), or both sides to ``size`` ("squash"); then mean and std."""
+
+    size: int
+    fit: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def place(self, sample: Sample) -> Sample:
+        """The sample in a square of ``size`` pixels. Boxes are clipped; those that leave the square are dropped."""
+        size = tuple(sample.image.shape[-2:])
+        if self.fit == "crop" and max(size) > NARROWEST * min(size):
+            raise CamForgeError(f"image {sample.id!r} is {size[1]}x{size[0]}: too narrow for a square crop")
+        boxes = tv_tensors.BoundingBoxes(sample.boxes.float(), format="XYXY", canvas_size=size)
+        shapes = [None if m is None else tv_tensors.Mask(m[None]) for m in (sample.mask, sample.parts)]
+        image, boxes, mask, parts = self._transform()(tv_tensors.Image(sample.image), boxes, *shapes)
+        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        return replace(
+            sample,
+            image=image.as_subclass(Tensor),
+            mask=None if mask is None else mask.as_subclass(Tensor)[0],
+            parts=None if parts is None else parts.as_subclass(Tensor)[0],
+            boxes=boxes.as_subclass(Tensor)[area > 0].float(),
+            box_classes=sample.box_classes[area > 0],
+        )
+
+    def back(self, maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Maps (P, size, size) of one image -> (P, h, w) as the image lies in its file, and (h, w) bool: what was seen.
+
+        What a crop cut off was not seen; there the maps are zero.
+        """
+        if self.fit == "squash":
+            return resize(maps, size), torch.ones(size, dtype=torch.bool, device=maps.device)
+        short = min(size)
+        height, width = (self.size if side == short else int(self.size * side / short) for side in size)
+        top, left = round((height - self.size) / 2), round((width - self.size) / 2)
+        around = (left, width - self.size - left, top, height - self.size - top)
+        seen = pad(torch.ones_like(maps[:1]) if len(maps) else maps.new_ones(1, self.size, self.size), around)
+        return resize(pad(maps, around), size), resize(seen, size)[0] > 0.5
+
+    def _transform(self) -> v2.Transform:
+        if self.fit == "squash":
+            return v2.Resize([self.size, self.size], antialias=True)
+        return v2.Compose([v2.Resize(self.size, antialias=True), v2.CenterCrop(self.size), v2.ClampBoundingBoxes()])
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) uint8 -> float32 with the mean and standard deviation taken out."""
+        mean, std = pixels.new_tensor(self.mean, dtype=torch.float32), pixels.new_tensor(self.std, dtype=torch.float32)
+        return (pixels.float() / 255 - mean[:, None, None]) / std[:, None, None]
+
+
+def random_crop(pixels: Tensor, size: int, of: int | None = None, mine: slice = slice(None)) -> Tensor:
+    """(B, C, H, W) -> (B, C, size, size): each image's own place, drawn from torch's generator.
+
+    of, mine    where the images are a share of a batch of ``of``: places are drawn for all of them
+    """
+    batch, channels, height, width = pixels.shape
+    drawn = (torch.randint(0, side - size + 1, (of or batch, 1))[mine] for side in (height, width))
+    top, left = (corner + torch.arange(size) for corner in drawn)
+    image, channel = torch.arange(batch)[:, None, None, None], torch.arange(channels)[None, :, None, None]
+    return pixels[image, channel, top[:, None, :, None], left[:, None, None, :]]

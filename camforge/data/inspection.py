@@ -1,0 +1,103 @@
+"""An experiment's data, before anything is trained: all that is wrong with it, and a sheet of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
+
+from camforge.data.geometry import Geometry
+from camforge.data.prepared import prepare
+from camforge.interfaces import Dataset, Split
+from camforge.pictures import sheet
+from camforge.types import IGNORED, CamForgeError, ImageSet, Sample, Unusable
+
+TILE = 160  # pixels of a tile's shorter side
+COLUMNS = 6
+Task = Callable[[str], AbstractContextManager[Callable[..., None]]]
+COLOURS = ("#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6")
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One split: how many images, how many of each class, and every problem, one line each."""
+
+    split: Split
+    images: int
+    counts: dict[str, int]
+    problems: tuple[str, ...]
+
+
+def opened(dataset: Dataset, split: Split) -> ImageSet:
+    """A split. What the file system refuses (no permission, a name that is too long) is one line, like all mistakes."""
+    try:
+        return dataset.open(split)
+    except OSError as error:
+        place = str(error.filename or "its files")[:200]
+        raise CamForgeError(f"dataset {dataset.name!r}: {place}: {error.strerror or error}") from error
+
+
+def inspect(dataset: Dataset, task: Task) -> Iterator[Inspected]:
+    """Open both splits and decode every image: missing files, masks of another size, boxes outside, unknown classes.
+
+    task  opens a task of the progress by its label and gives tick(done, total)
+    """
+    for split in get_args(Split):
+        listed: list[str] = []
+        try:
+            images = opened(dataset, split)
+        except CamForgeError as error:
+            listed = str(error).splitlines()
+            if not isinstance(error, Unusable) or not len(error.rest):
+                yield Inspected(split, 0, {}, tuple(listed))
+                continue
+            images = error.rest
+        with task(f"decode {len(images)} {split} images") as tick:
+            problems = listed + list(_broken(images, tick))
+        counts = dict(zip(images.classes, images.labels.sum(0).tolist(), strict=True))
+        if not listed:
+            problems += [f"no image shows {name}" for name, count in counts.items() if count == 0]
+        yield Inspected(split, len(images), counts, tuple(problems))
+
+
+def _broken(images: ImageSet, tick: Callable[[int, int], None]) -> Iterator[str]:
+    geometry = Geometry(8, "squash", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    try:
+        yield from prepare(images, geometry, every_class=False, tick=tick).skipped.values()
+    except CamForgeError as error:  # not one image can be used
+        yield str(error)
+
+
+def contact(dataset: Dataset, split: Split, count: int) -> Tensor:
+    """(3, H, W) uint8: ``count`` images spread over a split, with masks, boxes and the names of their classes."""
+    images = opened(dataset, split)
+    places = torch.linspace(0, len(images) - 1, min(count, len(images))).round().long().unique().tolist()
+    tiles = [_tile(images.load(place), images.classes) for place in places]
+    return sheet([tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)])
+
+
+def _tile(sample: Sample, classes: tuple[str, ...]) -> tuple[str, Tensor]:
+    picture = sample.image
+    if sample.mask is not None:
+        shown = [c for c in range(len(classes)) if bool((sample.mask == 1 + c).any())]
+        masks = torch.stack([sample.mask == 1 + c for c in shown]) if shown else None
+        if masks is not None:
+            picture = draw_segmentation_masks(picture, masks, alpha=0.5, colors=[_colour(c) for c in shown])
+        picture = torch.where(sample.mask == IGNORED, torch.full_like(picture, 255), picture)
+    if len(sample.boxes):
+        colours = [_colour(c) for c in sample.box_classes.tolist()]
+        picture = draw_bounding_boxes(picture, sample.boxes.round(), colors=colours, width=2)
+    scale = TILE / min(picture.shape[-2:])
+    size = [round(side * scale) for side in picture.shape[-2:]]
+    tile = torch.nn.functional.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)
+    names = ", ".join(name for name, on in zip(classes, sample.labels.tolist(), strict=True) if on)
+    return f"{names} ({sample.id})", tile[0].round().to(torch.uint8)
+
+
+def _colour(label: int) -> str:
+    return COLOURS[label % len(COLOURS)]

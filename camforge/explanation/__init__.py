@@ -1,0 +1,1 @@
+"""Maps in one call: explain() and its Explanation."""

@@ -1,0 +1,1 @@
+"""group -> train -> extract -> fuse -> measure -> report: one stage, one file."""

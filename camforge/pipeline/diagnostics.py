@@ -1,0 +1,52 @@
+"""Raw maps that say nothing: zero everywhere, or holding a NaN. Fusing hides them, so they are counted before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from camforge.pipeline.extract import Extracted
+from camforge.types import View
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Of an arm's raw maps, one per image, output and branch: how many are empty, how many broken, and which."""
+
+    maps: int
+    empty: int
+    broken: int
+    examples: tuple[str, ...]
+    """The first few by name."""
+
+    def __str__(self) -> str:
+        kinds = {"zero everywhere": self.empty, "not finite": self.broken}
+        told = " and ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+        return f"{told} of {self.maps} raw maps, such as {'; '.join(self.examples)}"
+
+
+def silent_maps(extracted: Sequence[Extracted], views: Sequence[View], ids: Sequence[str]) -> Silent | None:
+    """Over all views, branches and layers of an arm; None where every map says something.
+
+    ids   the name of each image, a row of ``Extracted.rows`` each
+    """
+    count = empty = broken = 0
+    named: list[str] = []
+    for found, view in zip(extracted, views, strict=True):
+        images, outputs = (found.rows >= 0).nonzero(as_tuple=True)
+        for layers in found.maps:
+            zero = _all(layers, lambda maps: (maps == 0).flatten(1).all(1))
+            wrong = ~_all(layers, lambda maps: torch.isfinite(maps).flatten(1).all(1))
+            count, empty, broken = count + len(zero), empty + int(zero.sum()), broken + int(wrong.sum())
+            for pair in (zero | wrong).nonzero().flatten().tolist()[:3]:
+                output = view.outputs[int(outputs[pair])]
+                named.append(f"image {ids[int(images[pair])]!r}, {output!r} of {view.name!r}")
+    return Silent(count, empty, broken, tuple(dict.fromkeys(named))[:3]) if empty or broken else None
+
+
+def _all(layers: Sequence[Tensor], test: Callable[[Tensor], Tensor]) -> Tensor:
+    """(Q,) bool: the maps for which the test holds on every layer."""
+    return torch.stack([test(maps) for maps in layers]).all(0)

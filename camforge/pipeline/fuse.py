@@ -1,0 +1,80 @@
+"""The fuse stage: from the extracted maps of every view, branch and layer to one map per (image, class)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from camforge.config.schema import Arm
+from camforge.maps import resize
+from camforge.pipeline.extract import Extracted
+from camforge.pipeline.failure import blaming
+from camforge.types import CamForgeError, Grouping, Maps
+
+
+@dataclass(frozen=True, eq=False)
+class Stacker:
+    """Builds the stack of an arm for a batch and takes it through the arm's fusers.
+
+    extracted  one per view of the grouping
+    """
+
+    name: str
+    arm: Arm
+    grouping: Grouping
+    extracted: Sequence[Extracted]
+
+    def fused(self, places: list[int], labels: Tensor, photographs: Tensor) -> Maps:
+        """Labels (B, C) bool and photographs (B, 3, H, W) at ``places`` -> a map (P, H, W) per image and label."""
+        pairs = torch.ones_like(labels) if self.arm.targets == "all" else labels
+        height, width = photographs.shape[-2:]
+        maps = replace(self.stack(places, pairs, labels, (height, width)), photographs=photographs)
+        for fuser in self.arm.fusers:
+            with blaming(fuser):
+                maps = fuser(maps)
+        maps = self._squeezed(maps)
+        shown = labels[maps.images, maps.classes]
+        kept = (maps.values, maps.images, maps.classes, maps.valid, maps.outputs)
+        values, images, classes, valid, outputs = (tensor[shown] for tensor in kept)
+        return Maps(values, (), images, classes, valid, outputs, labels, photographs)
+
+    def stack(self, places: list[int], pairs: Tensor, labels: Tensor, size: tuple[int, int]) -> Maps:
+        """``pairs`` (B, C) bool -> values (P, V, branches, layers, H, W) before any fuser."""
+        images, classes = pairs.nonzero(as_tuple=True)
+        slots = self._slots().to(labels.device)[classes]
+        outputs = torch.full_like(slots, -1)
+        branches, layers = len(self.extracted[0].maps), len(self.extracted[0].maps[0])
+        values = torch.zeros(len(images), slots.shape[1], branches, layers, *size, device=labels.device)
+        where = torch.tensor(places, device=labels.device)[images]
+        for v, extracted in enumerate(self.extracted):
+            pair, slot = (slots == v).nonzero(as_tuple=True)
+            if len(pair) == 0:
+                continue
+            assignment = self.grouping.views[v].assignment
+            owner = torch.tensor([-1 if o is None else o for o in assignment], device=labels.device)
+            outputs[pair, slot] = owner[classes[pair]]
+            rows = extracted.rows[where[pair].cpu(), owner[classes[pair]].cpu()]
+            for b, branch in enumerate(extracted.maps):
+                for layer, maps in enumerate(branch):
+                    values[pair, slot, b, layer] = resize(maps[rows].to(labels.device), size)
+        return Maps(values, ("view", "branch", "layer"), images, classes, slots >= 0, outputs, labels)
+
+    def _slots(self) -> Tensor:
+        """(C, V) int64: the views that serve each class, filled up with -1."""
+        served = [self.grouping.views_of(c) for c in range(len(self.grouping.views[0].assignment))]
+        width = max(len(views) for views in served)
+        return torch.tensor([list(views) + [-1] * (width - len(views)) for views in served])
+
+    def _squeezed(self, maps: Maps) -> Maps:
+        """An axis that never had more than one entry needs no fuser; any other left over is a mistake."""
+        for place in range(len(maps.axes) - 1, -1, -1):
+            if maps.values.shape[1 + place] > 1:
+                axis, count = maps.axes[place], maps.values.shape[1 + place]
+                raise CamForgeError(
+                    f"arm {self.name!r}: {count} maps are left on the {axis!r} axis; add a fuser with axis={axis!r}"
+                )
+            maps = maps.replace(maps.values.squeeze(1 + place), maps.axes[:place] + maps.axes[place + 1 :])
+        return maps

@@ -1,0 +1,166 @@
+"""Networks on demand: trained once, kept in the store, shared by groupers and arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from camforge import __version__
+from camforge.data.prepared import Prepared
+from camforge.files import checksum, file_name
+from camforge.interfaces import Learner, Plugin, Trainer
+from camforge.pipeline.failure import blaming
+from camforge.progress.progress import Progress
+from camforge.store.store import Store, digest, write_json, write_tensors
+from camforge.types import CamForgeError, Network, TrainedModel, View
+
+
+def recipe_of(plugin: Plugin) -> dict[str, Any]:
+    """A plugin's part in a key: its options and the versions of its class and of those inside it."""
+    inner = {name: value for name in type(plugin).model_fields if isinstance(value := getattr(plugin, name), Plugin)}
+    return plugin.spec() | {"@version": plugin.version} | {name: recipe_of(value) for name, value in inner.items()}
+
+
+LOGGERS = {
+    "tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend",
+    "clearml": "ClearMLVisBackend", "neptune": "NeptuneVisBackend", "dvclive": "DVCLiveVisBackend",
+    "aim": "AimVisBackend",
+}  # fmt: skip
+"""mmengine's classes."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all workshops of one experiment share."""
+
+    train: Prepared
+    store: Store
+    device: torch.device
+    seed: int
+    progress: Progress
+    crop: int | None = None
+    """Side of the random square that trainings cut out of their images."""
+    loggers: tuple[str, ...] = ()
+    log_folder: Path = Path("logs")
+    made: dict[str, TrainedModel] = field(default_factory=dict)
+
+    def data_recipe(self, data: Prepared) -> dict[str, Any]:
+        """What determines the pixels a stage sees."""
+        return {
+            "camforge": __version__,
+            "images": data.images.fingerprint,
+            "geometry": asdict(data.geometry),
+            "skipped": sorted(data.skipped),
+        }
+
+
+@dataclass(frozen=True)
+class ArmWorkshop:
+    """The Workshop of one arm: its trainer is the one a grouper gets unless it names another."""
+
+    bench: Bench
+    trainer: Trainer
+
+    @property
+    def seed(self) -> int:
+        return self.bench.seed
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.bench.train.images.classes
+
+    @property
+    def labels(self) -> Tensor:
+        return self.bench.train.labels
+
+    @property
+    def taxonomy(self) -> Mapping[str, tuple[str, ...]] | None:
+        return self.bench.train.images.taxonomy
+
+    def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
+        """The view's networks: from memory, from the store, or trained now."""
+        bench, trainer = self.bench, trainer or self.trainer
+        use = torch.ones(len(bench.train), dtype=torch.bool) if holdout is None else ~holdout
+        recipe = self._recipe(view, trainer, use)
+        key = digest(recipe)
+        if key not in bench.made:
+            with bench.store.making("network", key):
+                entry = bench.store.find("network", key) or self._train(view, trainer, use, key, recipe)
+            bench.made[key] = load_networks(entry, trainer, view, key, bench.device)
+        found = bench.made[key]
+        return TrainedModel(view, found.networks, found.history, key)
+
+    def key(self, view: View) -> str:
+        """The store's key of the view's networks by the arm's trainer."""
+        return digest(self._recipe(view, self.trainer, torch.ones(len(self.bench.train), dtype=torch.bool)))
+
+    def _recipe(self, view: View, trainer: Trainer, use: Tensor) -> dict[str, Any]:
+        bench = self.bench
+        return bench.data_recipe(bench.train) | {
+            "trainer": recipe_of(trainer),
+            "weights": _weight_files(trainer),
+            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
+            "use": digest(use.tolist()),
+            "seed": bench.seed,
+            "crop": bench.crop,
+        }
+
+    def _train(self, view: View, trainer: Trainer, use: Tensor, key: str, recipe: dict[str, Any]) -> Path:
+        from camforge.training.loop import Task, train
+
+        bench = self.bench
+        folder = bench.store.workplace("network", key)
+        log_folder = bench.log_folder / f"{file_name(view.name)[:50]} {key}"
+        label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
+        with bench.progress.task(label) as tick:
+            task = Task(
+                trainer, view, bench.train, use, bench.seed, bench.device, folder, bench.crop,
+                [LOGGERS[name] for name in bench.loggers], log_folder, tick,
+            )  # fmt: skip
+            with blaming(trainer):
+                learner, history = train(task)
+
+        def write(draft: Path) -> None:
+            write_tensors(draft / "weights.pt", learner.state_dict())
+            write_json(draft / "history.json", history)
+            logs = sorted(folder.glob("*/*.log"))  # one per start of the training
+            (draft / "training.log").write_text("".join(log.read_text() for log in logs))
+
+        return bench.store.keep("network", key, recipe, write)
+
+    def logits(self, model: TrainedModel, images: Tensor) -> Tensor:
+        """(M,) places in the training split -> (M, K) float32 logits of the first branch, on the CPU."""
+        bench, network = self.bench, model.networks[0]
+        rows = []
+        with torch.inference_mode():
+            for chunk in images.split(32):
+                pixels = bench.train.pixels(chunk.tolist()).to(bench.device)
+                rows.append(network(bench.train.geometry.normalise(pixels)).float().cpu())
+        return torch.cat(rows)
+
+
+def load_networks(entry: Path, trainer: Trainer, view: View, key: str, device: torch.device) -> TrainedModel:
+    """The networks of a finished training, in eval mode."""
+    learner: Learner = trainer.learner(len(view.outputs), pretrained=False)
+    state = torch.load(entry / "weights.pt", map_location="cpu", weights_only=True)
+    try:
+        learner.load_state_dict(state)
+    except RuntimeError as error:
+        raise CamForgeError(f"store: {entry.name} does not fit trainer {trainer.name!r}: {error}") from None
+    learner.to(device).eval()
+    networks: list[Network] = [net for net in learner.networks if isinstance(net, Network)]
+    history = tuple(json.loads((entry / "history.json").read_text()))
+    return TrainedModel(view, tuple(networks), history, key)
+
+
+def _weight_files(trainer: Trainer) -> dict[str, str]:
+    """The checksum of the file that the backbone reads its weights from: a path alone does not say what it holds."""
+    weights = trainer.backbone.spec().get("weights")
+    path = Path(weights) if isinstance(weights, str) else None
+    return {path.name: checksum(path)} if path is not None and path.is_file() else {}

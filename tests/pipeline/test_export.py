@@ -1,0 +1,112 @@
+"""What ``camforge export`` writes, read back by the libraries that the next step uses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pycocotools.coco import COCO
+
+from camforge import CamForgeError, run
+from camforge.analysis.export import export, voc_palette
+from camforge.data.geometry import Geometry
+from camforge.pipeline.results import Results
+from camforge.types import Sample
+
+
+@pytest.fixture
+def finished(tiny: Path, tmp_path: Path) -> Results:
+    tiny.write_text(tiny.read_text().replace("report = dict(images=3)", "report = dict(images=12)"))
+    return run(tiny, work_dir=tmp_path / "work", device="cpu", quiet=True)
+
+
+def test_maps_masks_and_boxes_of_the_validation_images(finished: Results, tmp_path: Path) -> None:
+    made = export(finished.folder, tmp_path / "out", arm="both", split="val", threshold=0.3, device="cpu", quiet=True)
+    out = tmp_path / "out"
+    classes = (out / "classes.txt").read_text().splitlines()
+    assert classes == list(finished.story.classes)
+    with np.load(out / "maps" / "00000.npz") as shard:
+        values, images, labels = shard["values"], shard["images"], shard["classes"]
+    coco = COCO(out / "boxes.json")
+    assert {c["name"] for c in coco.loadCats(coco.getCatIds())} == set(classes)
+    boxes = 0
+    assert made.images == len(finished.story.gallery) == 12
+    for image in finished.story.gallery:
+        scaled = {}
+        for label, values_there in image.maps["both"].items():
+            (place,) = np.flatnonzero((images == image.id) & (labels == label))
+            assert np.allclose(values[place], values_there.numpy(), atol=1e-6)
+            scaled[label] = np.maximum(values[place], 0) / max(values[place].max(), 1e-30)
+        mask = np.array(Image.open(out / "masks" / f"{image.id}.png"))
+        for y, x in np.ndindex(mask.shape):
+            best = max(scaled, key=lambda c: scaled[c][y, x])
+            expected = 1 + best if scaled[best][y, x] >= 0.3 else 0
+            assert mask[y, x] == expected or np.isclose(scaled[best][y, x], 0.3, atol=1e-5)
+        (entry,) = [e for e in coco.dataset["images"] if e["file_name"] == image.id]
+        assert (entry["height"], entry["width"]) == mask.shape
+        for annotation in coco.loadAnns(coco.getAnnIds(imgIds=[entry["id"]])):
+            x, y, width, height = annotation["bbox"]
+            inside = scaled[annotation["category_id"] - 1][y : y + height, x : x + width]
+            assert (inside >= 0.3 - 1e-5).sum() >= annotation["area"]
+            assert (inside[0] >= 0.3 - 1e-5).any()
+            assert (inside[:, -1] >= 0.3 - 1e-5).any()
+            boxes += 1
+    assert boxes == made.boxes > 0
+
+
+def test_training_images_come_without_a_further_training(finished: Results, tmp_path: Path) -> None:
+    networks = set((finished.folder / "store").glob("network-*"))
+    made = export(finished.folder, tmp_path / "out", device="cpu", quiet=True)
+    assert made.images == 64
+    assert set((finished.folder / "store").glob("network-*")) == networks
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["config"]["name"] == "tiny"
+    with pytest.raises(CamForgeError, match="is there already: name a new folder"):
+        export(finished.folder, tmp_path / "out", device="cpu", quiet=True)
+
+
+def test_what_cannot_be_exported(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(CamForgeError, match="holds no finished experiment"):
+        export(tmp_path, tmp_path / "out")
+    results = run(tiny, work_dir=tmp_path / "work", device="cpu", quiet=True)
+    with pytest.raises(CamForgeError, match="no arm 'famlies'; did you mean 'families'"):
+        export(results.folder, tmp_path / "out", arm="famlies")
+    with pytest.raises(CamForgeError, match="no split 'test'; splits: train, val"):
+        export(results.folder, tmp_path / "out", split="test")
+    assert not (tmp_path / "out").exists()
+
+
+DAMAGED = ["", "{", "[]", "{}", '{"config": 3, "store": "x"}', '{"config": {}, "store": 3}', "[" * 99_999]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_manifest_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").touch()
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(CamForgeError, match=r"manifest\.json is no manifest of a run \("):
+        export(tmp_path, tmp_path / "out", quiet=True)
+
+
+@pytest.mark.parametrize(("height", "width"), [(60, 81), (75, 50), (40, 40)])
+def test_a_crop_goes_back_to_where_it_was_cut(height: int, width: int) -> None:
+    geometry = Geometry(40, "crop", (0.5,) * 3, (0.25,) * 3)
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    image = torch.stack([y * 3, x * 3, 0 * x]).to(torch.uint8)
+    placed = geometry.place(Sample("ramp", image, torch.ones(1, dtype=torch.bool))).image
+    back, seen = geometry.back(placed[:2].float(), (height, width))
+    inner = seen.clone()
+    inner[: height // 20 + 2] = inner[-height // 20 - 2 :] = False
+    inner[:, : width // 20 + 2] = inner[:, -width // 20 - 2 :] = False
+    edge = torch.nn.functional.max_pool2d((~seen)[None, None].float(), 7, 1, 3)[0, 0] > 0
+    whole = inner & ~edge
+    assert whole.float().mean() > 0.3
+    assert (back - image[:2].float())[:, whole].abs().max() < 3.0  # one pixel is three steps of the ramp
+    assert float(seen.float().mean()) == pytest.approx(min(height, width) ** 2 / (height * width), abs=0.05)
+
+
+def test_the_palette_is_vocs() -> None:
+    colours = np.frombuffer(voc_palette(), dtype=np.uint8).reshape(256, 3).tolist()
+    assert colours[:4] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    assert colours[15] == [192, 128, 128]  # person
+    assert colours[255] == [224, 224, 192]  # the border

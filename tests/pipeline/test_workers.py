@@ -1,0 +1,120 @@
+"""Views and arms trained side by side: the same numbers, nothing trained twice, and a worker may die."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import camforge
+from camforge import CamForgeError
+from camforge.pipeline.failure import Failure
+from camforge.pipeline.parallel import Board, Done, Task
+from camforge.types import View
+
+
+def numbers(folder: Path) -> str:
+    return (folder / "results.json").read_text()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> object:
+    """Sums of floats depend on how many threads share them: one in each process, as in the run compared with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_two_workers_tell_what_one_process_tells_and_train_nothing_twice(tiny: Path, tmp_path: Path) -> None:
+    camforge.run(tiny, work_dir=tmp_path / "one", device="cpu", quiet=True)
+    two = camforge.run(tiny, work_dir=tmp_path / "two", device="cpu", quiet=True, workers=2)
+    assert numbers(tmp_path / "two") == numbers(tmp_path / "one")
+    said = (tmp_path / "two/run.log").read_text().splitlines()
+    assert sum(": " in line and " train " in line and " images" not in line for line in said) == 4
+    assert sum(label.startswith("train ") for label in two.story.recipe["seconds"]) == 4
+
+
+def test_an_arm_that_fails_in_a_worker_ends_alone(tiny: Path, tmp_path: Path) -> None:
+    overrides = ["arms.both.trainer.lr=1e30", "report.images=0"]
+    one = camforge.run(tiny, overrides=overrides, work_dir=tmp_path / "one", device="cpu", quiet=True)
+    two = camforge.run(tiny, overrides=overrides, work_dir=tmp_path / "two", device="cpu", quiet=True, workers=2)
+    assert list(one.failures) == list(two.failures) == ["both"]
+    assert numbers(tmp_path / "two") == numbers(tmp_path / "one")
+
+
+def views(*keys: str) -> tuple[tuple[str, View], ...]:
+    return tuple((key, View(key, ("a", "b"), (0, 1))) for key in keys)
+
+
+def test_the_views_of_one_arm_are_shared_out_and_what_two_arms_need_is_made_once() -> None:
+    board = Board([Task(0, "pairs", "groups"), Task(0, "plain", "one group"), Task(0, "again", "groups")])
+    groups = board.take([])
+    assert groups is not None
+    assert board.take(["groups"]).arm == "plain"  # nobody waits for the grouping that is being made
+    board.settle(groups, Done({}, views("ab", "ac", "bc")))
+    taken = [board.take([]), board.take(["ab"]), board.take(["ab", "ac"])]
+    assert [(task.arm, task.key) for task in taken] == [("pairs", "ab"), ("pairs", "ac"), ("pairs", "bc")]
+    board.settle(Task(0, "plain", "one group"), Done({}, views("bc", "classes")))
+    assert board.take(["ab", "ac", "bc"]).key == "classes"
+    board.settle(taken[2], Done({}))
+    assert board.take(["ab", "ac", "classes"]) is None
+    assert board.waiting == []  # the second arm's grouping and its "bc" are there
+
+
+def test_an_arm_fails_at_the_view_at_which_one_process_would_fail() -> None:
+    board = Board([Task(0, "pairs", "groups"), Task(0, "plain", "one group")])
+    board.settle(board.take([]), Done({}, views("ab", "ac", "ad", "bc")))
+    first, second, third = (board.take(busy) for busy in ([], ["ab"], ["ab", "ac"]))
+    board.settle(third, Done({}, failure=Failure("ad")))
+    board.settle(second, Done({}, failure=Failure("ac")))
+    board.settle(first, Done({}))
+    assert board.failed == {(0, "pairs"): (1, Failure("ac"))}
+    assert board.take([]).arm == "plain"  # "bc" would be in vain
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker by /proc")
+def test_a_worker_that_is_killed_loses_nothing(tiny: Path, tmp_path: Path) -> None:
+    overrides = ["trainer.epochs=60", "report.images=0"]
+    camforge.run(tiny, overrides=overrides, work_dir=tmp_path / "whole", device="cpu", quiet=True)
+    cut, killed = tmp_path / "cut", []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 120
+        while not list(cut.glob("store/*.unfinished/checkpoint.pth")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for pid in _children():
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    camforge.run(tiny, overrides=overrides, work_dir=cut, device="cpu", quiet=True, workers=2)
+    thread.join()
+    assert killed
+    assert "a worker died" in (cut / "run.log").read_text()
+    assert json.loads(numbers(cut)) == json.loads(numbers(tmp_path / "whole"))
+
+
+def _children() -> list[int]:
+    """The workers: this process's children that loky started."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(line.read_text().rpartition(")")[2].split()[1])
+            command = (line.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == os.getpid() and b"popen_loky_posix" in command:
+            found.append(int(line.parent.name))
+    return found
+
+
+def test_no_worker_at_all(tiny: Path) -> None:
+    with pytest.raises(CamForgeError, match="workers: at least 1, not 0"):
+        camforge.run(tiny, workers=0)
