@@ -154,7 +154,7 @@ def _camforge(config: Path, work: Path, more: tuple[str, ...], words: Path, at: 
 
 def _tell_stages(at: Any) -> None:
     """Have this process write down which stage it is in."""
-    task, story = Progress.task, run_module.story
+    task, report_data = Progress.task, run_module.report_data
 
     def named(self: Progress, label: str) -> Any:
         at.value = max(at.value, STAGES.index(label.split()[0]))
@@ -162,9 +162,9 @@ def _tell_stages(at: Any) -> None:
 
     def reported(*arguments: Any) -> Any:
         at.value = STAGES.index("report")
-        return story(*arguments)
+        return report_data(*arguments)
 
-    Progress.task, run_module.story = named, reported  # type: ignore[method-assign]
+    Progress.task, run_module.report_data = named, reported  # type: ignore[method-assign]
 
 
 def kills(lab: Lab) -> Iterator[Row]:

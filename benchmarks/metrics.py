@@ -24,11 +24,11 @@ from torch.nn.functional import interpolate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "metrics"))
 
-from made import evidence
+from made import metric_input
 from wsol_direct import box_counts, pixel_histograms
 
 import camforge
-from camforge.api import Evidence, Metric
+from camforge.api import Metric, MetricInput
 from camforge.capture import extract_maps
 from camforge_plugins.metrics.maxboxacc import MaxBoxAcc
 from camforge_plugins.metrics.miou import MeanIoU
@@ -36,7 +36,7 @@ from camforge_plugins.metrics.mlev import MeanLocalizationError
 from camforge_plugins.metrics.pxap import PxAP
 
 
-def made_evidence(cells: int, count: int, size: int) -> Evidence:
+def made_evidence(cells: int, count: int, size: int) -> MetricInput:
     """One class; rectified random maps of ``cells`` x ``cells``, enlarged, with a box and its mask for each."""
     torch.manual_seed(cells)
     coarse = torch.randn(count, 1, cells, cells).relu()
@@ -45,16 +45,16 @@ def made_evidence(cells: int, count: int, size: int) -> Evidence:
     masks = torch.zeros(count, size, size, dtype=torch.uint8)
     masks[:, low:high, low:high] = 1
     boxes = {(i, 0): [[low, low, high, high]] for i in range(count)}
-    return evidence({(i, 0): maps[i] for i in range(count)}, [[1]] * count, masks, boxes)
+    return metric_input({(i, 0): maps[i] for i in range(count)}, [[1]] * count, masks, boxes)
 
 
-def direct_boxes(seen: Evidence, multi: bool) -> np.ndarray:
+def direct_boxes(seen: MetricInput, multi: bool) -> np.ndarray:
     """(3, 1000) counts, map by map."""
     true = [boxes.long().numpy() for boxes in seen.batch.boxes]
     return sum(box_counts(cam.numpy(), true[i], 0.001, multi).astype(int) for i, _, cam in seen.pairs())
 
 
-def direct_pixels(seen: Evidence) -> np.ndarray:
+def direct_pixels(seen: MetricInput) -> np.ndarray:
     """(2, bins) counts, map by map."""
     return sum(pixel_histograms(cam.numpy(), seen.batch.masks[i].numpy(), 0.001) for i, _, cam in seen.pairs())
 
@@ -66,27 +66,27 @@ def seconds(run: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def compare(name: str, metric: Metric, direct: Callable[[], np.ndarray], seen: Evidence, rounds: int) -> None:
+def compare(name: str, metric: Metric, direct: Callable[[], np.ndarray], seen: MetricInput, rounds: int) -> None:
     """One line: milliseconds per map of both sides, how many times faster the metric is, and whether counts agree."""
-    counts, want = metric.observe(seen).numpy(), direct()
+    counts, want = metric.update(seen).numpy(), direct()
     agree = np.array_equal(counts[: len(want), : want.shape[1]], want[:, : counts.shape[1]])
     slow, fast = [], []
     for _ in range(rounds):
         slow.append(seconds(direct))
-        fast.append(seconds(lambda: metric.observe(seen)))
+        fast.append(seconds(lambda: metric.update(seen)))
     theirs, ours = (1000 * statistics.median(side) / len(seen.maps) for side in (slow, fast))
     ratio = statistics.median(a / b for a, b in zip(slow, fast, strict=True))
     verdict = "equal" if agree else "DIFFERENT"
     print(f"  {name:12s} direct {theirs:9.3f} ms/map   camforge {ours:8.3f} ms/map   {ratio:6.1f}x   {verdict}")
 
 
-def alone(name: str, metric: Metric, seen: Evidence, rounds: int) -> None:
+def alone(name: str, metric: Metric, seen: MetricInput, rounds: int) -> None:
     """One line: milliseconds per map of a metric that has nothing to be compared with."""
-    times = [seconds(lambda: metric.observe(seen)) for _ in range(rounds)]
+    times = [seconds(lambda: metric.update(seen)) for _ in range(rounds)]
     print(f"  {name:12s} {'':23s}camforge {1000 * statistics.median(times) / len(seen.maps):8.3f} ms/map")
 
 
-def beside_extraction(seen: Evidence, rounds: int) -> None:
+def beside_extraction(seen: MetricInput, rounds: int) -> None:
     """One line: the four metrics of a batch, the maps of a batch, and the share that the metrics are of the maps."""
     model, images = torchvision.models.resnet18().eval(), torch.randn_like(seen.batch.images)
     metrics = [MeanIoU(), MeanLocalizationError(), MaxBoxAcc(), PxAP()]
@@ -94,7 +94,7 @@ def beside_extraction(seen: Evidence, rounds: int) -> None:
     measured, extracted = [], []
     for _ in range(rounds):
         extracted.append(seconds(lambda: extract_maps(model, images, [extractor], 0)))
-        measured.append(seconds(lambda: [metric.observe(seen) for metric in metrics]))
+        measured.append(seconds(lambda: [metric.update(seen) for metric in metrics]))
     shares = [100 * m / e for m, e in zip(measured, extracted, strict=True)]
     ours, theirs = (1000 * statistics.median(side) for side in (measured, extracted))
     told = f"the four of a batch {ours:.0f} ms, its Grad-CAM maps {theirs:.0f} ms"

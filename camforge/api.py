@@ -2,7 +2,7 @@
 
 import warnings
 
-from camforge.capture import Capture, LinearHead, Needs, Probe, stages_of
+from camforge.capture import Capture, LinearHead, ModelLayers, Needs, stages_of
 from camforge.data.decoding import read_image, read_mask
 from camforge.interfaces import (
     Axis,
@@ -12,6 +12,7 @@ from camforge.interfaces import (
     Fuser,
     GradientExtractor,
     Grouper,
+    GroupingContext,
     LayerExtractor,
     LayerMerge,
     Layers,
@@ -24,7 +25,6 @@ from camforge.interfaces import (
     Split,
     Trainer,
     Truncation,
-    Workshop,
     spatial_mean,
 )
 from camforge.interfaces.hookimpl import hookimpl
@@ -33,34 +33,80 @@ from camforge.types import (
     IGNORED,
     Batch,
     CamForgeError,
-    Evidence,
+    DatasetError,
     Grouping,
     ImageSet,
     Maps,
+    MetricInput,
     Network,
     Sample,
     TrainedModel,
-    Unusable,
     View,
 )
 
-VERSION = "1.1"
+VERSION = "2.0"
 """The version of this interface: the first number changes when a plugin must change.
 
-1.1  Learner.summed, Metric.tunes, tuned and curves, Fuser.axis None, Maps.photographs, Options.renamed,
-     read_image, read_mask, Unusable
+2.0  the field's words: Metric.update and compute, needs_calibration and calibrate; MetricInput, GroupingContext,
+     ModelLayers, DatasetError; Grouping.diagnostics and views_by_class; Extractor.tta_merge
+1.1  Learner.summed, Metric.curves, Fuser.axis None, Maps.photographs, Options.renamed, read_image, read_mask
 """
 
-_RENAMED: dict[str, tuple[str, str]] = {}
+_RENAMED: dict[str, tuple[str, str]] = {
+    "Evidence": ("MetricInput", "2.1"), "Probe": ("ModelLayers", "2.1"), "Unusable": ("DatasetError", "2.1"),
+    "Workshop": ("GroupingContext", "2.1"),
+}  # fmt: skip
 """Old name -> (new name, the version in which the old one goes): at least one minor version warns before."""
 
 __all__ = [
-    "IGNORED", "VERSION", "Axis", "Backbone", "Batch", "CamForgeError", "Capture", "Dataset", "Evidence", "Extractor",
-    "Fuser", "GradientExtractor", "Grouper", "Grouping", "ImageSet", "LayerExtractor", "LayerMerge", "Layers",
-    "Learner", "LinearHead", "Maps", "Metric", "Needs", "Network", "Percentile", "Plateau", "Plugin", "Probe",
-    "RerunExtractor", "Sample", "Split", "TrainedModel", "Trainer", "Truncation", "Unusable", "View", "Workshop",
-    "hookimpl", "max_normalise", "merge_layers", "minmax_normalise", "read_image", "read_mask", "resize", "seed_mask",
-    "spatial_mean", "stages_of", "truncate",
+    "IGNORED",
+    "VERSION",
+    "Axis",
+    "Backbone",
+    "Batch",
+    "CamForgeError",
+    "Capture",
+    "Dataset",
+    "DatasetError",
+    "Extractor",
+    "Fuser",
+    "GradientExtractor",
+    "Grouper",
+    "Grouping",
+    "GroupingContext",
+    "ImageSet",
+    "LayerExtractor",
+    "LayerMerge",
+    "Layers",
+    "Learner",
+    "LinearHead",
+    "Maps",
+    "Metric",
+    "MetricInput",
+    "ModelLayers",
+    "Needs",
+    "Network",
+    "Percentile",
+    "Plateau",
+    "Plugin",
+    "RerunExtractor",
+    "Sample",
+    "Split",
+    "TrainedModel",
+    "Trainer",
+    "Truncation",
+    "View",
+    "hookimpl",
+    "max_normalise",
+    "merge_layers",
+    "minmax_normalise",
+    "read_image",
+    "read_mask",
+    "resize",
+    "seed_mask",
+    "spatial_mean",
+    "stages_of",
+    "truncate",
 ]  # fmt: skip
 
 

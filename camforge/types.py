@@ -20,12 +20,12 @@ class CamForgeError(Exception):
     """A mistake the user can mend: one clear line with the thing, its place and what was allowed."""
 
 
-class Unusable(CamForgeError):
-    """A split with mistakes. ``rest``: the images that have none so far, for who wants to hear of all that is wrong."""
+class DatasetError(CamForgeError):
+    """A split with mistakes. ``valid_images``: those that have none so far, so that checking can go on."""
 
-    def __init__(self, told: str, rest: ImageSet) -> None:
-        super().__init__(told)
-        self.rest = rest
+    def __init__(self, message: str, valid_images: ImageSet) -> None:
+        super().__init__(message)
+        self.valid_images = valid_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,18 +151,19 @@ class View:
 class Grouping:
     """The views of an experiment and how they came about.
 
-    serves   per class: the indices of the views whose maps are fused for it, in order. None: every view that holds it
-    account  what a person wants to read: similarity, clusters, ranks, status. Plain JSON values
+    views_by_class  per class: the indices of the views whose maps are fused for it, in order. None: every view that
+                    holds it
+    diagnostics     what a person wants to read: similarity, clusters, ranks, status. Plain JSON values
     """
 
     views: tuple[View, ...]
-    account: Mapping[str, Any] = field(default_factory=dict)
-    serves: tuple[tuple[int, ...], ...] | None = None
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    views_by_class: tuple[tuple[int, ...], ...] | None = None
 
     def views_of(self, class_index: int) -> tuple[int, ...]:
         """The indices of the views that speak for one class."""
-        if self.serves is not None:
-            return self.serves[class_index]
+        if self.views_by_class is not None:
+            return self.views_by_class[class_index]
         return tuple(v for v, view in enumerate(self.views) if view.assignment[class_index] is not None)
 
     def plot(self) -> Drawing:
@@ -172,7 +173,7 @@ class Grouping:
         return grouping_drawing(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the views and the account as .json, or the drawing as .svg."""
+        """Write the views and the diagnostics as .json, or the drawing as .svg."""
         from camforge.notebook.files import save_grouping
 
         return save_grouping(self, path)
@@ -274,8 +275,8 @@ class Maps:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
-    """What a metric observes: one batch with its truth and one fused map per (image, class) pair.
+class MetricInput:
+    """What a metric is given: one batch with its truth and one fused map per (image, class) pair.
 
     maps     (P, H, W) float32, raw (not yet rectified or normalised)
     images   (P,) int64, index into the batch;  classes (P,) int64

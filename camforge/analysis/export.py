@@ -19,7 +19,7 @@ from camforge.analysis.finished import Finished
 from camforge.files import file_name
 from camforge.interfaces import Split
 from camforge.maps import max_normalise
-from camforge.pipeline.measure import Observed
+from camforge.pipeline.measure import FusedMaps
 from camforge.progress.progress import Progress
 from camforge.store.store import write_json
 from camforge.types import IGNORED, CamForgeError
@@ -89,12 +89,12 @@ def export(
     try:
         (draft / "masks").mkdir(parents=True)
         (draft / "maps").mkdir()
-        seen, _ = finished.see(name, split)  # type: ignore[arg-type]
+        seen, _ = finished.fused_maps(name, split)  # type: ignore[arg-type]
         made = _write(draft, seen, threshold, progress, finished.experiment.batch_size)
         classes = seen.images.images.classes
         (draft / "classes.txt").write_text("".join(f"{label}\n" for label in classes), "utf-8")
-        told = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
-        (draft / "README.txt").write_text(told, "utf-8")
+        message = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
+        (draft / "README.txt").write_text(message, "utf-8")
         shutil.copy(folder / "manifest.json", draft)
         if out.exists():
             out.rmdir()
@@ -106,7 +106,7 @@ def export(
     return made
 
 
-def _write(draft: Path, seen: Observed, threshold: float, progress: Progress, size: int) -> Exported:
+def _write(draft: Path, seen: FusedMaps, threshold: float, progress: Progress, size: int) -> Exported:
     geometry = seen.images.geometry
     boxes: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
@@ -129,15 +129,15 @@ def _write(draft: Path, seen: Observed, threshold: float, progress: Progress, si
     return Exported(len(pictures), len(boxes), shards)
 
 
-def _each(seen: Observed, size: int) -> Iterator[Seeds]:
+def _each(seen: FusedMaps, size: int) -> Iterator[Seeds]:
     images = seen.images
     for places, batch in images.batches(size, torch.device("cpu")):
-        evidence = seen.source(places, batch)
+        metric_input = seen.source(places, batch)
         for i, place in enumerate(places):
             photograph = images.images.load(int(images.indices[place])).image
-            mine = evidence.images == i
+            mine = metric_input.images == i
             height, width = photograph.shape[-2:]
-            yield Seeds(batch.ids[i], evidence.maps[mine], evidence.classes[mine], (height, width))
+            yield Seeds(batch.ids[i], metric_input.maps[mine], metric_input.classes[mine], (height, width))
 
 
 def _save_mask(path: Path, scaled: Tensor, classes: Tensor, inside: Tensor, threshold: float) -> None:

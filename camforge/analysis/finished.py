@@ -13,11 +13,11 @@ from camforge.config.schema import Experiment
 from camforge.data.prepared import Prepared
 from camforge.interfaces import Split
 from camforge.interfaces.base import choices
-from camforge.pipeline.arms import prepare_split, see, train_arm
+from camforge.pipeline.arms import fused_maps, prepare_split, train_arm
 from camforge.pipeline.extract import extract
-from camforge.pipeline.fuse import Stacker
-from camforge.pipeline.measure import Observed
-from camforge.pipeline.session import Bench
+from camforge.pipeline.fuse import MapFuser
+from camforge.pipeline.measure import FusedMaps
+from camforge.pipeline.session import Session
 from camforge.progress.progress import Progress
 from camforge.store.store import Store
 from camforge.training.device import pick_device
@@ -43,8 +43,8 @@ class Finished:
             manifest = json.loads(path.read_text("utf-8"))
             config, _ = dict(manifest["config"]), Path(manifest["store"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            told = f"{type(error).__name__}: {error}"
-            raise CamForgeError(f"{path} is no manifest of a run ({told}): run the experiment again") from None
+            message = f"{type(error).__name__}: {error}"
+            raise CamForgeError(f"{path} is no manifest of a run ({message}): run the experiment again") from None
         return cls(built(config, str(path)), manifest, device, progress)
 
     def arm(self, name: str | None) -> str:
@@ -54,24 +54,24 @@ class Finished:
             raise CamForgeError(f"no arm {name!r}; {choices(name, arms, 'arms')}")
         return name or next(iter(arms))
 
-    def see(self, arm: str, split: Split) -> tuple[Observed, Stacker]:
+    def fused_maps(self, arm: str, split: Split) -> tuple[FusedMaps, MapFuser]:
         """An arm's fused maps of a split, and what fuses them."""
-        prospect = train_arm(arm, self.experiment.arms[arm], self.bench)
+        trained_arm = train_arm(arm, self.experiment.arms[arm], self.session)
         images = self.images(split)
-        entries = extract(list(prospect.orders), self.bench, images, self.experiment.batch_size)
-        return see(prospect, entries, images, self.bench)
+        entries = extract(list(trained_arm.requests), self.session, images, self.experiment.batch_size)
+        return fused_maps(trained_arm, entries, images, self.session)
 
     @cached_property
-    def bench(self) -> Bench:
+    def session(self) -> Session:
         """The training images and the store of the run."""
         train = prepare_split(self.experiment, "train", self.progress)
         store = Store(Path(self.manifest["store"]), self.progress.say)
         crop = self.experiment.images.size if self.experiment.images.train_size else None
-        return Bench(train, store, pick_device(self.device), self.experiment.seed, self.progress, crop)
+        return Session(train, store, pick_device(self.device), self.experiment.seed, self.progress, crop)
 
     def images(self, split: Split) -> Prepared:
         """A split in the geometry in which maps are measured."""
         if split == "train" and self.experiment.images.train_size is None:
-            return self.bench.train
+            return self.session.train
         settings = self.experiment.images.model_copy(update={"train_size": None})
         return prepare_split(self.experiment.model_copy(update={"images": settings}), split, self.progress)

@@ -16,9 +16,9 @@ from camforge.analysis.finished import Finished
 from camforge.analysis.similarity import rank_correlation, structural_similarity
 from camforge.data.prepared import Prepared
 from camforge.files import write_atomically
-from camforge.pipeline.arms import Prospect, see, train_arm
+from camforge.pipeline.arms import TrainedArm, fused_maps, train_arm
 from camforge.pipeline.extract import extract
-from camforge.pipeline.measure import Observed
+from camforge.pipeline.measure import FusedMaps
 from camforge.progress.progress import Progress
 from camforge.store.store import digest
 from camforge.types import CamForgeError, Network, TrainedModel
@@ -58,14 +58,14 @@ def sanity(
     """
     finished = Finished.open(Path(folder), device, Progress(quiet))
     names = [finished.arm(name) for name in arms] or list(finished.experiment.arms)
-    prospects = {name: train_arm(name, finished.experiment.arms[name], finished.bench) for name in names}
+    trained_arms = {name: train_arm(name, finished.experiment.arms[name], finished.session) for name in names}
     images = finished.images("val")
-    before = _seen(prospects, finished, images)
-    depth = {name: _depth(p) for name, p in prospects.items()}
+    before = _fused(trained_arms, finished, images)
+    depth = {name: _depth(p) for name, p in trained_arms.items()}
     found: dict[str, dict[str, list[float]]] = {name: {measure: [] for measure in MEASURES} for name in names}
     for step in range(1 + max(depth.values())):
-        lost = {name: _lost(p, step, seed) for name, p in prospects.items() if step <= depth[name]}
-        for name, after in _seen(lost, finished, images).items():
+        lost = {name: _lost(p, step, seed) for name, p in trained_arms.items() if step <= depth[name]}
+        for name, after in _fused(lost, finished, images).items():
             for measure, number in _alike(before[name], after, finished).items():
                 found[name][measure].append(number)
     arms_found = {name: {m: tuple(numbers) for m, numbers in of_arm.items()} for name, of_arm in found.items()}
@@ -108,30 +108,30 @@ def _initialise(module: nn.Module) -> None:
         parameter.data.copy_(flat[torch.randperm(len(flat))].view_as(parameter))
 
 
-def _lost(prospect: Prospect, step: int, seed: int) -> Prospect:
+def _lost(trained_arm: TrainedArm, step: int, seed: int) -> TrainedArm:
     """The arm with networks that lost their parameters, under keys of their own."""
     models = tuple(
         TrainedModel(
             model.view, tuple(without(network, step, seed) for network in model.networks), (),
             digest({"network": model.key, "lost": step, "seed": seed}),
         )
-        for model in prospect.models
+        for model in trained_arm.models
     )  # fmt: skip
-    orders = tuple(replace(order, model=model) for order, model in zip(prospect.orders, models, strict=True))
-    return replace(prospect, models=models, orders=orders)
+    requests = tuple(replace(request, model=model) for request, model in zip(trained_arm.requests, models, strict=True))
+    return replace(trained_arm, models=models, requests=requests)
 
 
-def _seen(prospects: Mapping[str, Prospect], finished: Finished, images: Prepared) -> dict[str, Observed]:
+def _fused(trained_arms: Mapping[str, TrainedArm], finished: Finished, images: Prepared) -> dict[str, FusedMaps]:
     """Every arm's fused maps; arms share the passes of a network."""
-    orders = [order for p in prospects.values() for order in p.orders]
-    entries = extract(orders, finished.bench, images, finished.experiment.batch_size)
-    return {name: see(p, entries, images, finished.bench)[0] for name, p in prospects.items()}
+    requests = [request for p in trained_arms.values() for request in p.requests]
+    entries = extract(requests, finished.session, images, finished.experiment.batch_size)
+    return {name: fused_maps(p, entries, images, finished.session)[0] for name, p in trained_arms.items()}
 
 
-def _alike(before: Observed, after: Observed, finished: Finished) -> dict[str, float]:
+def _alike(before: FusedMaps, after: FusedMaps, finished: Finished) -> dict[str, float]:
     """Each measure's mean over all maps."""
     found: dict[str, list[Tensor]] = {measure: [] for measure in MEASURES}
-    for places, batch in before.images.batches(finished.experiment.batch_size, finished.bench.device):
+    for places, batch in before.images.batches(finished.experiment.batch_size, finished.session.device):
         old, new = before.source(places, batch).maps, after.source(places, batch).maps
         for measure, compare in MEASURES.items():
             found[measure].append(compare(old, new))
@@ -141,9 +141,9 @@ def _alike(before: Observed, after: Observed, finished: Finished) -> dict[str, f
     return means
 
 
-def _depth(prospect: Prospect) -> int:
+def _depth(trained_arm: TrainedArm) -> int:
     """The number of stages."""
-    return min(len(network.stages) for model in prospect.models for network in model.networks)
+    return min(len(network.stages) for model in trained_arm.models for network in model.networks)
 
 
 def _told(depth: int) -> tuple[str, ...]:

@@ -2,11 +2,20 @@
 
 from camforge.capture.captured import Capture, Needs
 from camforge.capture.head import LinearHead
-from camforge.capture.layers import Probe, stages_of, unwrap
+from camforge.capture.layers import ModelLayers, stages_of, unwrap
 from camforge.capture.one_pass import Extraction, MapMaker, extract_maps
 from camforge.capture.targets import Targets, target_lists
 
 __all__ = [
-    "Capture", "Extraction", "LinearHead", "MapMaker", "Needs", "Probe", "Targets", "extract_maps", "stages_of",
-    "target_lists", "unwrap",
+    "Capture",
+    "Extraction",
+    "LinearHead",
+    "MapMaker",
+    "ModelLayers",
+    "Needs",
+    "Targets",
+    "extract_maps",
+    "stages_of",
+    "target_lists",
+    "unwrap",
 ]  # fmt: skip

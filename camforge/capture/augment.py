@@ -35,7 +35,7 @@ def brought_back(maps: Tensor) -> list[Tensor]:
     return [plain, mirrored.flip(-1)]
 
 
-def merged(views: Sequence[Tensor], how: Literal["sum", "max"]) -> Tensor:
+def merge_views(views: Sequence[Tensor], how: Literal["sum", "max"]) -> Tensor:
     """(P, h_v, w_v) of each view -> (P, h, w) at the largest size among them."""
     size = max((view.shape[1:] for view in views), key=lambda shape: shape.numel())
     stack = torch.stack([resize(view, size) for view in views])

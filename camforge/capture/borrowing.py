@@ -15,7 +15,7 @@ def is_compiled(module: nn.Module) -> bool:
 
 
 @contextmanager
-def lent(model: nn.Module, freeze: bool) -> Iterator[None]:
+def borrowed(model: nn.Module, freeze: bool) -> Iterator[None]:
     """The model in eval mode, gradients on whatever the caller's mode, compiled modules run eagerly.
 
     ``freeze``: parameters take no gradient meanwhile, so autograd records only what lies behind a captured layer.

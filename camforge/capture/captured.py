@@ -10,13 +10,13 @@ from torch import Tensor
 
 from camforge.capture.grids import Grids
 from camforge.capture.head import LinearHead
-from camforge.capture.layers import Probe
+from camforge.capture.layers import ModelLayers
 from camforge.capture.targets import Rank
 
 if TYPE_CHECKING:
     from camforge.capture.rerun import Rerun
 
-Score = Callable[[Tensor, Tensor], Tensor]
+ScoreFunction = Callable[[Tensor, Tensor], Tensor]
 """(P, K) logits and (P,) targets -> (P,): what is differentiated in the place of the target's own logit."""
 
 
@@ -40,7 +40,7 @@ class Needs:
     raw_inputs: tuple[str, ...] = ()
     raw_gradients: tuple[str, ...] = ()
     input_gradients: bool = False
-    score: Score | None = None
+    score: ScoreFunction | None = None
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -82,7 +82,7 @@ class Selected(Mapping[str, Tensor]):
 class Capture:
     """One forward and one backward, seen as P (image, target) pairs, in float32 or wider.
 
-    probe            the model and its stages
+    model_layers     the model and its stages
     inputs           (P, 3, H, W), the pair's image
     rank             the pairs: their images and targets
     logits           (P, K)
@@ -96,7 +96,7 @@ class Capture:
     rerun            runs the network again, or what lies behind a layer, on other values
     """
 
-    probe: Probe
+    model_layers: ModelLayers
     inputs: Tensor
     rank: Rank
     logits: Tensor
@@ -129,7 +129,7 @@ class Capture:
 
     def resolve(self, layers: str | tuple[str, ...]) -> tuple[str, ...]:
         """Layer names as ``activations`` and ``gradients`` know them."""
-        return self.probe.resolve(layers)
+        return self.model_layers.resolve(layers)
 
     def scores(self, logits: Tensor) -> Tensor:
         """Logits (P, …, K) of the pairs, run again -> (P, …): the explained score of each."""

@@ -1,4 +1,4 @@
-"""The forward of a lent model, with layers recorded, and the gradients of its scores."""
+"""The forward of a borrowed model, with layers recorded, and the gradients of its scores."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from camforge.capture.captured import Needs
 from camforge.capture.grids import Grids
 from camforge.capture.head import LinearHead, linear_head
-from camforge.capture.layers import Probe
-from camforge.capture.recording import Record, Taken, recording
+from camforge.capture.layers import ModelLayers
+from camforge.capture.recording import Record, RecordedOutput, recording
 from camforge.types import CamForgeError
 
 Select = Callable[[Any], Tensor]
@@ -24,19 +24,19 @@ Select = Callable[[Any], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Runner:
-    """A lent model and how it is called.
+    """A borrowed model and how it is called.
 
     select        takes the logits out of a dict or tuple output
     create_graph  the maps are to be trained through
     """
 
-    probe: Probe
+    model_layers: ModelLayers
     select: Select | None
     create_graph: bool
 
     def logits(self, inputs: tuple[Any, ...]) -> Tensor:
         """Logits (B, K), checked. Raises CamForgeError where they are not there or not finite."""
-        output = self.probe.model(*inputs)
+        output = self.model_layers.model(*inputs)
         if self.select is not None:
             output = self.select(output)
         if not isinstance(output, Tensor):
@@ -51,7 +51,7 @@ class Runner:
 
     def laid_out(self, images: Tensor) -> Tensor:
         """The images in the memory format in which the model's convolutions are fastest, (B, 3, H, W) as before."""
-        if images.device.type != "cpu" or images.dim() != 4 or not _convolves(self.probe.model):
+        if images.device.type != "cpu" or images.dim() != 4 or not _convolves(self.model_layers.model):
             return images
         return images.contiguous(memory_format=torch.channels_last)
 
@@ -68,7 +68,7 @@ class Forward:
 
     @cached_property
     def grids(self) -> Grids:
-        return Grids(self.runner.probe.model, self.inputs)
+        return Grids(self.runner.model_layers.model, self.inputs)
 
     @cached_property
     def activations(self) -> dict[str, Tensor]:
@@ -89,8 +89,8 @@ class Forward:
     @cached_property
     def head(self) -> LinearHead | None:
         """The linear head behind one of the layers."""
-        taken = {name: self.record.output(name) for name in self.needs.activations}
-        return linear_head(self.runner.probe.model, taken, self.logits)
+        recorded = {name: self.record.output(name) for name in self.needs.activations}
+        return linear_head(self.runner.model_layers.model, recorded, self.logits)
 
 
 def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forward:
@@ -98,7 +98,7 @@ def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forwar
     first = inputs[0].clone() if inputs[0].is_inference() else inputs[0]
     first = first if runner.create_graph else first.detach()
     values = (*needs.activations, *needs.curvatures)
-    recorded = recording(runner.probe.model, values, needs.differentiated, needs.raw_inputs)
+    recorded = recording(runner.model_layers.model, values, needs.differentiated, needs.raw_inputs)
     with torch.enable_grad(), _attention(twice=runner.create_graph or bool(needs.curvatures)), recorded as record:
         leaf = _leaf(runner.laid_out(first), needs)
         try:
@@ -113,17 +113,17 @@ def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forwar
 
 
 def gradients(
-    score: Tensor, wrt: Mapping[str, Taken], leaf: Sequence[Tensor], create_graph: bool, keep: bool
+    score: Tensor, wrt: Mapping[str, RecordedOutput], leaf: Sequence[Tensor], create_graph: bool, keep: bool
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
     """d score / d each recorded call, and / d each leaf; zeros where the score does not depend on it."""
     if not wrt and not leaf:
         return {}, []
     if not score.requires_grad:
         raise CamForgeError("the score has no gradient: the model or the target works on detached tensors")
-    edges: list[Any] = [taken.edge for taken in wrt.values()] + list(leaf)
+    edges: list[Any] = [recorded.edge for recorded in wrt.values()] + list(leaf)
     keep = keep or create_graph
     found = torch.autograd.grad(score, edges, retain_graph=keep, create_graph=create_graph, allow_unused=True)
-    shapes = [taken.shape for taken in wrt.values()] + [tensor.shape for tensor in leaf]
+    shapes = [recorded.shape for recorded in wrt.values()] + [tensor.shape for tensor in leaf]
     filled = [score.new_zeros(shape) if g is None else g for g, shape in zip(found, shapes, strict=True)]
     return dict(zip(wrt, filled[: len(wrt)], strict=True)), filled[len(wrt) :]
 

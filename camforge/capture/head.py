@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.recording import Taken
+from camforge.capture.recording import RecordedOutput
 
 _LINEAR = re.compile(
     r"(Addmm|Mm|View|UnsafeView|ReshapeAlias|Mean|AdaptiveAvgPool|AvgPool|T|Clone|AsStrided|Squeeze|ToCopy|Transpose)(\dD)?Backward\d"
@@ -32,13 +32,13 @@ class LinearHead:
         return chosen[(...,) + (None,) * len(spatial)].expand(*chosen.shape, *spatial)
 
 
-def linear_head(model: nn.Module, record: Mapping[str, Taken], logits: Tensor) -> LinearHead | None:
+def linear_head(model: nn.Module, record: Mapping[str, RecordedOutput], logits: Tensor) -> LinearHead | None:
     """The last linear layer, if logits = mean(a layer) @ weight.T + bias and autograd saw nothing else between."""
     linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
-    for name, taken in record.items() if linears else ():
-        if taken.value is not None and len(taken.shape) > 3 and taken.shape[1] == linears[-1].in_features:
-            head = _fitting(name, linears[-1], taken.value, logits)
-            if head is not None and _only_linear_nodes(logits, taken):
+    for name, recorded in record.items() if linears else ():
+        if recorded.value is not None and len(recorded.shape) > 3 and recorded.shape[1] == linears[-1].in_features:
+            head = _fitting(name, linears[-1], recorded.value, logits)
+            if head is not None and _only_linear_nodes(logits, recorded):
                 return head
     return None
 
@@ -52,9 +52,9 @@ def _fitting(name: str, linear: nn.Linear, activation: Tensor, logits: Tensor) -
     return LinearHead(name, weight, bias) if fits else None
 
 
-def _only_linear_nodes(logits: Tensor, taken: Taken) -> bool:
+def _only_linear_nodes(logits: Tensor, recorded: RecordedOutput) -> bool:
     """Walk autograd's graph from the logits to the layer: equal numbers alone would not prove a ReLU absent."""
-    end = None if isinstance(taken.edge, Tensor) else taken.edge.node
+    end = None if isinstance(recorded.edge, Tensor) else recorded.edge.node
     todo: list[Any] = [logits.grad_fn]
     seen: set[Any] = set()
     while todo:

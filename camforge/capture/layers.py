@@ -30,7 +30,7 @@ _ATTENTION_NORMS = ("ln_1", "norm1", "layernorm_before")  # of torchvision, timm
 
 
 @dataclass(frozen=True, eq=False)
-class Probe:
+class ModelLayers:
     """A model and what it is to be run on, before anything has run.
 
     model   the bare module, unwrapped from DataParallel, DDP and torch.compile

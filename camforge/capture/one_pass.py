@@ -11,18 +11,18 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.augment import brought_back, merged, scaled, with_mirrored
-from camforge.capture.borrowing import lent
-from camforge.capture.captured import Capture, Needs, Score
+from camforge.capture.augment import brought_back, merge_views, scaled, with_mirrored
+from camforge.capture.borrowing import borrowed
+from camforge.capture.captured import Capture, Needs, ScoreFunction
 from camforge.capture.forward import Runner, Select, run_forward, wide
-from camforge.capture.layers import Probe, unwrap
+from camforge.capture.layers import ModelLayers, unwrap
 from camforge.capture.pairs import capture_rank
-from camforge.capture.rerun import Kept
+from camforge.capture.rerun import RerunCache
 from camforge.capture.targets import Rank, Target, Targets, ranks, target_lists
 
 
 class MapMaker(Protocol):
-    """What the pass asks of an extractor; ``scales``, ``flip`` and ``views`` are its test-time augmentation."""
+    """What the pass asks of an extractor; ``scales``, ``flip`` and ``tta_merge`` are its test-time augmentation."""
 
     @property
     def scales(self) -> tuple[float, ...]: ...
@@ -31,9 +31,9 @@ class MapMaker(Protocol):
     def flip(self) -> bool: ...
 
     @property
-    def views(self) -> Literal["sum", "max"]: ...
+    def tta_merge(self) -> Literal["sum", "max"]: ...
 
-    def needs(self, probe: Probe) -> Needs: ...
+    def needs(self, model_layers: ModelLayers) -> Needs: ...
 
     def extract(self, capture: Capture) -> list[Tensor]: ...
 
@@ -78,8 +78,8 @@ def extract_maps(
     """
     model = unwrap(model)
     inputs = images if isinstance(images, tuple) else (images,)
-    with lent(model, freeze=not create_graph):
-        runner = Runner(Probe(model, inputs), select, create_graph)
+    with borrowed(model, freeze=not create_graph):
+        runner = Runner(ModelLayers(model, inputs), select, create_graph)
         plain = [i for i, extractor in enumerate(extractors) if _views(extractor) == _ONE_VIEW]
         run = _run(runner, inputs, [extractors[i] for i in plain], targets)
         maps = dict(zip(plain, run.maps, strict=True))
@@ -114,20 +114,20 @@ class _Run:
 
 def _run(runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker], targets: Targets) -> _Run:
     """One forward for all extractors, one backward per target rank and score."""
-    groups: dict[Score | None, Needs] = {}
-    needs = [extractor.needs(runner.probe) for extractor in extractors]
+    groups: dict[ScoreFunction | None, Needs] = {}
+    needs = [extractor.needs(runner.model_layers) for extractor in extractors]
     for one in needs:
         groups[one.score] = groups[one.score] | one if one.score in groups else one
     forward = run_forward(runner, inputs, reduce(or_, groups.values(), Needs()))
     lists = target_lists(targets, forward.logits)
     todo = ranks(lists, forward.logits.device)
-    kept = Kept()
+    cache = RerunCache()
     last = (todo[-1], list(groups)[-1] if groups else None)
     made: list[list[list[Tensor]]] = []
     with torch.set_grad_enabled(runner.create_graph):
         for rank in todo:
             captures = {
-                score: capture_rank(forward, group, rank, inputs, kept, keep=(rank, score) != last)
+                score: capture_rank(forward, group, rank, inputs, cache, keep=(rank, score) != last)
                 for score, group in groups.items()
             }
             made.append([e.extract(captures[one.score]) for e, one in zip(extractors, needs, strict=True)])
@@ -157,6 +157,6 @@ def _augmented(
             back = [brought_back(layer) if flip else [layer] for layer in layers]
             found += [list(view) for view in zip(*back, strict=True)]
     return [
-        [merged(layer, extractor.views) for layer in zip(*found, strict=True)]
+        [merge_views(layer, extractor.tta_merge) for layer in zip(*found, strict=True)]
         for extractor, found in zip(extractors, views, strict=True)
     ]

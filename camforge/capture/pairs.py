@@ -11,20 +11,20 @@ from torch import Tensor
 
 from camforge.capture.captured import Capture, Needs, Selected
 from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
-from camforge.capture.rerun import Kept, Rerun
+from camforge.capture.rerun import Rerun, RerunCache
 from camforge.capture.targets import Rank
 from camforge.types import CamForgeError
 
 
 def capture_rank(
-    forward: Forward, needs: Needs, rank: Rank, inputs: tuple[Any, ...], kept: Kept, keep: bool
+    forward: Forward, needs: Needs, rank: Rank, inputs: tuple[Any, ...], cache: RerunCache, keep: bool
 ) -> Capture:
     """The pairs of one rank. ``keep``: autograd's graph is still needed for another rank or score."""
     runner = forward.runner
     with torch.enable_grad():
         derived = _derive(forward, needs, rank, keep)
     return Capture(
-        probe=runner.probe,
+        model_layers=runner.model_layers,
         inputs=rank.pick(forward.inputs.detach()),
         rank=rank,
         logits=rank.pick(wide(forward.logits if runner.create_graph else forward.logits.detach())),
@@ -36,7 +36,7 @@ def capture_rank(
         input_gradients=derived.input_gradients,
         head=forward.head,
         grids=forward.grids,
-        rerun=Rerun(runner, inputs, rank.images, partial(_again, runner, needs, rank), kept),
+        rerun=Rerun(runner, inputs, rank.images, partial(_again, runner, needs, rank), cache),
     )
 
 
@@ -84,12 +84,12 @@ def _scores(forward: Forward, needs: Needs, rank: Rank) -> Tensor:
 
 def _curvature(forward: Forward, name: str, gradient: Tensor) -> Tensor:
     """(d2 score / dA2) A: the gradient's own derivative in the direction of the activation."""
-    taken = forward.record.output(name)
-    assert taken.value is not None  # curvatures are recorded with their values
+    recorded = forward.record.output(name)
+    assert recorded.value is not None  # curvatures are recorded with their values
     if not gradient.requires_grad:
         return torch.zeros_like(gradient)
-    edges: list[Any] = [taken.edge]
-    along = taken.value.detach()
+    edges: list[Any] = [recorded.edge]
+    along = recorded.value.detach()
     create = forward.runner.create_graph
     found = torch.autograd.grad(gradient, edges, along, retain_graph=True, create_graph=create, allow_unused=True)[0]
     return torch.zeros_like(gradient) if found is None else found
@@ -98,4 +98,4 @@ def _curvature(forward: Forward, name: str, gradient: Tensor) -> Tensor:
 def _again(runner: Runner, needs: Needs, rank: Rank, inputs: tuple[Any, ...]) -> Capture:
     """The same pairs on other images, one image per pair."""
     same = replace(rank, images=torch.arange(len(rank.chosen), device=rank.images.device), whole=True)
-    return capture_rank(run_forward(runner, inputs, needs), needs, same, inputs, Kept(), keep=False)
+    return capture_rank(run_forward(runner, inputs, needs), needs, same, inputs, RerunCache(), keep=False)

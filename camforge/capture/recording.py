@@ -14,7 +14,7 @@ from camforge.types import CamForgeError
 
 
 @dataclass(frozen=True, eq=False)
-class Taken:
+class RecordedOutput:
     """One call's output.
 
     edge   where autograd's graph is cut: gradients are right even if a later operation overwrites the tensor
@@ -30,7 +30,7 @@ class Taken:
 class Record:
     """Every call of every hooked module, in order: its output, and its first input where that was asked for."""
 
-    outputs: dict[str, list[Taken]] = field(default_factory=dict)
+    outputs: dict[str, list[RecordedOutput]] = field(default_factory=dict)
     inputs: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def names(self, name: str) -> list[str]:
@@ -39,7 +39,7 @@ class Record:
         calls = self.outputs.get(path) or self.inputs.get(path) or []
         return [f"{path}#{k}" for k in range(len(calls))] if index == "*" else [name]
 
-    def output(self, name: str) -> Taken:
+    def output(self, name: str) -> RecordedOutput:
         """The call that ``path#k`` names; the last call without an index."""
         path, _, index = name.partition("#")
         calls = self.outputs[path]
@@ -85,16 +85,16 @@ def _paths(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name.partition("#")[0] for name in names))
 
 
-def _output_hook(path: str, calls: list[Taken], keep: bool) -> Callable[..., Any]:
+def _output_hook(path: str, calls: list[RecordedOutput], keep: bool) -> Callable[..., Any]:
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         first = output[0] if isinstance(output, tuple | list) else output
         if not isinstance(first, Tensor):
             raise CamForgeError(f"layer {path!r} returns a {type(first).__name__}: only tensors can be captured")
         if first.requires_grad:
-            calls.append(Taken(get_gradient_edge(first), first.shape, first.clone() if keep else None))
+            calls.append(RecordedOutput(get_gradient_edge(first), first.shape, first.clone() if keep else None))
             return None
         leaf = first.detach().requires_grad_()  # nothing is recorded below the shallowest layer
-        calls.append(Taken(leaf, leaf.shape, leaf))
+        calls.append(RecordedOutput(leaf, leaf.shape, leaf))
         onward = leaf.clone()
         return type(output)((onward, *output[1:])) if isinstance(output, tuple | list) else onward
 

@@ -23,7 +23,7 @@ ON_CPU, ON_GPU = 128, 1024
 
 
 @dataclass
-class Kept:
+class RerunCache:
     """What one pass keeps for the targets still to come.
 
     tables  key -> image -> (rows, K);  tails  layer -> what lies behind it
@@ -47,7 +47,7 @@ class Rerun:
     inputs: tuple[Any, ...]
     images: Tensor
     recapture: Callable[[tuple[Any, ...]], Capture]
-    kept: Kept
+    cache: RerunCache
 
     def again(self, images: Tensor) -> Capture:
         """One more forward and backward for the same pairs and needs on other images (P, 3, H, W)."""
@@ -55,7 +55,7 @@ class Rerun:
 
     def table(self, key: Hashable, rows: int, make: Callable[[int], Tensor]) -> Tensor:
         """(P, rows, K): ``make(pair)`` gives (rows, K) of an image; its other targets find them again under ``key``."""
-        done = self.kept.tables.setdefault(key, {})
+        done = self.cache.tables.setdefault(key, {})
         for pair, image in enumerate(self.images.tolist()):
             if image not in done:
                 with torch.no_grad():
@@ -82,21 +82,21 @@ class Rerun:
 
         ``change(value, start, stop)`` makes (m, …) of them from what the layer returned, (1, …) in its own layout.
         """
-        if layer not in self.kept.tails:
-            self.kept.tails[layer] = Tail.of(self.runner, layer, self.inputs)
-        tail, image = self.kept.tails[layer], int(self.images[pair])
+        if layer not in self.cache.tails:
+            self.cache.tails[layer] = Tail.of(self.runner, layer, self.inputs)
+        tail, image = self.cache.tails[layer], int(self.images[pair])
         return self._in_chunks(
             layer, rows, lambda start, stop: tail.logits(image, change(tail.value_of(image), start, stop)), max_memory
         )
 
     def _in_chunks(self, entry: str, rows: int, run: Callable[[int, int], Tensor], max_memory: int | None) -> Tensor:
         done = []
-        if entry not in self.kept.bytes:
-            with _largest_output(self.runner.probe.model) as largest:
+        if entry not in self.cache.bytes:
+            with _largest_output(self.runner.model_layers.model) as largest:
                 done.append(run(0, 1))
-            self.kept.bytes[entry] = max(1, 4 * largest[0])  # input, output, workspace, a skip
+            self.cache.bytes[entry] = max(1, 4 * largest[0])  # input, output, workspace, a skip
         budget = max_memory or (ON_CPU if self.images.device.type == "cpu" else ON_GPU)
-        size = max(1, (budget << 20) // self.kept.bytes[entry])
+        size = max(1, (budget << 20) // self.cache.bytes[entry])
         return torch.cat([*done, *in_chunks(len(done), rows, size, run)])
 
     def _others(self, images: Tensor) -> tuple[Any, ...]:
@@ -126,8 +126,8 @@ def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], T]) ->
 
 def out_of_memory(error: BaseException) -> bool:
     """CUDA has a class for it; other allocators (CPU, Apple's GPU), oneDNN and CUDA's libraries only messages."""
-    told = ("can't allocate memory", "out of memory", "could not create a primitive", "ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in told)
+    message = ("can't allocate memory", "out of memory", "could not create a primitive", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in message)
 
 
 @contextmanager

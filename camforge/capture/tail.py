@@ -82,8 +82,8 @@ def _recorded(runner: Runner, layer: str, inputs: tuple[Any, ...], skip: bool) -
     """One forward with every outermost call beside the way to the layer recorded; ``skip``: not in Sequentials."""
     path, _, index = layer.partition("#")
     names = path.split(".")
-    scopes = [runner.probe.model.get_submodule(".".join(names[:depth])) for depth in range(len(names))]
-    way = [*scopes[1:], runner.probe.model.get_submodule(path)]
+    scopes = [runner.model_layers.model.get_submodule(".".join(names[:depth])) for depth in range(len(names))]
+    way = [*scopes[1:], runner.model_layers.model.get_submodule(path)]
     chain = [skip and type(scope).forward is nn.Sequential.forward for scope in scopes]
     beside = [
         child for scope, is_chain in zip(scopes, chain, strict=True) if not is_chain

@@ -14,20 +14,26 @@ plugins = group("What is installed: list it, look at one, check it, start a new 
 
 @plugins.command("list")
 def list_plugins(kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None) -> None:
-    """Every installed plugin in one line each, and what was set aside, at what step and why."""
+    """Every installed plugin in one line each, and what was rejected, at what step and why."""
     from rich.table import Table
 
-    from camforge.host.describe import plugins_of, set_aside_lines
+    from camforge.host.describe import plugins_of, rejected_lines
     from camforge.host.registry import registry
 
     table = Table("kind", "name", "what it is", "distribution", "version")
-    for offer in plugins_of(registry(), kind):
-        table.add_row(offer.kind, offer.cls.name, offer.cls.summary(), offer.distribution, offer.version)
+    for plugin_class in plugins_of(registry(), kind):
+        table.add_row(
+            plugin_class.kind,
+            plugin_class.cls.name,
+            plugin_class.cls.summary(),
+            plugin_class.distribution,
+            plugin_class.version,
+        )
     console().print(table)
-    aside = list(set_aside_lines(registry()))
-    if aside:
-        table = Table("distribution", "entry", "step", "reason", title="Set aside", title_justify="left")
-        for line in aside:
+    rejected = list(rejected_lines(registry()))
+    if rejected:
+        table = Table("distribution", "entry", "step", "reason", title="Rejected", title_justify="left")
+        for line in rejected:
             table.add_row(*line)
         console().print(table)
 
@@ -38,8 +44,8 @@ def show(name: Annotated[str, typer.Argument(help="A name, or kind:name.", show_
     from camforge.host.describe import named, page
     from camforge.host.registry import registry
 
-    for offer in named(registry(), name):
-        page(offer, console())
+    for plugin_class in named(registry(), name):
+        page(plugin_class, console())
 
 
 @plugins.command()

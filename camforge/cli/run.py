@@ -37,7 +37,7 @@ def run(
         raise typer.Exit(130) from None
     if launcher != "none" and int(os.environ["RANK"]) > 0:
         return  # the first process tells it
-    print_arms(results.story, console())
+    print_arms(results.report_data, console())
     typer.echo(f"report: {results.report}")
     if results.failures:
         typer.echo(f"failed: {', '.join(results.failures)}; see {results.folder / 'failures.log'}", err=True)

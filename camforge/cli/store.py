@@ -19,10 +19,10 @@ def list_store(folder: StoreFolder = Path("work/store")) -> None:
     """Every finished stage: its size, its age, and what made it."""
     from rich.table import Table
 
-    from camforge.store.maintenance import shelf
+    from camforge.store.maintenance import list_entries
 
     table = Table("stage", "MiB", "days", "made by")
-    held = list(shelf(folder))
+    held = list(list_entries(folder))
     for item in held:
         table.add_row(item.name, f"{item.size / 2**20:.1f}", f"{item.days:.1f}", item.about)
     console().print(table)

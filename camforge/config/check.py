@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from camforge.capture import Probe
+from camforge.capture import ModelLayers
 from camforge.config.schema import CONTROL_NAMES, Arm, Experiment
 from camforge.host.errors import KeyPath, Mistake
 from camforge.interfaces import Axis, LayerExtractor, Trainer
@@ -63,9 +63,9 @@ def _refusal(networks: list[Network] | CamForgeError, trainer: Trainer, path: Ke
 def _check_layers(arm: Arm, network: Network, fused: bool) -> Iterator[Mistake]:
     """Layers that the network does not have, and several that nothing brings together."""
     extractor = arm.extractor
-    probe = Probe(network, (torch.zeros(1, 3, 8, 8),))
+    model_layers = ModelLayers(network, (torch.zeros(1, 3, 8, 8),))
     try:
-        extractor.needs(probe)
+        extractor.needs(model_layers)
     except CamForgeError as error:
         layers = extractor.spec().get("layers")
         yield Mistake(
@@ -73,7 +73,7 @@ def _check_layers(arm: Arm, network: Network, fused: bool) -> Iterator[Mistake]:
         )
         return
     if isinstance(extractor, LayerExtractor) and extractor.merge is None and not fused:
-        count = len(probe.resolve(extractor.layers))
+        count = len(model_layers.resolve(extractor.layers))
         if count > 1:
             yield _left("layer", f"extractor {extractor.name!r} reads {count} layers")
 

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from pydantic import TypeAdapter, ValidationError
 
 from camforge.config.check import check
-from camforge.config.locations import DELETE, Spot
+from camforge.config.locations import DELETE, SourceLocation
 from camforge.config.overrides import apply
 from camforge.config.schema import SHARED, Arm, Experiment, filled
 from camforge.config.sources import Source, shown, survey
@@ -26,31 +26,31 @@ from camforge.types import CamForgeError
 class Loaded:
     """An experiment that was read.
 
-    config  what the file, its bases and the overrides come to, as plain JSON values
-    spot    where each of these values stands
+    config    what the file, its bases and the overrides come to, as plain JSON values
+    location  where each of these values stands
     """
 
     experiment: Experiment
     config: dict[str, Any]
     path: Path
-    spot: Spot
+    location: SourceLocation
 
 
 class ConfigError(CamForgeError):
     """Every mistake of a config, one line each with its file and line."""
 
-    def __init__(self, file: str, found: Sequence[Mistake], spot: Spot) -> None:
+    def __init__(self, file: str, found: Sequence[Mistake], location: SourceLocation) -> None:
         placed = {
-            (str(spot.find(m.path)), m.path[-1:], m.problem): m for m in reversed(found)
+            (str(location.find(m.path)), m.path[-1:], m.problem): m for m in reversed(found)
         }  # written once, said once
         self.mistakes = tuple(reversed(placed.values()))
-        lines = [f"{spot.find(mistake.path)}: {mistake}" for mistake in self.mistakes]
+        lines = [f"{location.find(mistake.path)}: {mistake}" for mistake in self.mistakes]
         super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{file}: {len(lines)} mistakes", *lines]))
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     """Read and check an experiment. Raises CamForgeError with every mistake: file, line, key and what is allowed."""
-    config, spot = read(path, overrides)
+    config, location = read(path, overrides)
     file = shown(Path(path))
     odd = list(_odd_values(config, ()))
     experiment, found = _validated(config)
@@ -58,8 +58,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     if experiment is not None and not found:
         found = _as_written(check(experiment), config)
     if experiment is None or found:
-        raise ConfigError(file, found, spot)
-    return Loaded(experiment, config, Path(path), spot)
+        raise ConfigError(file, found, location)
+    return Loaded(experiment, config, Path(path), location)
 
 
 def built(config: Mapping[str, Any], label: str) -> Experiment:
@@ -70,14 +70,14 @@ def built(config: Mapping[str, Any], label: str) -> Experiment:
     return experiment
 
 
-def read(path: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Spot]:
+def read(path: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], SourceLocation]:
     """The config that a file, its bases and the overrides come to, not yet checked, and the places of its values."""
     source = survey(Path(path))
     values = _merged(source).to_dict()
     config = {
         name: _plain(value) for name, value in values.items() if not name.startswith("_") and name not in source.helpers
     }
-    return apply(overrides, config, source.spot)
+    return apply(overrides, config, source.location)
 
 
 def _merged(source: Source) -> Config:
@@ -98,7 +98,7 @@ def _merged(source: Source) -> Config:
 
 def _no_join(key: str, source: Source) -> CamForgeError:
     """mmengine joins a dict with the dict that a base file has in its place, and with nothing else."""
-    place = next((spot for path, spot in source.spot.walk() if path[-1:] == (key,)), source.spot)
+    place = next((location for path, location in source.location.walk() if path[-1:] == (key,)), source.location)
     return CamForgeError(
         f"{place}: {key}: these options cannot join what a base file has here, which is no dict; "
         f"give all of them, and {DELETE}=True to replace it"
@@ -185,11 +185,11 @@ def _as_written(found: Sequence[Mistake], config: dict[str, Any]) -> list[Mistak
     return written
 
 
-def values_with_places(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[tuple[str, Any, Spot]]:
+def values_with_places(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[tuple[str, Any, SourceLocation]]:
     """(key, value, place) of every single value of a config, in the order of the file."""
-    config, spot = read(path, overrides)
+    config, location = read(path, overrides)
     for place, value in _leaves(config, ()):
-        yield ".".join(map(str, place)), value, spot.find(place)
+        yield ".".join(map(str, place)), value, location.find(place)
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

@@ -6,14 +6,16 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from camforge.config.locations import Key, Spot
+from camforge.config.locations import Key, SourceLocation
 from camforge.config.schema import SHARED
 from camforge.config.sources import plain_yaml
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
 
 
-def apply(overrides: Sequence[str], config: dict[str, Any], spot: Spot) -> tuple[dict[str, Any], Spot]:
+def apply(
+    overrides: Sequence[str], config: dict[str, Any], location: SourceLocation
+) -> tuple[dict[str, Any], SourceLocation]:
     """The config and its places after every ``a.b=value``; values are yaml, a number in the path is a place in a list.
 
     A section that an arm shares with the others becomes the arm's own before a value inside it is set.
@@ -26,21 +28,21 @@ def apply(overrides: Sequence[str], config: dict[str, Any], spot: Spot) -> tuple
             raise CamForgeError(f"{label}: write --set key.of.option=value")
         value, _ = plain_yaml(text, label)
         path = key.split(".")
-        spot = _own_section(path, config, spot)
-        spot = spot.put(_put(config, path, value, label), Spot("--set"))
-    return config, spot
+        location = _own_section(path, config, location)
+        location = location.put(_put(config, path, value, label), SourceLocation("--set"))
+    return config, location
 
 
-def _own_section(path: Sequence[str], config: dict[str, Any], spot: Spot) -> Spot:
+def _own_section(path: Sequence[str], config: dict[str, Any], location: SourceLocation) -> SourceLocation:
     """``arms.<name>.trainer.…`` of an arm that shares its trainer: give the arm a copy of it."""
     if len(path) < 4 or path[0] != "arms" or path[2] not in SHARED or path[2] not in config:
-        return spot
+        return location
     arms = config.get("arms")
     arm = arms.get(path[1]) if isinstance(arms, dict) else None
     if not isinstance(arm, dict) or path[2] in arm:
-        return spot
+        return location
     arm[path[2]] = copy.deepcopy(config[path[2]])
-    return spot.put(path[:3], spot.find(path[2:3]))
+    return location.put(path[:3], location.find(path[2:3]))
 
 
 def _put(config: dict[str, Any], path: Sequence[str], value: Any, label: str) -> list[Key]:

@@ -20,7 +20,7 @@ import yaml
 from mmengine.config.config import BASE_KEY, RESERVED_KEYS
 from mmengine.fileio.handlers.yaml_handler import Loader  # the parser that mmengine will use: the same reading
 
-from camforge.config.locations import Spot, python_spot, yaml_spot
+from camforge.config.locations import SourceLocation, python_location, yaml_location
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
 
@@ -35,12 +35,12 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{tag}" for tag in ("null", "bool", "int", "fl
 class Source:
     """One file and what it builds on.
 
-    spot     the places of all values, bases included
+    location the places of all values, bases included
     files    every file that is read, the bases first
     helpers  names of a python config that are imports, functions or classes: no options
     """
 
-    spot: Spot
+    location: SourceLocation
     files: tuple[Path, ...]
     helpers: frozenset[str] = frozenset()
 
@@ -61,17 +61,17 @@ def shown(path: Path) -> str:
     return str(path) if near.startswith("..") else near
 
 
-def plain_yaml(text: str, file: str) -> tuple[Any, Spot]:
+def plain_yaml(text: str, file: str) -> tuple[Any, SourceLocation]:
     """The value of a yaml text that holds nothing but plain values, and the places in it."""
     try:
         node = yaml.compose(text, Loader=Loader)
     except yaml.YAMLError as error:
         raise CamForgeError(_yaml_problem(error, file)) from None
     if node is None:
-        return None, Spot(file, 1)
+        return None, SourceLocation(file, 1)
     _check_nodes(node, file)
     try:
-        return yaml.safe_load(text), yaml_spot(node, file)
+        return yaml.safe_load(text), yaml_location(node, file)
     except (yaml.YAMLError, ValueError, TypeError) as error:  # {[a]: b}, 2024-99-99
         raise CamForgeError(f"{file}: not valid yaml: {' '.join(str(error).split())}") from None
 
@@ -121,10 +121,10 @@ def _python(path: Path, text: str, chain: tuple[Path, ...]) -> Source:
     bases = [survey(path.parent / name, chain) for name in _python_bases(module, label)]
     base = _joined(bases, path)
     try:
-        spot = python_spot(module, label, base)
+        location = python_location(module, label, base)
     except RecursionError:
         raise CamForgeError(f"{label}: expressions are nested too deeply") from None
-    return _source(path, spot, base, bases, _helper_names(module))
+    return _source(path, location, base, bases, _helper_names(module))
 
 
 def _refuse_lazy_style(module: ast.Module, label: str) -> None:
@@ -169,22 +169,22 @@ def _helper_names(module: ast.Module) -> frozenset[str]:
 
 def _data(path: Path, text: str, chain: tuple[Path, ...]) -> Source:
     label = shown(path)
-    value, spot = _json(text, label) if path.suffix == ".json" else plain_yaml(text, label)
+    value, location = _json(text, label) if path.suffix == ".json" else plain_yaml(text, label)
     if not isinstance(value, dict):
         raise CamForgeError(f"{label}: an experiment is a mapping of options to values, not {type(value).__name__}")
     odd = [key for key in value if not isinstance(key, str)]
     if odd:
-        raise CamForgeError(f"{spot.find([str(odd[0])])}: option names are words, not {odd[0]!r}")
-    names = _base_names(value.get(BASE_KEY, []), str(spot.find([BASE_KEY])))
+        raise CamForgeError(f"{location.find([str(odd[0])])}: option names are words, not {odd[0]!r}")
+    names = _base_names(value.get(BASE_KEY, []), str(location.find([BASE_KEY])))
     if wrong := [name for name in names if name.endswith(".py")]:
         raise CamForgeError(
-            f"{spot.find([BASE_KEY])}: {wrong[0]}: a yaml or json config runs no python, so its base is none"
+            f"{location.find([BASE_KEY])}: {wrong[0]}: a yaml or json config runs no python, so its base is none"
         )
     bases = [survey(path.parent / name, chain) for name in names]
-    return _source(path, spot, _joined(bases, path), bases)
+    return _source(path, location, _joined(bases, path), bases)
 
 
-def _json(text: str, label: str) -> tuple[Any, Spot]:
+def _json(text: str, label: str) -> tuple[Any, SourceLocation]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if twice := sorted({key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i])}):
             raise CamForgeError(f"{label}: {twice[0]!r} is given twice")
@@ -202,7 +202,7 @@ def _json(text: str, label: str) -> tuple[Any, Spot]:
     try:
         return value, plain_yaml(text.replace("\t", " "), label)[1]
     except CamForgeError:  # the few spellings that yaml does not share: the file alone is the place
-        return value, Spot(label, shape="dict")
+        return value, SourceLocation(label, shape="dict")
 
 
 def _check_nodes(root: yaml.Node, file: str) -> None:
@@ -251,26 +251,32 @@ def _base_names(value: Any, place: str) -> list[str]:
     return list(names)
 
 
-def _joined(bases: list[Source], path: Path) -> Spot | None:
+def _joined(bases: list[Source], path: Path) -> SourceLocation | None:
     """The places of all bases, which must not share a name: which one would hold?"""
     if not bases:
         return None
-    joined = Spot(shown(path), 1, "dict")
+    joined = SourceLocation(shown(path), 1, "dict")
     for base in bases:
-        if twice := sorted(map(str, joined.children.keys() & base.spot.children.keys())):
-            first, second = joined.find([twice[0]]), base.spot.find([twice[0]])
+        if twice := sorted(map(str, joined.children.keys() & base.location.children.keys())):
+            first, second = joined.find([twice[0]]), base.location.find([twice[0]])
             raise CamForgeError(f"{second}: {twice[0]!r} is already set by another base ({first}); a name has one base")
-        joined = base.spot.over(joined)
+        joined = base.location.over(joined)
     return joined
 
 
 def _source(
-    path: Path, spot: Spot, base: Spot | None, bases: list[Source], helpers: frozenset[str] = frozenset()
+    path: Path,
+    location: SourceLocation,
+    base: SourceLocation | None,
+    bases: list[Source],
+    helpers: frozenset[str] = frozenset(),
 ) -> Source:
-    if taken := [name for name in RESERVED_KEYS if name in spot.children]:
-        raise CamForgeError(f"{spot.find(taken[:1])}: {taken[0]!r} cannot be the name of an option or variable here")
+    if taken := [name for name in RESERVED_KEYS if name in location.children]:
+        raise CamForgeError(
+            f"{location.find(taken[:1])}: {taken[0]!r} cannot be the name of an option or variable here"
+        )
     files = (*(file for b in bases for file in b.files), path)
-    return Source(spot if base is None else spot.over(base), files, helpers.union(*(b.helpers for b in bases)))
+    return Source(location if base is None else location.over(base), files, helpers.union(*(b.helpers for b in bases)))
 
 
 def _refuse(label: str, node: ast.AST, why: str) -> NoReturn:

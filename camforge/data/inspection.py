@@ -15,7 +15,7 @@ from camforge.data.geometry import Geometry
 from camforge.data.prepared import prepare
 from camforge.interfaces import Dataset, Split
 from camforge.pictures import sheet
-from camforge.types import IGNORED, CamForgeError, ImageSet, Sample, Unusable
+from camforge.types import IGNORED, CamForgeError, DatasetError, ImageSet, Sample
 
 TILE = 160  # pixels of a tile's shorter side
 COLUMNS = 6
@@ -53,10 +53,10 @@ def inspect(dataset: Dataset, task: Task) -> Iterator[Inspected]:
             images = opened(dataset, split)
         except CamForgeError as error:
             listed = str(error).splitlines()
-            if not isinstance(error, Unusable) or not len(error.rest):
+            if not isinstance(error, DatasetError) or not len(error.valid_images):
                 yield Inspected(split, 0, {}, tuple(listed))
                 continue
-            images = error.rest
+            images = error.valid_images
         with task(f"decode {len(images)} {split} images") as tick:
             problems = listed + list(_broken(images, tick))
         counts = dict(zip(images.classes, images.labels.sum(0).tolist(), strict=True))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from camforge.host.discovery import Declared, SetAside, declared, load
+from camforge.host.discovery import PluginEntryPoint, RejectedPlugin, load, plugin_entry_points
 from camforge.host.registry import Registry
 from camforge.types import CamForgeError
 
@@ -29,12 +29,12 @@ class Verdict:
 
 def check_all(seconds: float, only: Collection[str] = (), at_once: int = 2) -> Iterator[Verdict]:
     """A verdict for every entry point, or for those of the distributions ``only``; a name can be taken only once."""
-    entries, aside = declared()
-    if unknown := set(only) - {e.distribution for e in entries} - {a.distribution for a in aside}:
+    entries, rejected = plugin_entry_points()
+    if unknown := set(only) - {e.distribution for e in entries} - {a.distribution for a in rejected}:
         raise CamForgeError(f"no installed distribution {', '.join(sorted(unknown))} has a plugin")
     entries = [entry for entry in entries if not only or entry.distribution in only]
-    aside = [gone for gone in aside if not only or gone.distribution in only]
-    for gone in aside:
+    rejected = [gone for gone in rejected if not only or gone.distribution in only]
+    for gone in rejected:
         yield Verdict(gone.distribution, gone.entry, (), (f"{gone.step}: {gone.reason}",))
     taken: dict[str, str] = {}
     with ThreadPoolExecutor(at_once) as pool:
@@ -45,7 +45,7 @@ def check_all(seconds: float, only: Collection[str] = (), at_once: int = 2) -> I
             yield Verdict(verdict.distribution, verdict.entry, gives, (*verdict.wrong, *clashes))
 
 
-def _check(entry: Declared, seconds: float) -> Verdict:
+def _check(entry: PluginEntryPoint, seconds: float) -> Verdict:
     """The time that the process takes to import CamForge, and torch with it, is not the plugin's."""
     command = [sys.executable, "-m", "camforge.host.checkup", json.dumps(asdict(entry))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -64,18 +64,18 @@ def _check(entry: Declared, seconds: float) -> Verdict:
     return Verdict(entry.distribution, entry.name, tuple(answer["gives"]), tuple(answer["wrong"]))
 
 
-def _report(entry: Declared) -> dict[str, list[str]]:
+def _report(entry: PluginEntryPoint) -> dict[str, list[str]]:
     """Load one entry point here and say what it gives."""
     registry = Registry()
     found = load(entry)
-    if isinstance(found, SetAside):
+    if isinstance(found, RejectedPlugin):
         return {"gives": [], "wrong": [f"{found.step}: {found.reason}"]}
-    for offer in found:
-        registry.offer(offer)
-    gives = [f"{kind} {name}" for kind, offers in registry.plugins.items() for name in offers]
-    return {"gives": gives, "wrong": [f"{a.step}: {a.reason}" for a in registry.set_aside]}
+    for plugin_class in found:
+        registry.register(plugin_class)
+    gives = [f"{kind} {name}" for kind, plugin_classes in registry.plugins.items() for name in plugin_classes]
+    return {"gives": gives, "wrong": [f"{a.step}: {a.reason}" for a in registry.rejected]}
 
 
 if __name__ == "__main__":
     print(READY, end="", file=sys.stderr, flush=True)
-    print("\n" + json.dumps(_report(Declared(**json.loads(sys.argv[1])))))
+    print("\n" + json.dumps(_report(PluginEntryPoint(**json.loads(sys.argv[1])))))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from camforge.host.discovery import Offer
+from camforge.host.discovery import PluginClass
 from camforge.host.registry import Registry
 from camforge.interfaces import Plugin
 from camforge.interfaces.base import choices
@@ -35,30 +35,36 @@ class Option:
     about: str
 
 
-def plugins_of(registry: Registry, kind: str | None = None) -> list[Offer]:
+def plugins_of(registry: Registry, kind: str | None = None) -> list[PluginClass]:
     """Every plugin, or those of one kind (singular or plural). Raises CamForgeError for an unknown kind."""
     if kind is None:
-        return [offer for offers in registry.plugins.values() for offer in offers.values()]
+        return [
+            plugin_class for plugin_classes in registry.plugins.values() for plugin_class in plugin_classes.values()
+        ]
     singular = kind.removesuffix("s")
     if singular not in registry.plugins:
         raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, registry.plugins, 'kinds')}")
     return list(registry.plugins[singular].values())
 
 
-def named(registry: Registry, name: str) -> list[Offer]:
+def named(registry: Registry, name: str) -> list[PluginClass]:
     """The plugins of that name, of whatever kind; ``kind:name`` asks for one. Raises CamForgeError with the list."""
     kind, colon, bare = name.rpartition(":")
-    offers = plugins_of(registry, kind if colon else None)
-    found = [offer for offer in offers if offer.cls.name == bare]
+    plugin_classes = plugins_of(registry, kind if colon else None)
+    found = [plugin_class for plugin_class in plugin_classes if plugin_class.cls.name == bare]
     if not found:
-        raise CamForgeError(f"unknown plugin {name!r}; {choices(bare, {offer.cls.name for offer in offers})}")
+        raise CamForgeError(
+            f"unknown plugin {name!r}; {choices(bare, {plugin_class.cls.name for plugin_class in plugin_classes})}"
+        )
     return found
 
 
-def page(offer: Offer, console: Console) -> None:
+def page(plugin_class: PluginClass, console: Console) -> None:
     """Print all that a person needs to use a plugin."""
-    cls = offer.cls
-    console.print(Text(f"{offer.kind} {cls.name}   from {offer.distribution} {offer.version}", "bold"))
+    cls = plugin_class.cls
+    console.print(
+        Text(f"{plugin_class.kind} {cls.name}   from {plugin_class.distribution} {plugin_class.version}", "bold")
+    )
     console.print(Text(getdoc(cls) or ""), "")
     table = Table("option", "type", "default", "what it does")
     for option in options_of(cls):
@@ -124,7 +130,7 @@ def _default(value: Any) -> str:
     return "null" if value is None else repr(value)
 
 
-def set_aside_lines(registry: Registry) -> Iterator[tuple[str, str, str, str]]:
-    """(distribution, entry, step, reason) of what was set aside."""
-    for aside in registry.set_aside:
-        yield aside.distribution, aside.entry, aside.step, " ".join(aside.reason.split())
+def rejected_lines(registry: Registry) -> Iterator[tuple[str, str, str, str]]:
+    """(distribution, entry, step, reason) of what was rejected."""
+    for rejected in registry.rejected:
+        yield rejected.distribution, rejected.entry, rejected.step, " ".join(rejected.reason.split())

@@ -1,4 +1,4 @@
-"""Find the plugins of every installed distribution; set aside those that do not work, with the reason."""
+"""Find the plugins of every installed distribution; reject those that do not work, with the reason."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from camforge.interfaces import KINDS
 
 GROUP = "camforge"
 SECONDS = 30.0
-"""A plugin that takes longer to import is set aside (CAMFORGE_PLUGIN_SECONDS changes it)."""
+"""A plugin that takes longer to import is rejected (CAMFORGE_PLUGIN_SECONDS changes it)."""
 
 
 @dataclass(frozen=True)
-class Declared:
+class PluginEntryPoint:
     """An entry point of group ``camforge``, not yet loaded."""
 
     name: str
@@ -37,7 +37,7 @@ class Declared:
 
 
 @dataclass(frozen=True)
-class Offer:
+class PluginClass:
     """A class that a plugin offers, not yet checked."""
 
     kind: str
@@ -48,8 +48,8 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class SetAside:
-    """A plugin that was set aside: at which step, and why."""
+class RejectedPlugin:
+    """A plugin that was rejected: at which step, and why."""
 
     entry: str
     distribution: str
@@ -61,48 +61,50 @@ class _TooLong(BaseException):
     """No Exception: a plugin's own ``except Exception`` must not swallow it."""
 
 
-def discover() -> tuple[list[Offer], list[SetAside]]:
-    """Every class offered by the entry points of group ``camforge``, and what had to be set aside on the way."""
-    offers: list[Offer] = []
-    entries, aside = declared()
+def discover() -> tuple[list[PluginClass], list[RejectedPlugin]]:
+    """Every class offered by the entry points of group ``camforge``, and what had to be rejected on the way."""
+    plugin_classes: list[PluginClass] = []
+    entries, rejected = plugin_entry_points()
     for entry in entries:
         found = load(entry)
-        if isinstance(found, SetAside):
-            aside.append(found)
+        if isinstance(found, RejectedPlugin):
+            rejected.append(found)
         else:
-            offers += found
-    return offers, aside
+            plugin_classes += found
+    return plugin_classes, rejected
 
 
-def declared() -> tuple[list[Declared], list[SetAside]]:
+def plugin_entry_points() -> tuple[list[PluginEntryPoint], list[RejectedPlugin]]:
     """All entry points, CamForge's own first, and what is corrupt or switched off. Imports nothing."""
-    aside: list[SetAside] = []
-    entries = sorted(_walk(aside), key=lambda d: (d.distribution != GROUP, d.distribution, d.name))
+    rejected: list[RejectedPlugin] = []
+    entries = sorted(_walk(rejected), key=lambda d: (d.distribution != GROUP, d.distribution, d.name))
     off = {name.strip() for name in os.environ.get("CAMFORGE_DISABLED_PLUGINS", "").split(",")}
     on = []
     for entry in entries:
         if off & {entry.distribution, f"{entry.distribution}:{entry.name}"}:
-            aside.append(SetAside(entry.name, entry.distribution, "switched off", "named in CAMFORGE_DISABLED_PLUGINS"))
+            rejected.append(
+                RejectedPlugin(entry.name, entry.distribution, "switched off", "named in CAMFORGE_DISABLED_PLUGINS")
+            )
         else:
             on.append(entry)
-    return on, aside
+    return on, rejected
 
 
-def load(entry: Declared) -> list[Offer] | SetAside:
+def load(entry: PluginEntryPoint) -> list[PluginClass] | RejectedPlugin:
     """Import one entry point and ask its hooks."""
     step = "import"
     try:
         with _time_limit(_seconds(entry)), _installed_only():
             module = EntryPoint.from_string(entry.target, entry.name).load()
             step = "hooks"
-            return _offers(module, entry)
+            return _plugin_classes(module, entry)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may do anything at import, sys.exit included
-        return SetAside(entry.name, entry.distribution, step, f"{type(error).__name__.lstrip('_')}: {error}")
+        return RejectedPlugin(entry.name, entry.distribution, step, f"{type(error).__name__.lstrip('_')}: {error}")
 
 
-def _walk(aside: list[SetAside]) -> Iterator[Declared]:
+def _walk(rejected: list[RejectedPlugin]) -> Iterator[PluginEntryPoint]:
     """Entry points, distribution by distribution: one corrupt file must not end the walk."""
     seen: set[str] = set()
     for dist in metadata.distributions(path=sys.path[_starts_here() :]):
@@ -114,10 +116,10 @@ def _walk(aside: list[SetAside]) -> Iterator[Declared]:
             seen |= {_normal(name)} - {"?"}
             for entry in entry_points_of(dist):
                 if entry.group == GROUP:
-                    yield Declared(entry.name, entry.value, name, dist.version)
+                    yield PluginEntryPoint(entry.name, entry.value, name, dist.version)
         except Exception as error:
             if _is_ours(dist):
-                aside.append(SetAside("?", name, "entry_points.txt", f"no lines 'name = module' ({error})"))
+                rejected.append(RejectedPlugin("?", name, "entry_points.txt", f"no lines 'name = module' ({error})"))
 
 
 def _starts_here() -> int:
@@ -151,7 +153,7 @@ def _is_ours(dist: metadata.Distribution) -> bool:
         return False
 
 
-def _offers(module: Any, entry: Declared) -> list[Offer]:
+def _plugin_classes(module: Any, entry: PluginEntryPoint) -> list[PluginClass]:
     """Ask one plugin's hooks, alone, so that a failing one is known by name."""
     if not isinstance(module, ModuleType):
         raise TypeError(f"the entry point must name a module with hooks, not {type(module).__name__} {entry.target!r}")
@@ -161,18 +163,18 @@ def _offers(module: Any, entry: Declared) -> list[Offer]:
     manager.check_pending()
     if not manager.get_hookcallers(module):
         raise TypeError("no hook in this module: mark functions such as camforge_extractors() with @hookimpl")
-    offers = []
+    plugin_classes = []
     for kind in KINDS:
         hook = getattr(manager.hook, f"camforge_{kind}s")
         answers = hook() or [None] * len(hook.get_hookimpls())  # pluggy leaves an answer None out
         for classes in answers:
             if not isinstance(classes, list | tuple):
                 raise TypeError(f"camforge_{kind}s() must return a list of classes, got {type(classes).__name__}")
-            offers += [Offer(kind, cls, entry.name, entry.distribution, entry.version) for cls in classes]
-    return offers
+            plugin_classes += [PluginClass(kind, cls, entry.name, entry.distribution, entry.version) for cls in classes]
+    return plugin_classes
 
 
-def _seconds(entry: Declared) -> float:
+def _seconds(entry: PluginEntryPoint) -> float:
     """How long an entry point may take; CamForge's own import torch and its kin, and are trusted."""
     return 0.0 if entry.distribution == GROUP else float(os.environ.get("CAMFORGE_PLUGIN_SECONDS", SECONDS))
 

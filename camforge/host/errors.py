@@ -16,7 +16,7 @@ from camforge.types import CamForgeError
 
 KeyPath = tuple[str | int, ...]
 REQUIRED = "is required"
-NOTHING = object()  # "no value was given": None is a value
+NOT_GIVEN = object()  # "no value was given": None is a value
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Mistake:
 
     path: KeyPath
     problem: str
-    given: Any = NOTHING
+    given: Any = NOT_GIVEN
 
     @property
     def key(self) -> str:
         return ".".join(map(str, self.path))
 
     def __str__(self) -> str:
-        given = "" if self.given is NOTHING else f" (given: {_short(self.given)})"
+        given = "" if self.given is NOT_GIVEN else f" (given: {_short(self.given)})"
         return f"{self.key}: {self.problem}{given}" if self.path else f"{self.problem}{given}"
 
 

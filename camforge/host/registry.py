@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from camforge.api import VERSION
-from camforge.host.discovery import Offer, SetAside, discover
+from camforge.host.discovery import PluginClass, RejectedPlugin, discover
 from camforge.interfaces import KINDS, Plugin
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
@@ -23,27 +23,27 @@ from camforge.types import CamForgeError
 class Registry:
     """The plugins of one process."""
 
-    plugins: dict[str, dict[str, Offer]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
-    set_aside: list[SetAside] = field(default_factory=list)
+    plugins: dict[str, dict[str, PluginClass]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    rejected: list[RejectedPlugin] = field(default_factory=list)
 
-    def offer(self, offer: Offer) -> None:
-        """Take one class in, or set it aside with its reason."""
+    def register(self, plugin_class: PluginClass) -> None:
+        """Take one class in, or reject it with its reason."""
         try:
-            step, reason = _objection(offer, self.plugins[offer.kind])
+            step, reason = _objection(plugin_class, self.plugins[plugin_class.kind])
         except Exception as error:  # a class may do anything when it is looked at
             step, reason = "interface", f"{type(error).__name__}: {error}"
         if reason:
-            self.set_aside.append(SetAside(offer.entry, offer.distribution, step, reason))
+            self.rejected.append(RejectedPlugin(plugin_class.entry, plugin_class.distribution, step, reason))
         else:
-            self.plugins[offer.kind][offer.cls.name] = offer
+            self.plugins[plugin_class.kind][plugin_class.cls.name] = plugin_class
 
     def get(self, kind: str, name: Any) -> type[Plugin]:
         """The class of that name. Raises CamForgeError with the nearest match and the list."""
         if kind not in self.plugins:
             raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, self.plugins)}")
         if not isinstance(name, str) or name not in self.plugins[kind]:
-            aside = "".join(f"; set aside: {a.reason}" for a in self.set_aside if f"'{name}'" in a.reason)
-            raise CamForgeError(f"unknown {kind} {name!r}; {choices(name, self.plugins[kind])}{aside}")
+            rejected = "".join(f"; rejected: {a.reason}" for a in self.rejected if f"'{name}'" in a.reason)
+            raise CamForgeError(f"unknown {kind} {name!r}; {choices(name, self.plugins[kind])}{rejected}")
         return self.plugins[kind][name].cls
 
     def build(self, kind: str, spec: Mapping[str, Any] | str) -> Plugin:
@@ -69,9 +69,9 @@ class Registry:
             raise ValidationError.from_exception_data(kind, [line]) from None
 
 
-def _objection(offer: Offer, taken: Mapping[str, Offer]) -> tuple[str, str]:
+def _objection(plugin_class: PluginClass, taken: Mapping[str, PluginClass]) -> tuple[str, str]:
     """Why a class cannot be taken in: (step, reason), or two empty strings."""
-    cls, interface = offer.cls, KINDS[offer.kind]
+    cls, interface = plugin_class.cls, KINDS[plugin_class.kind]
     label = getattr(cls, "__qualname__", repr(cls))
     if not (inspect.isclass(cls) and issubclass(cls, interface)):
         return "interface", f"{label} does not implement {interface.__name__}"
@@ -85,7 +85,7 @@ def _objection(offer: Offer, taken: Mapping[str, Offer]) -> tuple[str, str]:
     if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z]\w*", name)):
         return "name", f"{label} needs a name of letters, digits and underscores, not {name!r}"
     if name in taken:
-        return "name", f"{offer.kind} {name!r} of {label} is taken by {taken[name].distribution}"
+        return "name", f"{plugin_class.kind} {name!r} of {label} is taken by {taken[name].distribution}"
     return "", ""
 
 
@@ -100,9 +100,9 @@ def api_fits(needed: str) -> bool:
 def registry() -> Registry:
     """The registry of this process, filled at the first call."""
     found = Registry()
-    offers, found.set_aside[:] = discover()
-    for offer in offers:
-        found.offer(offer)
+    plugin_classes, found.rejected[:] = discover()
+    for plugin_class in plugin_classes:
+        found.register(plugin_class)
     return found
 
 

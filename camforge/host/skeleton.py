@@ -44,7 +44,7 @@ class $title($base):
     """$doc"""
 
     name = "$name"
-    api = "1.0"
+    api = "2.0"
 
 $body
 
@@ -101,11 +101,11 @@ _KINDS: dict[str, tuple[str, str, str, str, str]] = {
         "Metric",
         "The mean value of the maps. Say here what is measured, in which unit.",
         """\
-    def observe(self, evidence):
-        means = evidence.maps.double().mean((1, 2))
+    def update(self, metric_input):
+        means = metric_input.maps.double().mean((1, 2))
         return torch.stack([means.sum(), torch.tensor(float(len(means)), dtype=torch.float64, device=means.device)])
 
-    def conclude(self, total, classes):
+    def compute(self, total, classes):
         return {self.name: float(total[0] / total[1].clamp(min=1))}
 """,
         "$title()",
@@ -115,11 +115,11 @@ _KINDS: dict[str, tuple[str, str, str, str, str]] = {
         "Grouper",
         "The classes in two halves, beside the ungrouped view.",
         """\
-    def group(self, workshop):
-        n = len(workshop.classes)
+    def group(self, context):
+        n = len(context.classes)
         halves = [list(range(n // 2)), list(range(n // 2, n))]
-        level = View.of_groups("halves", halves, workshop.classes, level=1)
-        return Grouping((View.identity(workshop.classes), level), {"halves": halves})
+        level = View.of_groups("halves", halves, context.classes, level=1)
+        return Grouping((View.identity(context.classes), level), {"halves": halves})
 """,
         "$title()",
     ),

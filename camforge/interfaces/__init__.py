@@ -15,7 +15,7 @@ from camforge.interfaces.extractor import (
     spatial_mean,
 )
 from camforge.interfaces.fuser import Axis, Fuser
-from camforge.interfaces.grouper import Grouper, Workshop
+from camforge.interfaces.grouper import Grouper, GroupingContext
 from camforge.interfaces.metric import Metric
 from camforge.interfaces.trainer import Learner, Plateau, Trainer
 
@@ -32,6 +32,7 @@ __all__ = [
     "Fuser",
     "GradientExtractor",
     "Grouper",
+    "GroupingContext",
     "LayerExtractor",
     "LayerMerge",
     "Layers",
@@ -44,6 +45,5 @@ __all__ = [
     "Split",
     "Trainer",
     "Truncation",
-    "Workshop",
     "spatial_mean",
 ]

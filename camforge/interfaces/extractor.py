@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
 
-from camforge.capture import Capture, Needs, Probe
+from camforge.capture import Capture, ModelLayers, Needs
 from camforge.interfaces.base import Plugin
 from camforge.maps import merge_layers, truncate
 
@@ -25,25 +26,26 @@ class Extractor(Plugin, ABC):
         \"""The norm of the feature vector at each place of the last stage.\"""
         name = "feature_norm"
 
-        def needs(self, probe):
-            return Needs(activations=probe.resolve("last"))
+        def needs(self, model_layers):
+            return Needs(activations=model_layers.resolve("last"))
 
         def extract(self, capture):
             return [capture.activations[layer].norm(dim=1) for layer in capture.resolve("last")]
     """
 
     kind: ClassVar[str] = "extractor"
+    renamed: ClassVar[Mapping[str, str]] = {"views": "tta_merge"}
 
     scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = (1.0,)
     """Sizes at which the images are seen, as factors; the maps come back to the largest."""
     flip: bool = False
     """See the images mirrored as well."""
-    views: Literal["sum", "max"] = "sum"
-    """How the maps of several scales and of mirrored images are merged."""
+    tta_merge: Literal["sum", "max"] = "sum"
+    """How the maps of several scales and of mirrored images (test-time augmentation) are merged."""
 
-    def needs(self, probe: Probe) -> Needs:
+    def needs(self, model_layers: ModelLayers) -> Needs:
         """What must be captured. The needs of all extractors are joined before the one pass."""
-        del probe
+        del model_layers
         return Needs()
 
     @abstractmethod
@@ -67,8 +69,8 @@ class LayerExtractor(Extractor, ABC):
     merge: LayerMerge | None = None
     """How maps of several layers become one inside the extractor; None leaves them to the experiment's fusers."""
 
-    def needs(self, probe: Probe) -> Needs:
-        return Needs(activations=probe.resolve(self.layers))
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        return Needs(activations=model_layers.resolve(self.layers))
 
     @abstractmethod
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
@@ -110,8 +112,8 @@ class GradientExtractor(Truncation, LayerExtractor, ABC):
             return (gradients.relu() * activations).sum(1).relu()
     """
 
-    def needs(self, probe: Probe) -> Needs:
-        layers = probe.resolve(self.layers)
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        layers = model_layers.resolve(self.layers)
         return Needs(activations=layers, gradients=layers)
 
     @abstractmethod

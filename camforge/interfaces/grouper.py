@@ -13,7 +13,7 @@ from camforge.interfaces.trainer import Trainer
 from camforge.types import Grouping, TrainedModel, View
 
 
-class Workshop(Protocol):
+class GroupingContext(Protocol):
     """What a grouper may use: the classes, the labels, and networks trained on demand (each one only once).
 
     seed      the experiment's seed
@@ -47,17 +47,17 @@ class Grouper(Plugin, ABC):
         \"""The classes in two halves, beside the ungrouped view.\"""
         name = "halves"
 
-        def group(self, workshop):
-            n = len(workshop.classes)
-            halves = View.of_groups("halves", [list(range(n // 2)), list(range(n // 2, n))], workshop.classes, level=1)
-            return Grouping((View.identity(workshop.classes), halves))
+        def group(self, context):
+            n = len(context.classes)
+            halves = View.of_groups("halves", [list(range(n // 2)), list(range(n // 2, n))], context.classes, level=1)
+            return Grouping((View.identity(context.classes), halves))
     """
 
     kind: ClassVar[str] = "grouper"
 
     @abstractmethod
-    def group(self, workshop: Workshop) -> Grouping:
-        """The views, the ungrouped one first where there is one, and a readable account."""
+    def group(self, context: GroupingContext) -> Grouping:
+        """The views, the ungrouped one first where there is one, and diagnostics that a person can read."""
 
     def check(self, classes: tuple[str, ...], labels: Tensor) -> list[str]:
         """What cannot work with these classes and (N, C) labels, said before anything is trained."""

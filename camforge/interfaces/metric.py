@@ -9,43 +9,43 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from camforge.interfaces.base import Plugin
-from camforge.types import Evidence
+from camforge.types import MetricInput
 
 Curve = Sequence[tuple[float, float]]
 
 
 class Metric(Plugin, ABC):
-    """A metric observes batches; statistics of batches, workers and machines are added; the total is concluded.
+    """``update`` turns a batch into statistics that add; ``compute`` turns their sum into numbers.
 
     class MeanMap(Metric):
         \"""The mean value of the maps.\"""
         name = "mean_map"
 
-        def observe(self, evidence):
-            return torch.stack([evidence.maps.mean((1, 2)).sum(), torch.tensor(float(len(evidence.maps)))])
+        def update(self, metric_input):
+            return torch.stack([metric_input.maps.mean((1, 2)).sum(), torch.tensor(float(len(metric_input.maps)))])
 
-        def conclude(self, total, classes):
+        def compute(self, total, classes):
             return {"mean_map": float(total[0] / total[1])}
     """
 
     kind: ClassVar[str] = "metric"
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
-    """Which of the names that ``conclude`` returns are better when lower."""
+    """Which of the names that ``compute`` returns are better when lower."""
 
     @property
-    def tunes(self) -> bool:
-        """Whether the metric sees the training images' maps first, to choose something by them (see ``tuned``)."""
+    def needs_calibration(self) -> bool:
+        """Whether the metric sees the training images' maps first, to choose something by them (see ``calibrate``)."""
         return False
 
     @abstractmethod
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """The statistics of one batch: a float64 or int64 tensor of a shape that does not depend on the batch."""
 
     @abstractmethod
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         """The sum of all statistics -> named numbers; the first is the headline, ``name/class`` is one class's."""
 
-    def tuned(self, total: Tensor) -> Self:
+    def calibrate(self, total: Tensor) -> Self:
         """The metric with what the training images' statistics choose, for the validation images."""
         del total
         return self

@@ -16,7 +16,7 @@ import yaml
 from camforge.files import write_atomically
 from camforge.notebook.pictures import grouping_drawing, maps_picture, results_picture
 from camforge.pictures import FORMATS
-from camforge.report.data import Story
+from camforge.report.data import ReportData
 from camforge.report.page import write_page
 from camforge.report.standing import in_order
 from camforge.types import CamForgeError, Grouping, Maps
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from camforge.config.schema import Experiment
 
 
-def save_results(story: Story, path: str | Path) -> Path:
+def save_results(report_data: ReportData, path: str | Path) -> Path:
     """The numbers (.csv), the page (.html) or the picture of a finished experiment."""
     suffix = Path(path).suffix.lower()
     if suffix == ".html":
-        return write_page(path, story)
+        return write_page(path, report_data)
     if suffix == ".csv":
-        return write_atomically(path, _csv(story).encode())
-    return results_picture(story).save(_known(path, (".csv", ".html", *FORMATS)))
+        return write_atomically(path, _csv(report_data).encode())
+    return results_picture(report_data).save(_known(path, (".csv", ".html", *FORMATS)))
 
 
 def save_grouping(grouping: Grouping, path: str | Path) -> Path:
-    """Views and account (.json), or the drawing (.svg)."""
+    """Views and diagnostics (.json), or the drawing (.svg)."""
     if Path(path).suffix.lower() == ".json":
-        content = {"views": [asdict(view) for view in grouping.views], "account": dict(grouping.account)}
+        content = {"views": [asdict(view) for view in grouping.views], "diagnostics": dict(grouping.diagnostics)}
         return write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
     return grouping_drawing(grouping).save(_known(path, (".json", ".svg")))
 
@@ -68,12 +68,12 @@ def _known(path: str | Path, suffixes: Sequence[str]) -> str | Path:
     return path
 
 
-def _csv(story: Story) -> str:
+def _csv(report_data: ReportData) -> str:
     """Arms in rows, metrics in columns, whole numbers of digits; a cell is empty where there is no number."""
-    names = list(dict.fromkeys(name for arm in story.arms for name in arm.metrics))
+    names = list(dict.fromkeys(name for arm in report_data.arms for name in arm.metrics))
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["arm", "control", *names])
-    for arm in in_order(story.arms):
+    for arm in in_order(report_data.arms):
         table.writerow([arm.name, int(arm.control), *(arm.metrics.get(name, "") for name in names)])
     return text.getvalue()

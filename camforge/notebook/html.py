@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from camforge.interfaces import Plugin
 from camforge.notebook.pictures import class_names, members_by_name
 from camforge.notebook.templates import rendered
-from camforge.report.data import Story
+from camforge.report.data import ReportData
 from camforge.report.standing import columns, in_order
 from camforge.report.table import asides, remarks
 from camforge.types import Grouping, Maps
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 _STEPS = ("grouper", "trainer", "backbone", "extractor", "fusers")
 
 
-def results_html(story: Story, page: Path) -> str:
+def results_html(report_data: ReportData, page: Path) -> str:
     """The arms table, the best of each column bold, with its remarks and the way to the whole report."""
     return rendered(
         "arms",
-        title=story.title,
-        arms=in_order(story.arms),
-        columns=columns(story.arms),
-        remarks=[*asides(story), *remarks(story)],
+        title=report_data.title,
+        arms=in_order(report_data.arms),
+        columns=columns(report_data.arms),
+        remarks=[*asides(report_data), *remarks(report_data)],
         page=page,
     )
 
 
 def grouping_html(grouping: Grouping) -> str:
-    """Each view with its outputs, and the grouper's account."""
+    """Each view with its outputs, and the grouper's diagnostics."""
     names = class_names(grouping)
     views = [(view, [", ".join(members) for members in members_by_name(view, names)]) for view in grouping.views]
-    return rendered("grouping", views=views, account=grouping.account)
+    return rendered("grouping", views=views, diagnostics=grouping.diagnostics)
 
 
 def maps_html(maps: Maps) -> str:
@@ -59,10 +59,10 @@ def experiment_html(experiment: Experiment) -> str:
     }
     cells = {name: [step_text(step) for step in line] for name, line in steps.items()}
     common = [len({line[i] for line in cells.values()}) == 1 for i in range(len(_STEPS))]
-    told = {"dataset": step_text(experiment.dataset), "metrics": step_text(experiment.metrics)}
-    told |= {step: line[i] for i, step in enumerate(_STEPS) if common[i] for line in [next(iter(cells.values()))]}
+    message = {"dataset": step_text(experiment.dataset), "metrics": step_text(experiment.metrics)}
+    message |= {step: line[i] for i, step in enumerate(_STEPS) if common[i] for line in [next(iter(cells.values()))]}
     varying = [i for i, same in enumerate(common) if not same]
-    return rendered("experiment", experiment=experiment, told=told, steps=_STEPS, varying=varying, cells=cells)
+    return rendered("experiment", experiment=experiment, common=message, steps=_STEPS, varying=varying, cells=cells)
 
 
 def step_text(step: Plugin | Sequence[Plugin]) -> str:
@@ -71,8 +71,8 @@ def step_text(step: Plugin | Sequence[Plugin]) -> str:
         return ", ".join(map(step_text, step)) or "–"
     fields = type(step).model_fields
     own = {name: getattr(step, name) for name in fields if getattr(step, name) != fields[name].get_default()}
-    told = [f"{name}={_value(value)}" for name, value in own.items() if not isinstance(value, Plugin)]
-    return f"{step.name}({', '.join(told)})" if told else step.name
+    message = [f"{name}={_value(value)}" for name, value in own.items() if not isinstance(value, Plugin)]
+    return f"{step.name}({', '.join(message)})" if message else step.name
 
 
 def _value(value: Any) -> str:

@@ -16,7 +16,7 @@ from camforge.interfaces.base import choices
 from camforge.notebook.templates import rendered
 from camforge.pictures import encode, overlay, save, sheet
 from camforge.report.contact import contact_sheet
-from camforge.report.data import Story, ViewStory
+from camforge.report.data import ReportData, ViewReport
 from camforge.report.figures import tree
 from camforge.types import CamForgeError, Grouping, Maps, View
 
@@ -80,18 +80,18 @@ def show(photographs: Tensor, maps: Tensor | Mapping[str, Tensor]) -> Picture:
     return Picture(sheet(rows))
 
 
-def results_picture(story: Story) -> Picture:
+def results_picture(report_data: ReportData) -> Picture:
     """A few photographs in rows, the truth and every arm's map in columns."""
-    picture = contact_sheet(story)
+    picture = contact_sheet(report_data)
     if picture is None:
-        raise CamForgeError(f"experiment {story.title!r} kept no images to show: set report.images")
+        raise CamForgeError(f"experiment {report_data.title!r} kept no images to show: set report.images")
     return Picture(picture)
 
 
 def grouping_drawing(grouping: Grouping) -> Drawing:
     """A tree where the levels nest; else a matrix of the classes that some view sets against each other."""
     names = class_names(grouping)
-    drawn = tree([ViewStory(v.name, members_by_name(v, names), v.level) for v in grouping.views], names)
+    drawn = tree([ViewReport(v.name, members_by_name(v, names), v.level) for v in grouping.views], names)
     if drawn is not None:
         return Drawing(rendered("tree", figure=drawn))
     problems = [view for view in grouping.views if None in view.assignment] or grouping.views
@@ -117,17 +117,17 @@ def maps_picture(maps: Maps, photographs: Tensor | None = None, classes: Sequenc
     return Picture(sheet(rows))
 
 
-def gallery_maps(story: Story, arm: str) -> Maps:
+def gallery_maps(report_data: ReportData, arm: str) -> Maps:
     """A row's fused maps of the gallery's images, one per image and class shown. Raises CamForgeError."""
-    rows = {row.name for row in story.arms if not row.failure}
+    rows = {row.name for row in report_data.arms if not row.failure}
     if arm not in rows:
         raise CamForgeError(f"no arm {arm!r}; {choices(arm, rows, 'arms and controls')}")
-    if not story.gallery:
-        raise CamForgeError(f"experiment {story.title!r} kept no images: set report.images")
-    found = [(i, c, values) for i, image in enumerate(story.gallery) for c, values in image.maps[arm].items()]
+    if not report_data.gallery:
+        raise CamForgeError(f"experiment {report_data.title!r} kept no images: set report.images")
+    found = [(i, c, values) for i, image in enumerate(report_data.gallery) for c, values in image.maps[arm].items()]
     images, classes = (torch.tensor([row[k] for row in found], dtype=torch.int64) for k in (0, 1))
     nothing = torch.zeros(len(found), 0, dtype=torch.int64)
-    labels = torch.stack([image.labels for image in story.gallery])
+    labels = torch.stack([image.labels for image in report_data.gallery])
     return Maps(torch.stack([row[2] for row in found]), (), images, classes, nothing.bool(), nothing, labels)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from camforge.pipeline.extract import Extracted
+from camforge.pipeline.extract import StoredMaps
 from camforge.types import View
 
 
 @dataclass(frozen=True)
-class Silent:
+class DegenerateMaps:
     """Of an arm's raw maps, one per image, output and branch: how many are empty, how many broken, and which."""
 
     maps: int
@@ -24,14 +24,16 @@ class Silent:
 
     def __str__(self) -> str:
         kinds = {"zero everywhere": self.empty, "not finite": self.broken}
-        told = " and ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-        return f"{told} of {self.maps} raw maps, such as {'; '.join(self.examples)}"
+        message = " and ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+        return f"{message} of {self.maps} raw maps, such as {'; '.join(self.examples)}"
 
 
-def silent_maps(extracted: Sequence[Extracted], views: Sequence[View], ids: Sequence[str]) -> Silent | None:
+def degenerate_maps(
+    extracted: Sequence[StoredMaps], views: Sequence[View], ids: Sequence[str]
+) -> DegenerateMaps | None:
     """Over all views, branches and layers of an arm; None where every map says something.
 
-    ids   the name of each image, a row of ``Extracted.rows`` each
+    ids   the name of each image, a row of ``StoredMaps.rows`` each
     """
     count = empty = broken = 0
     named: list[str] = []
@@ -44,7 +46,7 @@ def silent_maps(extracted: Sequence[Extracted], views: Sequence[View], ids: Sequ
             for pair in (zero | wrong).nonzero().flatten().tolist()[:3]:
                 output = view.outputs[int(outputs[pair])]
                 named.append(f"image {ids[int(images[pair])]!r}, {output!r} of {view.name!r}")
-    return Silent(count, empty, broken, tuple(dict.fromkeys(named))[:3]) if empty or broken else None
+    return DegenerateMaps(count, empty, broken, tuple(dict.fromkeys(named))[:3]) if empty or broken else None
 
 
 def _all(layers: Sequence[Tensor], test: Callable[[Tensor], Tensor]) -> Tensor:

@@ -23,10 +23,10 @@ class Failure:
     traceback: str = ""
 
     @classmethod
-    def of(cls, error: Exception) -> Failure:
-        """What is to be told of an exception."""
-        told = "" if isinstance(error, CamForgeError) and error.__cause__ is None else _trace(error)
-        return cls(str(error), told)
+    def from_exception(cls, error: Exception) -> Failure:
+        """What a person should read of an exception."""
+        message = "" if isinstance(error, CamForgeError) and error.__cause__ is None else _trace(error)
+        return cls(str(error), message)
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def blaming(plugin: Plugin) -> Iterator[None]:
 
 
 def disk_fault(error: BaseException | None) -> OSError | None:
-    """The error of a full or read-only disk behind an exception: no plugin's fault, and no arm escapes it."""
+    """The error of a full or read-only disk behind an exception: no plugin's fault, and it affects every arm."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in DISK:
             return error
@@ -56,8 +56,8 @@ def disk_fault(error: BaseException | None) -> OSError | None:
 
 
 def _distribution(plugin: Plugin) -> str:
-    offer = registry().plugins[plugin.kind].get(plugin.name)
-    return offer.distribution if offer is not None else "this process"
+    plugin_class = registry().plugins[plugin.kind].get(plugin.name)
+    return plugin_class.distribution if plugin_class is not None else "this process"
 
 
 def _trace(error: Exception) -> str:

@@ -34,7 +34,7 @@ def _partitions(grouping: Grouping, classes: Sequence[str]) -> Iterator[list[int
             groups = [group for group in view.assignment if group is not None]
             if len(groups) == len(classes):
                 yield groups
-    clusters = grouping.account.get("clusters")
+    clusters = grouping.diagnostics.get("clusters")
     if isinstance(clusters, Mapping) and all(isinstance(members, list) for members in clusters.values()):
         owner = {name: g for g, members in enumerate(clusters.values()) for name in members}
         if owner.keys() == set(classes):

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from camforge.config.schema import Arm
 from camforge.maps import resize
-from camforge.pipeline.extract import Extracted
+from camforge.pipeline.extract import StoredMaps
 from camforge.pipeline.failure import blaming
 from camforge.types import CamForgeError, Grouping, Maps
 
 
 @dataclass(frozen=True, eq=False)
-class Stacker:
+class MapFuser:
     """Builds the stack of an arm for a batch and takes it through the arm's fusers.
 
     extracted  one per view of the grouping
@@ -25,7 +25,7 @@ class Stacker:
     name: str
     arm: Arm
     grouping: Grouping
-    extracted: Sequence[Extracted]
+    extracted: Sequence[StoredMaps]
 
     def fused(self, places: list[int], labels: Tensor, photographs: Tensor) -> Maps:
         """Labels (B, C) bool and photographs (B, 3, H, W) at ``places`` -> a map (P, H, W) per image and label."""

@@ -9,26 +9,26 @@ from typing import Any
 
 from camforge.config.schema import Arm
 from camforge.pipeline.failure import blaming
-from camforge.pipeline.session import ArmWorkshop, Bench, recipe_of
+from camforge.pipeline.session import ArmContext, Session, recipe_of
 from camforge.store.store import digest, write_json
 from camforge.types import CamForgeError, Grouping, View
 
 
-def group(arm: Arm, bench: Bench) -> tuple[Grouping, str]:
+def group(arm: Arm, session: Session) -> tuple[Grouping, str]:
     """The arm's grouping and its key; networks that the grouper asks for are trained on the way."""
-    recipe = bench.data_recipe(bench.train) | {
+    recipe = session.data_recipe(session.train) | {
         "grouper": recipe_of(arm.grouper),
         "trainer": recipe_of(arm.trainer),
-        "seed": bench.seed,
+        "seed": session.seed,
     }
     key = digest(recipe)
-    with bench.store.making("grouping", key):
-        entry = bench.store.find("grouping", key)
+    with session.store.lock("grouping", key):
+        entry = session.store.find("grouping", key)
         if entry is None:
             with blaming(arm.grouper):
-                grouping = arm.grouper.group(ArmWorkshop(bench, arm.trainer))
-            _check(grouping, bench.train.images.classes, arm.grouper.name)
-            entry = bench.store.keep("grouping", key, recipe, lambda draft: _save(draft, grouping))
+                grouping = arm.grouper.group(ArmContext(session, arm.trainer))
+            _check(grouping, session.train.images.classes, arm.grouper.name)
+            entry = session.store.commit("grouping", key, recipe, lambda draft: _save(draft, grouping))
     return _load(entry), key
 
 
@@ -51,11 +51,11 @@ def _save(draft: Path, grouping: Grouping) -> None:
 
 def _load(entry: Path) -> Grouping:
     value: dict[str, Any] = json.loads((entry / "grouping.json").read_text())
-    serves = value["serves"]
+    views_by_class = value["views_by_class"]
     return Grouping(
         views=tuple(
             View(**{**v, "outputs": tuple(v["outputs"]), "assignment": tuple(v["assignment"])}) for v in value["views"]
         ),
-        account=value["account"],
-        serves=None if serves is None else tuple(tuple(row) for row in serves),
+        diagnostics=value["diagnostics"],
+        views_by_class=None if views_by_class is None else tuple(tuple(row) for row in views_by_class),
     )

@@ -18,7 +18,7 @@ from camforge.data.prepared import Prepared
 from camforge.pipeline.arms import prepare_split
 from camforge.pipeline.failure import Failure, disk_fault
 from camforge.pipeline.group import group
-from camforge.pipeline.session import ArmWorkshop, Bench, recipe_of
+from camforge.pipeline.session import ArmContext, Session, recipe_of
 from camforge.progress.progress import Progress
 from camforge.store.store import Store, digest
 from camforge.types import View
@@ -32,7 +32,7 @@ _split: dict[str, Prepared] = {}
 
 
 @dataclass(frozen=True)
-class Job:
+class WorkerContext:
     """What a worker is told of a run. ``images`` names what was read: of another it reads the images anew."""
 
     experiment: Experiment
@@ -61,7 +61,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
+class TaskResult:
     """What came of a task: for a grouping its views with their keys. The seconds are those of the stages alone."""
 
     seconds: dict[str, float]
@@ -70,7 +70,7 @@ class Done:
 
 
 @dataclass
-class Board:
+class TaskQueue:
     """What is still to be made, and which arms failed, at which of their tasks first."""
 
     waiting: list[Task]
@@ -85,7 +85,7 @@ class Board:
             self.waiting.remove(task)
         return task
 
-    def settle(self, task: Task, done: Done) -> None:
+    def settle(self, task: Task, done: TaskResult) -> None:
         """An arm's views come before other arms' groupings, whose networks are then often there already."""
         if done.failure is None:
             self.made.add(task.key)
@@ -99,45 +99,47 @@ class Board:
         return task.place > self.failed.get((task.run, task.arm), (task.place, None))[0]
 
 
-def train_apart(runs: Sequence[tuple[Experiment, Bench]], workers: int) -> list[Failures]:
+def train_apart(runs: Sequence[tuple[Experiment, Session]], workers: int) -> list[Failures]:
     """All networks of all runs into the store, ``workers`` at a time; of each run the arms that failed, and why.
 
     The runs see the same images. Each process has its share of the threads; what two arms need is made once. Where a
     process dies, what is left is for the caller to make: checkpoints stand.
     """
     images = uuid4().hex
-    jobs = [_job(experiment, bench, images) for experiment, bench in runs]
-    board = Board([_grouping(i, name, job.experiment) for i, job in enumerate(jobs) for name in job.experiment.arms])
+    jobs = [_job(experiment, session, images) for experiment, session in runs]
+    queue = TaskQueue(
+        [_grouping(i, name, job.experiment) for i, job in enumerate(jobs) for name in job.experiment.arms]
+    )
     share = str(max(1, torch.get_num_threads() // workers))
     pool = get_reusable_executor(workers, timeout=IDLE, env=dict.fromkeys(THREADS, share))
-    busy: dict[Future[Done], Task] = {}
+    busy: dict[Future[TaskResult], Task] = {}
     tick, count = runs[0][1].progress.counting("train"), 0
     try:
         while True:
-            while len(busy) < workers and (task := board.take({task.key for task in busy.values()})):
+            while len(busy) < workers and (task := queue.take({task.key for task in busy.values()})):
                 busy[pool.submit(work, jobs[task.run], task)] = task
             if not busy:
                 break
             for ended in wait(busy, return_when=FIRST_COMPLETED).done:
-                _settle(board, busy.pop(ended), ended.result(), runs)
+                _settle(queue, busy.pop(ended), ended.result(), runs)
                 count += 1
-                tick(count, count + len(busy) + len(board.waiting))
+                tick(count, count + len(busy) + len(queue.waiting))
     except BrokenProcessPool:
-        told = "a worker died (killed, or out of memory): what is not trained yet is trained one after another"
-        runs[0][1].progress.say(told)
+        message = "a worker died (killed, or out of memory): what is not trained yet is trained one after another"
+        runs[0][1].progress.say(message)
         return [{} for _ in runs]
     except BaseException:
         pool.shutdown(kill_workers=True)  # Ctrl-C: their checkpoints stand
         raise
-    return [{arm: failure for (run, arm), (_, failure) in board.failed.items() if run == i} for i in range(len(runs))]
+    return [{arm: failure for (run, arm), (_, failure) in queue.failed.items() if run == i} for i in range(len(runs))]
 
 
-def _job(experiment: Experiment, bench: Bench, images: str) -> Job:
-    said, store = bench.progress, bench.store
+def _job(experiment: Experiment, session: Session, images: str) -> WorkerContext:
+    said, store = session.progress, session.store
     quiet = said.console.quiet or said.is_live
-    return Job(
-        experiment, images, store.root, store.not_before, str(bench.device), bench.crop,
-        quiet, said.log, bench.log_folder,
+    return WorkerContext(
+        experiment, images, store.root, store.not_before, str(session.device), session.crop,
+        quiet, said.log, session.log_folder,
     )  # fmt: skip
 
 
@@ -146,16 +148,16 @@ def _grouping(run: int, name: str, experiment: Experiment) -> Task:
     return Task(run, name, digest([recipe_of(arm.grouper), recipe_of(arm.trainer), experiment.seed]))
 
 
-def _settle(board: Board, task: Task, done: Done, runs: Sequence[tuple[Experiment, Bench]]) -> None:
+def _settle(queue: TaskQueue, task: Task, done: TaskResult, runs: Sequence[tuple[Experiment, Session]]) -> None:
     said = runs[task.run][1].progress
     for label, spent in done.seconds.items():
         said.seconds[label] = said.seconds.get(label, 0.0) + spent
     if done.failure is not None:
         said.say(f"arm {task.arm!r} ended: {done.failure.reason}")
-    board.settle(task, done)
+    queue.settle(task, done)
 
 
-def work(job: Job, task: Task) -> Done:
+def work(job: WorkerContext, task: Task) -> TaskResult:
     """In a worker: one task. Raises OSError of a full or read-only disk, which is no arm's fault."""
     plain = Console(stderr=True, quiet=job.quiet, force_terminal=False)  # bars of several processes would mix
     progress = Progress(console=plain, log=job.log)
@@ -166,16 +168,16 @@ def work(job: Job, task: Task) -> Done:
             _split[job.images] = prepare_split(experiment, "train", Progress(quiet=True))
         store, device = Store(job.store, progress.say, job.not_before), torch.device(job.device)
         loggers = experiment.report.loggers
-        bench = Bench(
+        session = Session(
             _split[job.images], store, device, experiment.seed, progress, job.crop, loggers, job.log_folder
         )  # fmt: skip
-        workshop = ArmWorkshop(bench, arm.trainer)
+        context = ArmContext(session, arm.trainer)
         if task.view is not None:
-            workshop.train(task.view)
-            return Done(progress.seconds)
-        grouping, _ = group(arm, bench)
-        return Done(progress.seconds, tuple((workshop.key(view), view) for view in grouping.views))
+            context.train(task.view)
+            return TaskResult(progress.seconds)
+        grouping, _ = group(arm, session)
+        return TaskResult(progress.seconds, tuple((context.key(view), view) for view in grouping.views))
     except Exception as error:
         if fault := disk_fault(error):
             raise fault from None
-        return Done(progress.seconds, failure=Failure.of(error))
+        return TaskResult(progress.seconds, failure=Failure.from_exception(error))

@@ -1,4 +1,4 @@
-"""From finished rows to the story that the report tells."""
+"""From the results of arms and controls to what the report shows."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from camforge.config.schema import Experiment
 from camforge.data.prepared import Prepared
 from camforge.pipeline.arms import Row
 from camforge.pipeline.controls import CONTROLS
-from camforge.pipeline.fuse import Stacker
-from camforge.pipeline.session import Bench
-from camforge.report.data import ArmStory, ClassMaps, Curve, GalleryImage, Story, ViewStory
+from camforge.pipeline.fuse import MapFuser
+from camforge.pipeline.session import Session
+from camforge.report.data import ArmReport, ClassMaps, GalleryImage, ReportData, TrainingCurve, ViewReport
 from camforge.types import View
 
 
-def story(
-    experiment: Experiment, rows: Sequence[Row], bench: Bench, val: Prepared, manifest: Mapping[str, Any]
-) -> Story:
+def build_report_data(
+    experiment: Experiment, rows: Sequence[Row], session: Session, val: Prepared, manifest: Mapping[str, Any]
+) -> ReportData:
     """Everything the report shows."""
     lower = frozenset(name for metric in experiment.metrics for name in metric.lower_is_better)
-    skipped = {"train": bench.train.skipped, "val": val.skipped}
-    return Story(
+    skipped = {"train": session.train.skipped, "val": val.skipped}
+    return ReportData(
         title=experiment.name,
         about=experiment.about,
         recipe=manifest,
@@ -35,23 +35,23 @@ def story(
     )
 
 
-def _arm(row: Row, lower: frozenset[str], classes: tuple[str, ...]) -> ArmStory:
+def _arm(row: Row, lower: frozenset[str], classes: tuple[str, ...]) -> ArmReport:
     if row.failure is not None:
-        return ArmStory(row.name, {}, control=row.name in CONTROLS, failure=row.failure.reason)
+        return ArmReport(row.name, {}, control=row.name in CONTROLS, failure=row.failure.reason)
     if row.arm is None or row.grouping is None:
-        return ArmStory(row.name, row.measured.metrics, lower, control=True, plots=row.measured.curves)
+        return ArmReport(row.name, row.measured.metrics, lower, control=True, plots=row.measured.curves)
     views = tuple(_view(view, classes) for view in row.grouping.views)
-    curves = tuple(Curve(model.view.name, model.history) for model in row.models)
+    curves = tuple(TrainingCurve(model.view.name, model.history) for model in row.models)
     spec = row.arm.model_dump(mode="json", exclude={"note"})
-    return ArmStory(
-        row.name, row.measured.metrics, lower, row.arm.note, spec, views, row.grouping.account, curves,
-        plots=row.measured.curves, remark="" if row.silent is None else str(row.silent),
+    return ArmReport(
+        row.name, row.measured.metrics, lower, row.arm.note, spec, views, row.grouping.diagnostics, curves,
+        plots=row.measured.curves, remark="" if row.degenerate is None else str(row.degenerate),
     )  # fmt: skip
 
 
-def _view(view: View, classes: tuple[str, ...]) -> ViewStory:
+def _view(view: View, classes: tuple[str, ...]) -> ViewReport:
     members = (view.members(output) for output in range(len(view.outputs)))
-    return ViewStory(view.name, tuple(tuple(classes[c] for c in group) for group in members), view.level)
+    return ViewReport(view.name, tuple(tuple(classes[c] for c in group) for group in members), view.level)
 
 
 def _gallery(rows: Sequence[Row], val: Prepared, count: int) -> tuple[GalleryImage, ...]:
@@ -71,24 +71,26 @@ def _picture(place: int, rows: Sequence[Row], val: Prepared) -> GalleryImage:
     maps: dict[str, ClassMaps] = {}
     before: dict[str, Mapping[str, ClassMaps]] = {}
     for row in rows:
-        if row.stacker is None:
+        if row.map_fuser is None:
             maps[row.name] = {int(c): CONTROLS[row.name](*size) for c in sample.labels.nonzero()}
         else:
-            fused = row.stacker.fused([place], sample.labels[None], photograph)
+            fused = row.map_fuser.fused([place], sample.labels[None], photograph)
             maps[row.name] = {int(c): m for c, m in zip(fused.classes, fused.values, strict=True)}
-            before[row.name] = _before_fusion(row.stacker, place, sample.labels[None], size)
+            before[row.name] = _before_fusion(row.map_fuser, place, sample.labels[None], size)
     return GalleryImage(
         sample.id, sample.image, sample.labels, maps, sample.mask, sample.boxes, sample.box_classes, before
     )
 
 
-def _before_fusion(stacker: Stacker, place: int, labels: Tensor, size: tuple[int, int]) -> dict[str, ClassMaps]:
+def _before_fusion(map_fuser: MapFuser, place: int, labels: Tensor, size: tuple[int, int]) -> dict[str, ClassMaps]:
     """The map of every view and branch of an arm, its layers summed; nothing where there is only one."""
-    stack = stacker.stack([place], labels, labels, size)
+    stack = map_fuser.stack([place], labels, labels, size)
     parts: dict[str, dict[int, Tensor]] = {}
     for pair, c in enumerate(stack.classes.tolist()):
-        for slot, v in enumerate(stacker.grouping.views_of(c)):
+        for slot, v in enumerate(map_fuser.grouping.views_of(c)):
             for branch, layers in enumerate(stack.values[pair, slot]):
-                name = stacker.grouping.views[v].name + (f", branch {branch + 1}" if stack.values.shape[2] > 1 else "")
+                name = map_fuser.grouping.views[v].name + (
+                    f", branch {branch + 1}" if stack.values.shape[2] > 1 else ""
+                )
                 parts.setdefault(name, {})[c] = layers.sum(0)
     return dict(parts) if len(parts) > 1 else {}

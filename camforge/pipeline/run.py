@@ -14,12 +14,12 @@ from filelock import FileLock, Timeout
 from camforge.config.load import Loaded, load
 from camforge.files import write_atomically
 from camforge.pictures import save
-from camforge.pipeline.arms import Row, Splits, check_groupers, prepare_split, run_arms, tuning_split
+from camforge.pipeline.arms import Row, Splits, calibration_split, check_groupers, prepare_split, run_arms
 from camforge.pipeline.failure import disk_fault
 from camforge.pipeline.parallel import Failures, train_apart
-from camforge.pipeline.report_data import story
+from camforge.pipeline.report_data import build_report_data
 from camforge.pipeline.results import Results, manifest_of
-from camforge.pipeline.session import Bench
+from camforge.pipeline.session import Session
 from camforge.progress.progress import Progress
 from camforge.report.contact import contact_sheet
 from camforge.report.page import write_page
@@ -84,7 +84,7 @@ def run_seeds(
             splits = _opened(asked, said, store, device, fresh)
             failed: list[Failures] = [{} for _ in splits]
             if workers > 1:
-                runs = [(loaded.experiment, one.bench) for loaded, one in zip(asked.values(), splits, strict=True)]
+                runs = [(loaded.experiment, one.session) for loaded, one in zip(asked.values(), splits, strict=True)]
                 failed = train_apart(runs, workers)
             first, *others = zip(asked.values(), asked, splits, failed, strict=True)
             results = [_run_locked(*first)]
@@ -112,20 +112,20 @@ def _alone_in(folder: Path) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
-            told = f"another run is at work in {folder}: wait for it, or give another --work-dir"
-            raise CamForgeError(told) from None
+            message = f"another run is at work in {folder}: wait for it, or give another --work-dir"
+            raise CamForgeError(message) from None
         except OSError as error:
             raise CamForgeError(f"cannot work in {folder}: {error.strerror or error}") from error
 
-    distributed.lead(enter)
+    distributed.on_rank_zero(enter)
     try:
         yield
     except Exception as error:
         fault = disk_fault(error)
         if fault is None:
             raise
-        told = str(error) if isinstance(error, CamForgeError) else f"cannot write in {folder}: {fault.strerror}"
-        raise CamForgeError(f"{told}; finished stages are kept, the same command goes on where it was") from error
+        message = str(error) if isinstance(error, CamForgeError) else f"cannot write in {folder}: {fault.strerror}"
+        raise CamForgeError(f"{message}; finished stages are kept, the same command goes on where it was") from error
     finally:
         lock.release()
 
@@ -133,7 +133,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _opened(
     asked: Mapping[Path, Loaded], said: Sequence[Progress], store: Path, device: str, fresh: bool
 ) -> list[Splits]:
-    """The images, read by the first run, and each run's own bench. Whatever cannot work is said here."""
+    """The images, read by the first run, and each run's own session. Whatever cannot work is said here."""
     experiment = next(iter(asked.values())).experiment
     where = pick_device(device)
     absent = [name for name in experiment.report.loggers if find_spec(name) is None]
@@ -144,33 +144,33 @@ def _opened(
     if train.images.classes != val.images.classes:
         raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
     check_groupers(experiment, train)
-    tuning = tuning_split(experiment, train, val, said[0])
+    calibration = calibration_split(experiment, train, val, said[0])
     crop = experiment.images.size if experiment.images.train_size else None
     since, loggers = time.time() if fresh else 0.0, experiment.report.loggers
     return [
         Splits(
-            Bench(
+            Session(
                 train, Store(store, progress.say, since), where, loaded.experiment.seed, progress, crop, loggers,
                 folder / "logs",
             ),
-            val, tuning,
+            val, calibration,
         )
         for (folder, loaded), progress in zip(asked.items(), said, strict=True)
     ]  # fmt: skip
 
 
 def _run_locked(loaded: Loaded, folder: Path, splits: Splits, failed: Failures) -> Results:
-    experiment, bench = loaded.experiment, splits.bench
-    with bench.progress.experiment(experiment.name, STAGES):
+    experiment, session = loaded.experiment, splits.session
+    with session.progress.experiment(experiment.name, STAGES):
         rows = run_arms(experiment, splits, failed)
-        manifest = manifest_of(loaded.config, rows, bench, splits.val)
-        with bench.progress.task("report"):
+        manifest = manifest_of(loaded.config, rows, session, splits.val)
+        with session.progress.task("report"):
             results = Results(
-                story(experiment, rows, bench, splits.val, manifest), folder,
+                build_report_data(experiment, rows, session, splits.val, manifest), folder,
                 groupings={row.name: row.grouping for row in rows if row.grouping is not None},
                 models={row.name: row.models for row in rows if row.models},
             )  # fmt: skip
-            distributed.lead(lambda: _write(results, rows))
+            distributed.on_rank_zero(lambda: _write(results, rows))
     return results
 
 
@@ -181,11 +181,11 @@ def _write(results: Results, rows: Sequence[Row]) -> None:
     if traces:
         text = "\n".join(f"{name}: {results.failures[name]}\n{trace}" for name, trace in traces.items())
         write_atomically(folder / "failures.log", text.encode())
-    write_page(results.report, results.story)
-    picture = contact_sheet(results.story)
+    write_page(results.report, results.report_data)
+    picture = contact_sheet(results.report_data)
     if picture is not None:
         save(folder / "gallery.png", picture)
     results.write(
         {row.name: row.measured.empty for row in rows if row.measured.empty},
-        {row.name: asdict(row.silent) for row in rows if row.silent is not None},
+        {row.name: asdict(row.degenerate) for row in rows if row.degenerate is not None},
     )

@@ -36,7 +36,7 @@ LOGGERS = {
 
 
 @dataclass(frozen=True)
-class Bench:
+class Session:
     """What all workshops of one experiment share."""
 
     train: Prepared
@@ -61,67 +61,67 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class ArmWorkshop:
-    """The Workshop of one arm: its trainer is the one a grouper gets unless it names another."""
+class ArmContext:
+    """The GroupingContext of one arm: its trainer is the one a grouper gets unless it names another."""
 
-    bench: Bench
+    session: Session
     trainer: Trainer
 
     @property
     def seed(self) -> int:
-        return self.bench.seed
+        return self.session.seed
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.bench.train.images.classes
+        return self.session.train.images.classes
 
     @property
     def labels(self) -> Tensor:
-        return self.bench.train.labels
+        return self.session.train.labels
 
     @property
     def taxonomy(self) -> Mapping[str, tuple[str, ...]] | None:
-        return self.bench.train.images.taxonomy
+        return self.session.train.images.taxonomy
 
     def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
         """The view's networks: from memory, from the store, or trained now."""
-        bench, trainer = self.bench, trainer or self.trainer
-        use = torch.ones(len(bench.train), dtype=torch.bool) if holdout is None else ~holdout
+        session, trainer = self.session, trainer or self.trainer
+        use = torch.ones(len(session.train), dtype=torch.bool) if holdout is None else ~holdout
         recipe = self._recipe(view, trainer, use)
         key = digest(recipe)
-        if key not in bench.made:
-            with bench.store.making("network", key):
-                entry = bench.store.find("network", key) or self._train(view, trainer, use, key, recipe)
-            bench.made[key] = load_networks(entry, trainer, view, key, bench.device)
-        found = bench.made[key]
+        if key not in session.made:
+            with session.store.lock("network", key):
+                entry = session.store.find("network", key) or self._train(view, trainer, use, key, recipe)
+            session.made[key] = load_networks(entry, trainer, view, key, session.device)
+        found = session.made[key]
         return TrainedModel(view, found.networks, found.history, key)
 
     def key(self, view: View) -> str:
         """The store's key of the view's networks by the arm's trainer."""
-        return digest(self._recipe(view, self.trainer, torch.ones(len(self.bench.train), dtype=torch.bool)))
+        return digest(self._recipe(view, self.trainer, torch.ones(len(self.session.train), dtype=torch.bool)))
 
     def _recipe(self, view: View, trainer: Trainer, use: Tensor) -> dict[str, Any]:
-        bench = self.bench
-        return bench.data_recipe(bench.train) | {
+        session = self.session
+        return session.data_recipe(session.train) | {
             "trainer": recipe_of(trainer),
             "weights": _weight_files(trainer),
             "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
             "use": digest(use.tolist()),
-            "seed": bench.seed,
-            "crop": bench.crop,
+            "seed": session.seed,
+            "crop": session.crop,
         }
 
     def _train(self, view: View, trainer: Trainer, use: Tensor, key: str, recipe: dict[str, Any]) -> Path:
-        from camforge.training.loop import Task, train
+        from camforge.training.loop import Training, train
 
-        bench = self.bench
-        folder = bench.store.workplace("network", key)
-        log_folder = bench.log_folder / f"{file_name(view.name)[:50]} {key}"
+        session = self.session
+        folder = session.store.scratch_dir("network", key)
+        log_folder = session.log_folder / f"{file_name(view.name)[:50]} {key}"
         label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
-        with bench.progress.task(label) as tick:
-            task = Task(
-                trainer, view, bench.train, use, bench.seed, bench.device, folder, bench.crop,
-                [LOGGERS[name] for name in bench.loggers], log_folder, tick,
+        with session.progress.task(label) as tick:
+            task = Training(
+                trainer, view, session.train, use, session.seed, session.device, folder, session.crop,
+                [LOGGERS[name] for name in session.loggers], log_folder, tick,
             )  # fmt: skip
             with blaming(trainer):
                 learner, history = train(task)
@@ -132,16 +132,16 @@ class ArmWorkshop:
             logs = sorted(folder.glob("*/*.log"))  # one per start of the training
             (draft / "training.log").write_text("".join(log.read_text() for log in logs))
 
-        return bench.store.keep("network", key, recipe, write)
+        return session.store.commit("network", key, recipe, write)
 
     def logits(self, model: TrainedModel, images: Tensor) -> Tensor:
         """(M,) places in the training split -> (M, K) float32 logits of the first branch, on the CPU."""
-        bench, network = self.bench, model.networks[0]
+        session, network = self.session, model.networks[0]
         rows = []
         with torch.inference_mode():
             for chunk in images.split(32):
-                pixels = bench.train.pixels(chunk.tolist()).to(bench.device)
-                rows.append(network(bench.train.geometry.normalise(pixels)).float().cpu())
+                pixels = session.train.pixels(chunk.tolist()).to(session.device)
+                rows.append(network(session.train.geometry.normalise(pixels)).float().cpu())
         return torch.cat(rows)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from camforge.progress.terminal import Count, View, written
+from camforge.progress.terminal import Count, TerminalView, written
 
 Tick = Callable[..., None]
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Progress:
         self.console = console or Console(stderr=True, quiet=quiet)
         self.seconds: dict[str, float] = {}
         self.log = log
-        self._view: View | None = None
+        self._view: TerminalView | None = None
 
     @property
     def is_live(self) -> bool:
@@ -49,12 +49,12 @@ class Progress:
             yield
             return
         try:
-            with View(self.console, title, stages) as self._view:
+            with TerminalView(self.console, title, stages) as self._view:
                 yield
         finally:
             self._view = None
 
-    def each(self, stage: str, items: Collection[T]) -> Iterator[T]:
+    def track(self, stage: str, items: Collection[T]) -> Iterator[T]:
         """The items, one after another, counted as the stage's when they are dealt with."""
         tick = self.counting(stage)
         tick(0, len(items))

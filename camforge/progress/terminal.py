@@ -60,7 +60,7 @@ class Count:
         return None if rate is None or self.total is None else (self.total - self.done) / rate
 
 
-class View:
+class TerminalView:
     """Drawn on the console until the block ends; lines that are printed meanwhile stand above it.
 
     stages  by name in their order, None where one has not begun;  task  the label and count of what is at work
@@ -108,8 +108,8 @@ def _stage_row(name: str, stage: Count | None, now: float) -> tuple[Text, Progre
     if stage is None:
         return Text(name, "dim"), ProgressBar(total=1, width=BAR), Text(""), Text("")
     left = stage.left(now)
-    told = clock(stage.end - stage.start) if stage.end else "" if left is None else f"about {clock(left)} left"
-    return Text(name), _bar(stage), Text(f"{stage.done}/{stage.total}", justify="right"), Text(told)
+    message = clock(stage.end - stage.start) if stage.end else "" if left is None else f"about {clock(left)} left"
+    return Text(name), _bar(stage), Text(f"{stage.done}/{stage.total}", justify="right"), Text(message)
 
 
 def _bar(count: Count) -> ProgressBar:

@@ -6,14 +6,14 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from camforge.pictures import overlay, sheet
-from camforge.report.data import GalleryImage, Story
+from camforge.report.data import GalleryImage, ReportData
 
 TILE = 128  # pixels of a tile's side
 
 
-def contact_sheet(story: Story, images: int = 6) -> Tensor | None:
+def contact_sheet(report_data: ReportData, images: int = 6) -> Tensor | None:
     """(3, H, W) uint8: per image its photograph, the truth of its first class, and every arm's map of that class."""
-    rows = [_row(story, image) for image in _spread(story.gallery, images)]
+    rows = [_row(report_data, image) for image in _spread(report_data.gallery, images)]
     return sheet(rows) if rows else None
 
 
@@ -23,12 +23,12 @@ def _spread(gallery: tuple[GalleryImage, ...], count: int) -> list[GalleryImage]
     return list(gallery[::step][:count])
 
 
-def _row(story: Story, image: GalleryImage) -> list[tuple[str, Tensor]]:
+def _row(report_data: ReportData, image: GalleryImage) -> list[tuple[str, Tensor]]:
     label = int(image.labels.nonzero()[0])
-    tiles = [(story.classes[label], image.image)]
+    tiles = [(report_data.classes[label], image.image)]
     if image.mask is not None:
         tiles.append(("truth", overlay(image.image, (image.mask == label + 1).float())))
-    arms = [arm.name for arm in story.arms if not (arm.control or arm.failure)]
+    arms = [arm.name for arm in report_data.arms if not (arm.control or arm.failure)]
     tiles += [(name, overlay(image.image, image.maps[name][label])) for name in arms]
     return [(caption, _tile(picture)) for caption, picture in tiles]
 

@@ -14,7 +14,7 @@ ClassMaps = Mapping[int, Tensor]
 
 
 @dataclass(frozen=True)
-class ViewStory:
+class ViewReport:
     """One classification problem of a grouping.
 
     outputs  per output of the network: the names of the classes behind it
@@ -27,7 +27,7 @@ class ViewStory:
 
 
 @dataclass(frozen=True)
-class Curve:
+class TrainingCurve:
     """The training of one network: per epoch a mapping with "epoch", and what was logged ("lr", "loss", …)."""
 
     name: str
@@ -35,14 +35,14 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class ArmStory:
+class ArmReport:
     """One row of the table.
 
     metrics          the first is the headline; ``name/class`` is one class's number; NaN where there is none
     lower_is_better  which of the metrics' names (before the "/") are better when lower
     spec             the arm's plugins and options, plain JSON values
     views            the classification problems, any order (one identity view where nothing was grouped)
-    account          what the grouper has to say: similarity, clusters, ranks, status. Plain JSON values. A list of C
+    diagnostics      what the grouper has to say: similarity, clusters, ranks, status. Plain JSON values. A list of C
                      rows of C numbers is drawn as a matrix over the classes
     curves           one per trained view
     control          a row that no network made (centred Gaussian, everything is foreground)
@@ -56,9 +56,9 @@ class ArmStory:
     lower_is_better: frozenset[str] = frozenset()
     note: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)
-    views: tuple[ViewStory, ...] = ()
-    account: Mapping[str, Any] = field(default_factory=dict)
-    curves: tuple[Curve, ...] = ()
+    views: tuple[ViewReport, ...] = ()
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    curves: tuple[TrainingCurve, ...] = ()
     seconds: float | None = None
     control: bool = False
     plots: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
@@ -89,8 +89,8 @@ class GalleryImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Story:
-    """One experiment, ready to be told.
+class ReportData:
+    """Everything that the page of one experiment shows.
 
     recipe     the manifest: versions, seed, configuration, keys of the stages. Plain JSON values
     arms       the rows of the table in order, controls (``control=True``) among them
@@ -100,7 +100,7 @@ class Story:
 
     title: str
     classes: tuple[str, ...]
-    arms: tuple[ArmStory, ...]
+    arms: tuple[ArmReport, ...]
     about: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     gallery: tuple[GalleryImage, ...] = ()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from camforge.report.data import ArmStory, Curve, ViewStory
-from camforge.report.standing import NOTHING
+from camforge.report.data import ArmReport, TrainingCurve, ViewReport
+from camforge.report.standing import NO_NUMBER
 
 CHART = (360, 170)  # width and height of a line chart, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 10, 22  # its margins, where the numbers of the axes stand
@@ -72,7 +72,9 @@ class Bar:
     text: str
 
 
-def bars(arms: Sequence[ArmStory], metric: str, classes: Sequence[str]) -> tuple[list[ArmStory], dict[str, list[Bar]]]:
+def bars(
+    arms: Sequence[ArmReport], metric: str, classes: Sequence[str]
+) -> tuple[list[ArmReport], dict[str, list[Bar]]]:
     """The arms that have numbers per class, and {class: one bar for each of them}, from 0 to a round number."""
     shown = [arm for arm in arms if any(f"{metric}/{label}" in arm.metrics for label in classes)]
     values = {label: [arm.metrics.get(f"{metric}/{label}", math.nan) for arm in shown] for label in classes}
@@ -83,11 +85,11 @@ def bars(arms: Sequence[ArmStory], metric: str, classes: Sequence[str]) -> tuple
 
 def _bar(value: float, whole: float) -> Bar:
     if not math.isfinite(value):
-        return Bar(0.0, NOTHING)
+        return Bar(0.0, NO_NUMBER)
     return Bar(round(max(0.0, value / whole) * 100, 2), f"{value:.3f}" if whole <= 1 else f"{value:.2f}")
 
 
-def charts(curves: Sequence[Curve]) -> list[Chart]:
+def charts(curves: Sequence[TrainingCurve]) -> list[Chart]:
     """One chart per logged quantity, losses first and the learning rate last."""
     names = dict.fromkeys(key for curve in curves for epoch in curve.epochs for key in epoch if key != "epoch")
     ranked = sorted(names, key=lambda name: (name != "loss", name == "lr", "loss" not in name))
@@ -131,7 +133,7 @@ def ticks(values: Sequence[float], near_zero: bool = True, least: float = 0.0) -
     return [float(f"{step * i:.12g}") for i in range(first, max(last, first + 1) + 1)]
 
 
-def tree(views: Sequence[ViewStory], classes: Sequence[str]) -> Tree | None:
+def tree(views: Sequence[ViewReport], classes: Sequence[str]) -> Tree | None:
     """The levels as a tree; None where nothing is grouped or a level holds several problems (pairs of classes)."""
     levels = sorted((view for view in views if view.level > 0), key=lambda view: -view.level)
     if not levels or any(a.level == b.level for a, b in pairwise(levels)):
@@ -156,7 +158,7 @@ def tree(views: Sequence[ViewStory], classes: Sequence[str]) -> Tree | None:
     )
 
 
-def _group_of(view: ViewStory, name: str) -> int:
+def _group_of(view: ViewReport, name: str) -> int:
     return next((i for i, members in enumerate(view.outputs) if name in members), len(view.outputs))
 
 

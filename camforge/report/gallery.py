@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate
 
 from camforge.maps import max_normalise, resize
 from camforge.pictures import data_uri
-from camforge.report.data import GalleryImage, Story
+from camforge.report.data import GalleryImage, ReportData
 from camforge.types import CamForgeError
 
 BUDGET = 28_000_000
@@ -37,18 +37,18 @@ class Packed:
     sizes: tuple[int, int]
 
 
-def pack_gallery(story: Story, budget: int = BUDGET) -> Packed:
+def pack_gallery(report_data: ReportData, budget: int = BUDGET) -> Packed:
     """All images at the largest sizes that keep within ``budget``; raises CamForgeError where none does."""
-    sources = tuple(dict.fromkeys(source for image in story.gallery for source, _, _ in _maps(image)))
-    sample = story.gallery[:: max(1, len(story.gallery) // 8)]
+    sources = tuple(dict.fromkeys(source for image in report_data.gallery for source, _, _ in _maps(image)))
+    sample = report_data.gallery[:: max(1, len(report_data.gallery) // 8)]
     for sizes in SIZES:
-        guess = sum(len(_pack(image, sources, sizes)) for image in sample) * len(story.gallery)
+        guess = sum(len(_pack(image, sources, sizes)) for image in sample) * len(report_data.gallery)
         if guess > 1.1 * budget * len(sample):
             continue
-        images = tuple(_pack(image, sources, sizes) for image in story.gallery)
+        images = tuple(_pack(image, sources, sizes) for image in report_data.gallery)
         if sum(map(len, images)) <= budget:
             return Packed(sources, images, sizes)
-    raise CamForgeError(f"{len(story.gallery)} images do not fit a page of {budget / 1e6:.0f} MB: show fewer")
+    raise CamForgeError(f"{len(report_data.gallery)} images do not fit a page of {budget / 1e6:.0f} MB: show fewer")
 
 
 def quantise(values: Tensor, longest: int) -> Tensor:

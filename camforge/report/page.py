@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from camforge.files import write_atomically
 from camforge.pictures import data_uri, heat_colours
-from camforge.report.data import ArmStory, Story, ViewStory
+from camforge.report.data import ArmReport, ReportData, ViewReport
 from camforge.report.figures import HUES, Tree, bars, charts, tree
 from camforge.report.gallery import BUDGET, FUSED, Packed, pack_gallery
 from camforge.report.standing import Column, columns, in_order, per_class
@@ -31,7 +31,7 @@ SCRIPTS = ("tables.js", "maps.js", "drawing.js", "measure.js", "bench.js", "film
 
 @dataclass(frozen=True)
 class Matrix:
-    """A C x C table of the grouper's account as a picture, in the order of the tree's leaves."""
+    """A C x C table of the grouper's diagnostics as a picture, in the order of the tree's leaves."""
 
     name: str
     picture: str
@@ -46,39 +46,39 @@ class GroupingPart:
 
     arms: tuple[str, ...]
     tree: Tree | None
-    views: tuple[ViewStory, ...]
+    views: tuple[ViewReport, ...]
     matrices: tuple[Matrix, ...]
     facts: Mapping[str, Any]
 
 
-def write_page(path: Path | str, story: Story) -> Path:
-    """Write the story as one HTML file."""
-    return write_atomically(path, render(story).encode())
+def write_page(path: Path | str, report_data: ReportData) -> Path:
+    """Write the report as one HTML file."""
+    return write_atomically(path, render(report_data).encode())
 
 
-def render(story: Story, budget: int = BUDGET) -> str:
+def render(report_data: ReportData, budget: int = BUDGET) -> str:
     """The page's text; ``budget`` is the number of characters that the gallery may take."""
-    return render_template("page.html", **context_of(story, budget))
+    return render_template("page.html", **context_of(report_data, budget))
 
 
-def context_of(story: Story, budget: int = BUDGET) -> dict[str, Any]:
+def context_of(report_data: ReportData, budget: int = BUDGET) -> dict[str, Any]:
     """What the page's template, and those that extend it, have to say."""
-    gallery = pack_gallery(story, budget)
-    arms, classwise = in_order(story.arms), per_class(story.arms)
+    gallery = pack_gallery(report_data, budget)
+    arms, classwise = in_order(report_data.arms), per_class(report_data.arms)
     return {
-        "story": story,
+        "report_data": report_data,
         "arms": arms,
-        "hues": _hues(story),
-        "columns": columns(story.arms),
-        "headline": _headline(story),
-        "remarks": remarks(story),
-        "asides": asides(story),
+        "hues": _hues(report_data),
+        "columns": columns(report_data.arms),
+        "headline": _headline(report_data),
+        "remarks": remarks(report_data),
+        "asides": asides(report_data),
         "per_class": classwise,
         "bars": {metric: bars(arms, metric, labels) for metric, labels in classwise.items()},
-        "groupings": _groupings(story),
-        "charts": {arm.name: charts(arm.curves) for arm in story.arms if arm.curves},
+        "groupings": _groupings(report_data),
+        "charts": {arm.name: charts(arm.curves) for arm in report_data.arms if arm.curves},
         "gallery": gallery,
-        "index": _index(story, gallery),
+        "index": _index(report_data, gallery),
     }
 
 
@@ -125,50 +125,50 @@ def _is_brief(value: object) -> bool:
     return isinstance(value, str) or len(_brief(value)) <= BRIEF
 
 
-def _headline(story: Story) -> tuple[Column, ArmStory] | None:
+def _headline(report_data: ReportData) -> tuple[Column, ArmReport] | None:
     """The first metric and the arm that leads in it."""
-    first = next(iter(columns(story.arms)), None)
-    leader = next((arm for arm in story.arms if first and arm.name in first.best), None)
+    first = next(iter(columns(report_data.arms)), None)
+    leader = next((arm for arm in report_data.arms if first and arm.name in first.best), None)
     return (first, leader) if first and leader else None
 
 
-def _groupings(story: Story) -> list[GroupingPart]:
-    shared: dict[str, list[ArmStory]] = {}
-    for arm in story.arms:
-        drawable = any(_is_matrix(value, len(story.classes)) for value in arm.account.values())
+def _groupings(report_data: ReportData) -> list[GroupingPart]:
+    shared: dict[str, list[ArmReport]] = {}
+    for arm in report_data.arms:
+        drawable = any(_is_matrix(value, len(report_data.classes)) for value in arm.diagnostics.values())
         if drawable or any(view.level > 0 for view in arm.views):
-            key = repr(sorted(map(repr, arm.views))) + json.dumps(arm.account, sort_keys=True, default=str)
+            key = repr(sorted(map(repr, arm.views))) + json.dumps(arm.diagnostics, sort_keys=True, default=str)
             shared.setdefault(key, []).append(arm)
-    return [_grouping(arms, story.classes) for arms in shared.values()]
+    return [_grouping(arms, report_data.classes) for arms in shared.values()]
 
 
-def _grouping(arms: Sequence[ArmStory], classes: tuple[str, ...]) -> GroupingPart:
+def _grouping(arms: Sequence[ArmReport], classes: tuple[str, ...]) -> GroupingPart:
     arm = arms[0]
     levels = tree(arm.views, classes)
-    drawn = levels or tree(_clusters(arm.account, classes), classes)
+    drawn = levels or tree(_clusters(arm.diagnostics, classes), classes)
     order = drawn.order if drawn else classes
-    tables = {name: value for name, value in arm.account.items() if _is_matrix(value, len(classes))}
+    tables = {name: value for name, value in arm.diagnostics.items() if _is_matrix(value, len(classes))}
     return GroupingPart(
         arms=tuple(a.name for a in arms),
         tree=drawn,
         views=() if levels else tuple(view for view in arm.views if view.level > 0),
         matrices=tuple(_matrix(name, rows, order, classes) for name, rows in tables.items()),
-        facts={name: _short(value) for name, value in arm.account.items() if name not in tables},
+        facts={name: _short(value) for name, value in arm.diagnostics.items() if name not in tables},
     )
 
 
-def _clusters(account: Mapping[str, Any], classes: tuple[str, ...]) -> list[ViewStory]:
-    """The account's "clusters" as a level of its own, where they hold every class once."""
-    clusters = account.get("clusters")
+def _clusters(diagnostics: Mapping[str, Any], classes: tuple[str, ...]) -> list[ViewReport]:
+    """The diagnostics' "clusters" as a level of its own, where they hold every class once."""
+    clusters = diagnostics.get("clusters")
     groups = list(clusters.values()) if isinstance(clusters, Mapping) else []
     if not all(isinstance(group, list | tuple) for group in groups):
         return []
     once = sorted(str(member) for group in groups for member in group) == sorted(classes)
-    return [ViewStory("clusters", tuple(tuple(group) for group in groups), level=1)] if once else []
+    return [ViewReport("clusters", tuple(tuple(group) for group in groups), level=1)] if once else []
 
 
 def _short(value: Any) -> Any:
-    """Numbers of an account with the digits that a person reads."""
+    """Numbers of diagnostics with the digits that a person reads."""
     if isinstance(value, float) and math.isfinite(value):
         return float(f"{value:.4g}")
     if isinstance(value, Mapping):
@@ -194,30 +194,32 @@ def _matrix(name: str, rows: Sequence[Sequence[float]], order: Sequence[str], cl
     return Matrix(name, data_uri(heat_colours()[steps].permute(2, 0, 1), ".png"), tuple(order), low, high)
 
 
-def _index(story: Story, gallery: Packed) -> dict[str, Any]:
+def _index(report_data: ReportData, gallery: Packed) -> dict[str, Any]:
     """What the page's script knows before it opens the first image."""
-    hues, kinds = _hues(story), {arm.name: _kind(arm) for arm in story.arms}
-    items = [(i, label) for i, image in enumerate(story.gallery) for label in _shown_classes(image.maps.values())]
+    hues, kinds = _hues(report_data), {arm.name: _kind(arm) for arm in report_data.arms}
+    items = [(i, label) for i, image in enumerate(report_data.gallery) for label in _shown_classes(image.maps.values())]
     return {
-        "classes": story.classes,
+        "classes": report_data.classes,
         "sources": [
             {"arm": a, "step": s, "fused": s == FUSED, "hue": hues.get(a, 0), "kind": kinds.get(a, "")}
             for a, s in gallery.sources
         ],
         "items": items,
-        "threshold": round(min(1.0, max(0.0, story.threshold)) * 100) if math.isfinite(story.threshold) else 15,
+        "threshold": round(min(1.0, max(0.0, report_data.threshold)) * 100)
+        if math.isfinite(report_data.threshold)
+        else 15,
         "palette": base64.b64encode(heat_colours().numpy().tobytes()).decode(),
     }
 
 
-def _hues(story: Story) -> dict[str, int]:
+def _hues(report_data: ReportData) -> dict[str, int]:
     """{arm: its colour in every figure}."""
-    own = [arm.name for arm in story.arms if not arm.control]
-    controls = {arm.name: CONTROL_HUE for arm in story.arms if arm.control}
+    own = [arm.name for arm in report_data.arms if not arm.control]
+    controls = {arm.name: CONTROL_HUE for arm in report_data.arms if arm.control}
     return {name: i % HUES for i, name in enumerate(own)} | controls
 
 
-def _kind(arm: ArmStory) -> str:
+def _kind(arm: ArmReport) -> str:
     """What the gallery lists an arm under: its extractor."""
     return "controls" if arm.control else str(arm.spec.get("extractor", {}).get("name", ""))
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from camforge.report.data import ArmStory
+from camforge.report.data import ArmReport
 
-NOTHING = "–"
+NO_NUMBER = "–"
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Column:
     best: frozenset[str]
     beaten_by: tuple[str, ...]
 
-    def text(self, arm: ArmStory) -> str:
+    def text(self, arm: ArmReport) -> str:
         """The arm's number as it is printed."""
         return self.number(arm.metrics.get(self.metric))
 
     def number(self, value: float | None, sign: bool = False) -> str:
         """Any number as this column prints it; ``sign`` writes a plus as well."""
         if value is None or not math.isfinite(value):
-            return NOTHING
+            return NO_NUMBER
         return f"{value:{'+' if sign else ''}.{self.digits}f}"
 
     @property
@@ -40,18 +40,18 @@ class Column:
         return f"{self.metric} ↓" if self.lower_is_better else self.metric
 
 
-def in_order(arms: Iterable[ArmStory]) -> list[ArmStory]:
+def in_order(arms: Iterable[ArmReport]) -> list[ArmReport]:
     """As given, controls last."""
     return sorted(arms, key=lambda arm: arm.control)
 
 
-def columns(arms: Sequence[ArmStory]) -> list[Column]:
+def columns(arms: Sequence[ArmReport]) -> list[Column]:
     """One per metric that speaks of all classes, in the order of their first appearance."""
     names = dict.fromkeys(name for arm in arms for name in arm.metrics if "/" not in name)
     return [_column(name, arms) for name in names]
 
 
-def per_class(arms: Sequence[ArmStory]) -> dict[str, list[str]]:
+def per_class(arms: Sequence[ArmReport]) -> dict[str, list[str]]:
     """{metric: class names}, of the metrics that have a number per class."""
     found: dict[str, dict[str, None]] = {}
     for name in (name for arm in arms for name in arm.metrics if "/" in name):
@@ -60,7 +60,7 @@ def per_class(arms: Sequence[ArmStory]) -> dict[str, list[str]]:
     return {metric: list(labels) for metric, labels in found.items()}
 
 
-def _column(name: str, arms: Sequence[ArmStory]) -> Column:
+def _column(name: str, arms: Sequence[ArmReport]) -> Column:
     sign = -1 if any(name in arm.lower_is_better for arm in arms) else 1
     values = {arm.name: arm.metrics[name] for arm in arms if math.isfinite(arm.metrics.get(name, math.nan))}
     raced = [values[arm.name] for arm in arms if not arm.control and arm.name in values]

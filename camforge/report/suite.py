@@ -16,7 +16,7 @@ from torch import Tensor
 from camforge.files import write_atomically
 from camforge.maps import max_normalise, resize
 from camforge.pictures import data_uri, overlay
-from camforge.report.data import ArmStory, GalleryImage, Story
+from camforge.report.data import ArmReport, GalleryImage, ReportData
 from camforge.report.figures import Chart, line_chart
 from camforge.report.gallery import BUDGET, shrink
 from camforge.report.page import context_of, render_template
@@ -36,7 +36,7 @@ class SuiteRow:
     recipe  the manifest's or report's path relative to the page, "" where there is none
     """
 
-    arm: ArmStory
+    arm: ArmReport
     paper: Mapping[str, float] = field(default_factory=dict)
     spread: Mapping[str, float] = field(default_factory=dict)
     recipe: str = ""
@@ -57,8 +57,8 @@ class Sweep:
 
 
 @dataclass(frozen=True, eq=False)
-class SuiteStory:
-    """One experiment of a suite, ready to be told; ``classes``, ``gallery`` and ``threshold`` as in ``Story``.
+class SuiteReport:
+    """What the page of one experiment of a suite shows; ``classes``, ``gallery`` and ``threshold`` as in ``ReportData``.
 
     minutes  that its runs took, all seeds together
     """
@@ -74,7 +74,7 @@ class SuiteStory:
     minutes: float = 0.0
 
     @property
-    def arms(self) -> tuple[ArmStory, ...]:
+    def arms(self) -> tuple[ArmReport, ...]:
         """The rows without what papers say."""
         return tuple(row.arm for row in self.rows)
 
@@ -88,7 +88,7 @@ class SuiteStory:
 class TableEntry:
     """One table of the front page, and where its own page lies, relative to it."""
 
-    suite: SuiteStory
+    suite: SuiteReport
     address: str
 
     @property
@@ -118,7 +118,7 @@ class Extreme:
 
 
 @dataclass(frozen=True, eq=False)
-class Score:
+class ImageScore:
     """How a method does on one image of the gallery and class: ``ious`` at STEPS, then at the suite's threshold."""
 
     place: int
@@ -131,18 +131,18 @@ class Score:
         return float(self.ious[-1])
 
 
-def write_suite(path: Path | str, suite: SuiteStory) -> Path:
+def write_suite(path: Path | str, suite: SuiteReport) -> Path:
     """Write the suite's page as one HTML file."""
     return write_atomically(path, render_suite(suite).encode())
 
 
-def render_suite(suite: SuiteStory, budget: int = BUDGET) -> str:
+def render_suite(suite: SuiteReport, budget: int = BUDGET) -> str:
     """The page's text."""
-    story = Story(
+    report_data = ReportData(
         suite.title, suite.classes, suite.arms, suite.about, suite.recipe, suite.gallery, threshold=suite.threshold
     )
-    context = context_of(story, budget)
-    scores = {arm.name: _scores(suite, arm.name) for arm in suite.arms}
+    context = context_of(report_data, budget)
+    scores = {arm.name: _image_scores(suite, arm.name) for arm in suite.arms}
     context |= {"suite": suite, "sweeps": _charts(suite, scores), "extremes": _extremes(suite, scores)}
     return render_template("suite.html", **context)
 
@@ -152,7 +152,7 @@ def write_front(path: Path | str, front: Front) -> Path:
     return write_atomically(path, render_template("front.html", front=front).encode())
 
 
-def suite_table(suite: SuiteStory) -> Table:
+def suite_table(suite: SuiteReport) -> Table:
     """The table on the screen: measured ± spread, the paper's number and the difference."""
     table = Table(title=Text(suite.title), title_justify="left", header_style="bold")
     add_names(table, "method", [arm.name for arm in suite.arms])
@@ -180,12 +180,12 @@ def _written(column: Column, rows: Sequence[SuiteRow]) -> list[tuple[str, list[T
     return [(column.title, measured), ("paper", paper), ("difference", difference)]
 
 
-def print_suite(suite: SuiteStory, console: Console | None = None) -> None:
+def print_suite(suite: SuiteReport, console: Console | None = None) -> None:
     """The table, on the console given or on the screen."""
     show(suite_table(suite), console or Console())
 
 
-def _charts(suite: SuiteStory, scores: Mapping[str, Sequence[Score]]) -> list[Chart]:
+def _charts(suite: SuiteReport, scores: Mapping[str, Sequence[ImageScore]]) -> list[Chart]:
     """The sweeps, and beside them what the images shown say of the threshold."""
     means = {
         arm: list(zip(STEPS.tolist(), torch.stack([score.ious for score in of_arm]).mean(0)[:-1].tolist(), strict=True))
@@ -196,7 +196,7 @@ def _charts(suite: SuiteStory, scores: Mapping[str, Sequence[Score]]) -> list[Ch
     return [line_chart(sweep.title, sweep.series) for sweep in (*suite.sweeps, *own)]
 
 
-def _extremes(suite: SuiteStory, scores: Mapping[str, Sequence[Score]]) -> dict[str, dict[str, list[Extreme]]]:
+def _extremes(suite: SuiteReport, scores: Mapping[str, Sequence[ImageScore]]) -> dict[str, dict[str, list[Extreme]]]:
     """{method: {"best": …, "worst": …}}, of the images that have masks."""
     found = {}
     for arm, of_arm in scores.items():
@@ -208,11 +208,11 @@ def _extremes(suite: SuiteStory, scores: Mapping[str, Sequence[Score]]) -> dict[
     return found
 
 
-def _scores(suite: SuiteStory, arm: str) -> list[Score]:
+def _image_scores(suite: SuiteReport, arm: str) -> list[ImageScore]:
     """Of every image and class with a truth."""
     thresholds = torch.cat([STEPS, torch.tensor([suite.threshold])])
     return [
-        Score(place, label, _ious(image.maps[arm][label], image.mask, label, thresholds))
+        ImageScore(place, label, _ious(image.maps[arm][label], image.mask, label, thresholds))
         for place, image in enumerate(suite.gallery)
         for label in image.maps.get(arm, {})
         if image.mask is not None and bool((image.mask == label + 1).any())
@@ -227,7 +227,7 @@ def _ious(values: Tensor, mask: Tensor, label: int, thresholds: Tensor) -> Tenso
     return (seeds & truth).sum((1, 2)) / ((seeds | truth) & counted).sum((1, 2))
 
 
-def _extreme(suite: SuiteStory, arm: str, score: Score) -> Extreme:
+def _extreme(suite: SuiteReport, arm: str, score: ImageScore) -> Extreme:
     image = suite.gallery[score.place]
     picture = overlay(shrink(image.image.float(), PICTURE).byte(), image.maps[arm][score.label])
     return Extreme(image.id, suite.classes[score.label], score.iou, data_uri(picture))

@@ -8,18 +8,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from camforge.report.data import Story
+from camforge.report.data import ReportData
 from camforge.report.standing import columns, in_order
 
 
-def arms_table(story: Story) -> Table:
+def arms_table(report_data: ReportData) -> Table:
     """One row per arm, the best of each column bold, controls dimmed at the end."""
-    table = Table(title=Text(story.title), title_justify="left", header_style="bold")
-    add_names(table, "arm", [arm.name for arm in story.arms])
-    parts = columns(story.arms)
+    table = Table(title=Text(report_data.title), title_justify="left", header_style="bold")
+    add_names(table, "arm", [arm.name for arm in report_data.arms])
+    parts = columns(report_data.arms)
     for column in parts:
-        add_numbers(table, column.title, [column.text(arm) for arm in story.arms])
-    for arm in in_order(story.arms):
+        add_numbers(table, column.title, [column.text(arm) for arm in report_data.arms])
+    for arm in in_order(report_data.arms):
         cells = [Text(column.text(arm), "bold" if arm.name in column.best else "") for column in parts]
         table.add_row(Text(arm.name), *cells, style="dim" if arm.control else None)
     return table
@@ -41,27 +41,29 @@ def show(table: Table, console: Console) -> None:
     console.print(table, width=max(console.width, least), crop=False)
 
 
-def remarks(story: Story) -> list[str]:
+def remarks(report_data: ReportData) -> list[str]:
     """What a reader of the table must not overlook: arms that failed, controls that beat every arm."""
     beaten: dict[str, list[str]] = {}
-    for column in columns(story.arms):
+    for column in columns(report_data.arms):
         for control in column.beaten_by:
             beaten.setdefault(control, []).append(column.metric)
-    failed = [f"{arm.name!r} failed: {arm.failure}" for arm in story.arms if arm.failure]
+    failed = [f"{arm.name!r} failed: {arm.failure}" for arm in report_data.arms if arm.failure]
     return failed + [
         f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()
     ]
 
 
-def asides(story: Story) -> list[str]:
+def asides(report_data: ReportData) -> list[str]:
     """What a reader of one arm's numbers must not overlook, such as maps that say nothing."""
-    return [f"{arm.name!r}: {arm.remark}" for arm in story.arms if arm.remark]
+    return [f"{arm.name!r}: {arm.remark}" for arm in report_data.arms if arm.remark]
 
 
-def print_arms(story: Story, console: Console | None = None) -> None:
+def print_arms(report_data: ReportData, console: Console | None = None) -> None:
     """The table and its remarks, on the console given or on the screen."""
     console = console or Console()
-    show(arms_table(story), console)
-    left_out = [f"Skipped {len(story.skipped)}: {'; '.join(story.skipped[:3])}"] if story.skipped else []
-    for line in asides(story) + remarks(story) + left_out:
+    show(arms_table(report_data), console)
+    left_out = (
+        [f"Skipped {len(report_data.skipped)}: {'; '.join(report_data.skipped[:3])}"] if report_data.skipped else []
+    )
+    for line in asides(report_data) + remarks(report_data) + left_out:
         console.print(Text(line))

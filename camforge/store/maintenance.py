@@ -20,7 +20,7 @@ UNFINISHED = 1.0  # days that the leftovers of a stage are kept: its run may go 
 
 
 @dataclass(frozen=True)
-class Held:
+class StoreEntry:
     """One finished stage. ``size`` in bytes; ``about`` what of its recipe a person would ask for."""
 
     name: str
@@ -29,10 +29,10 @@ class Held:
     about: str
 
 
-def shelf(folder: Path) -> Iterator[Held]:
+def list_entries(folder: Path) -> Iterator[StoreEntry]:
     """Every finished stage. Raises CamForgeError where there is no store."""
     for entry in _store(folder).entries():
-        yield Held(entry.name, _size(entry), _days(entry), _about(entry))
+        yield StoreEntry(entry.name, _size(entry), _days(entry), _about(entry))
 
 
 def damaged(folder: Path) -> dict[str, str]:
@@ -98,5 +98,7 @@ def _about(entry: Path) -> str:
         return "unreadable"
     named = {kind: part.get("name") for kind, part in recipe.items() if isinstance(part, dict) and part.get("name")}
     metrics = [part.get("name") for part in recipe.get("metrics", [])]
-    told = [f"{kind} {name}" for kind, name in named.items()] + ([f"metrics {', '.join(metrics)}"] if metrics else [])
-    return "; ".join(told)
+    message = [f"{kind} {name}" for kind, name in named.items()] + (
+        [f"metrics {', '.join(metrics)}"] if metrics else []
+    )
+    return "; ".join(message)

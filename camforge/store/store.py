@@ -46,11 +46,11 @@ class Store:
         """Where a finished entry lies."""
         return self.root / f"{stage}-{key}"
 
-    def workplace(self, stage: str, key: str) -> Path:
+    def scratch_dir(self, stage: str, key: str) -> Path:
         """A folder for what an unfinished stage keeps between runs (a checkpoint)."""
-        return distributed.lead(lambda: self._workplace(self.root / f"{stage}-{key}.unfinished"))
+        return distributed.on_rank_zero(lambda: self._scratch_dir(self.root / f"{stage}-{key}.unfinished"))
 
-    def _workplace(self, folder: Path) -> Path:
+    def _scratch_dir(self, folder: Path) -> Path:
         if folder.is_dir() and folder.stat().st_mtime < self.not_before:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class Store:
 
     def find(self, stage: str, key: str) -> Path | None:
         """The finished entry, if it is there and every file has its checksum."""
-        return distributed.lead(lambda: self._find(self.entry(stage, key)))
+        return distributed.on_rank_zero(lambda: self._find(self.entry(stage, key)))
 
     def _find(self, entry: Path) -> Path | None:
         if not entry.is_dir() or entry.stat().st_mtime < self.not_before:
@@ -70,11 +70,11 @@ class Store:
             return None
         return entry
 
-    def keep(self, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]) -> Path:
+    def commit(self, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]) -> Path:
         """Have ``write(folder)`` make the entry's files; they appear under their name all at once."""
-        return distributed.lead(lambda: self._keep(self.entry(stage, key), stage, key, recipe, write))
+        return distributed.on_rank_zero(lambda: self._commit(self.entry(stage, key), stage, key, recipe, write))
 
-    def _keep(
+    def _commit(
         self, entry: Path, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]
     ) -> Path:
         draft = self.root / f".{entry.name}.{uuid4().hex}"
@@ -119,7 +119,7 @@ class Store:
         if self.root.is_dir():
             yield from sorted(p for p in self.root.iterdir() if p.name[0] == "." or p.name.endswith(".unfinished"))
 
-    def making(self, stage: str, key: str) -> AbstractContextManager[Any]:
+    def lock(self, stage: str, key: str) -> AbstractContextManager[Any]:
         """Held while a costly stage is made, so that no other run makes the same at the same time."""
         if distributed.rank() > 0:
             return nullcontext()

@@ -122,10 +122,10 @@ def _matching(pattern: str, suite: Path) -> list[Path]:
 
 def _about(config: Mapping[str, Any], path: Path) -> str:
     """What the experiment says of itself, or its file's docstring."""
-    told = config.get("about")
-    if not told and path.suffix == ".py":
-        told = ast.get_docstring(ast.parse(path.read_text("utf-8")))
-    return " ".join(str(told or "").split())
+    message = config.get("about")
+    if not message and path.suffix == ".py":
+        message = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    return " ".join(str(message or "").split())
 
 
 def _cost(config: Mapping[str, Any]) -> str:

@@ -11,10 +11,10 @@ from camforge.config.load import Loaded, load, read
 from camforge.files import write_atomically
 from camforge.pipeline.run import run_seeds
 from camforge.progress.progress import Progress
-from camforge.report.suite import Front, SuiteStory, TableEntry, write_front, write_suite
+from camforge.report.suite import Front, SuiteReport, TableEntry, write_front, write_suite
 from camforge.suite.additions import Addition, overrides_of
 from camforge.suite.catalogue import Suite, open_suite
-from camforge.suite.tables import as_csv, told
+from camforge.suite.tables import as_csv, suite_report
 from camforge.types import CamForgeError
 
 
@@ -36,7 +36,7 @@ class SuiteResults:
 
     name: str
     folder: Path
-    tables: tuple[SuiteStory, ...]
+    tables: tuple[SuiteReport, ...]
     failures: Mapping[str, str]
 
     @property
@@ -72,7 +72,7 @@ def bench(
     store = folder / "store" if work_dir is not None else Path("work/store")
     planned = plan(found, [Addition.parse(text) for text in add], overrides)
     progress = Progress(quiet)
-    tables: list[SuiteStory] = []
+    tables: list[SuiteReport] = []
     failures: dict[str, str] = {}
     start = time.perf_counter()
     for number, experiment in enumerate(planned):
@@ -109,7 +109,7 @@ def plan(suite: Suite, additions: Sequence[Addition], overrides: Sequence[str]) 
 
 def _run_seeds(
     planned: Planned, seeds: int, folder: Path, store: Path, device: str, fresh: bool, quiet: bool, workers: int
-) -> SuiteStory:
+) -> SuiteReport:
     start = time.perf_counter()
     first = planned.loaded.experiment.seed
     asked = {
@@ -118,9 +118,9 @@ def _run_seeds(
     }
     runs = run_seeds(asked, store, device=device, fresh=fresh, quiet=quiet, workers=workers)
     page = folder / "suite.html"
-    story = told(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
-    write_suite(page, story)
-    return story
+    report_data = suite_report(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
+    write_suite(page, report_data)
+    return report_data
 
 
 def _headline(name: str, number: int, count: int, elapsed: float) -> str:

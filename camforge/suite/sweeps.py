@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from camforge.report.data import ArmStory
+from camforge.report.data import ArmReport
 from camforge.report.suite import Sweep
 
 LEAST = 3  # points that make a curve
 Leaf = tuple[str, ...]
 
 
-def sweeps(arms: Sequence[ArmStory]) -> tuple[Sweep, ...]:
+def sweeps(arms: Sequence[ArmReport]) -> tuple[Sweep, ...]:
     """Curves of the metrics, and one figure per option that at least three arms differ in, and in nothing else."""
     titles = dict.fromkeys(title for arm in arms for title in arm.plots)
     drawn = [Sweep(title, {arm.name: arm.plots[title] for arm in arms if title in arm.plots}) for title in titles]
     return (*drawn, *_over_options(arms))
 
 
-def _over_options(arms: Sequence[ArmStory]) -> tuple[Sweep, ...]:
+def _over_options(arms: Sequence[ArmReport]) -> tuple[Sweep, ...]:
     """The first metric over each of those options."""
     raced = [arm for arm in arms if not arm.control and arm.metrics]
     leaves = {arm.name: dict(_leaves(arm.spec, ())) for arm in raced}
@@ -36,9 +36,9 @@ def _over_options(arms: Sequence[ArmStory]) -> tuple[Sweep, ...]:
 
 
 def _series(
-    option: Leaf, arms: Sequence[ArmStory], leaves: Mapping[str, Mapping[Leaf, Any]]
+    option: Leaf, arms: Sequence[ArmReport], leaves: Mapping[str, Mapping[Leaf, Any]]
 ) -> dict[str, list[tuple[float, float]]]:
-    alike: dict[str, list[ArmStory]] = {}
+    alike: dict[str, list[ArmReport]] = {}
     for arm in arms:
         flat = leaves[arm.name]
         if _is_number(flat.get(option)):
@@ -52,7 +52,7 @@ def _series(
     }
 
 
-def _name(group: Sequence[ArmStory]) -> str:
+def _name(group: Sequence[ArmReport]) -> str:
     """What the arms' names begin with alike, up to a comma: "Grad-CAM, delta 20" is of Grad-CAM."""
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*(arm.name for arm in group), strict=False))
     common = "".join(letters[0] for letters in alike).rpartition(",")[0]

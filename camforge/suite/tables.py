@@ -12,35 +12,35 @@ from dataclasses import replace
 from pathlib import Path
 
 from camforge.pipeline.results import Results
-from camforge.report.suite import SuiteRow, SuiteStory
+from camforge.report.suite import SuiteReport, SuiteRow
 from camforge.suite.sweeps import sweeps
 
 Numbers = Mapping[str, float]
 COLUMNS = ("experiment", "arm", "metric", "paper", "measured", "difference", "spread", "seeds", "minutes", "recipe")
 
 
-def told(runs: Sequence[Results], paper: Mapping[str, Numbers], page: Path, minutes: float) -> SuiteStory:
-    """The runs of one experiment as one story: numbers are means over the seeds, pictures those of the first.
+def suite_report(runs: Sequence[Results], paper: Mapping[str, Numbers], page: Path, minutes: float) -> SuiteReport:
+    """The runs of one experiment as one report: numbers are means over the seeds, pictures those of the first.
 
     page  where it will be written: recipes are linked from there
     """
-    first = runs[0].story
+    first = runs[0].report_data
     recipe = os.path.relpath(runs[0].folder / "manifest.json", page.parent)
     rows = []
     for place, arm in enumerate(first.arms):
-        seeds = [run.story.arms[place].metrics for run in runs]
-        mean, spread = merged(seeds)
+        seeds = [run.report_data.arms[place].metrics for run in runs]
+        mean, spread = mean_and_spread(seeds)
         rows.append(SuiteRow(replace(arm, metrics=mean), paper.get(arm.name, {}), spread, recipe))
     arms = [row.arm for row in rows]
     seeds_told = f"{len(runs)} seeds" if len(runs) > 1 else f"seed {first.recipe['seed']}"
     about = ", ".join(part for part in (first.about, f"{minutes:.1f} minutes", seeds_told) if part)
-    return SuiteStory(
+    return SuiteReport(
         first.title, first.classes, tuple(rows), about, first.recipe, sweeps(arms), first.gallery,
         minutes=minutes,
     )  # fmt: skip
 
 
-def merged(seeds: Sequence[Numbers]) -> tuple[dict[str, float], dict[str, float]]:
+def mean_and_spread(seeds: Sequence[Numbers]) -> tuple[dict[str, float], dict[str, float]]:
     """{metric: mean} over the seeds that have the number, and {metric: sample standard deviation} of two and more."""
     mean, spread = {}, {}
     for name in dict.fromkeys(name for numbers in seeds for name in numbers):
@@ -51,7 +51,7 @@ def merged(seeds: Sequence[Numbers]) -> tuple[dict[str, float], dict[str, float]
     return mean, spread
 
 
-def as_csv(tables: Sequence[SuiteStory], seeds: int) -> str:
+def as_csv(tables: Sequence[SuiteReport], seeds: int) -> str:
     """Every number of every row, one per line."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -60,7 +60,7 @@ def as_csv(tables: Sequence[SuiteStory], seeds: int) -> str:
     return text.getvalue()
 
 
-def _lines(table: SuiteStory, seeds: int) -> Iterator[tuple[object, ...]]:
+def _lines(table: SuiteReport, seeds: int) -> Iterator[tuple[object, ...]]:
     for row in table.rows:
         for name, value in row.arm.metrics.items():
             difference = row.difference(name)

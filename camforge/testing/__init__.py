@@ -18,10 +18,10 @@ from camforge.testing.backbones import BackboneContract  # noqa: E402
 from camforge.testing.base import PluginContract  # noqa: E402
 from camforge.testing.datasets import DatasetContract  # noqa: E402
 from camforge.testing.examples import (  # noqa: E402
-    ExampleWorkshop,
-    example_evidence,
+    ExampleGroupingContext,
     example_images,
     example_maps,
+    example_metric_input,
     example_network,
     small_backbone,
 )
@@ -34,16 +34,16 @@ from camforge.testing.trainers import TrainerContract  # noqa: E402
 __all__ = [
     "BackboneContract",
     "DatasetContract",
-    "ExampleWorkshop",
+    "ExampleGroupingContext",
     "ExtractorContract",
     "FuserContract",
     "GrouperContract",
     "MetricContract",
     "PluginContract",
     "TrainerContract",
-    "example_evidence",
     "example_images",
     "example_maps",
+    "example_metric_input",
     "example_network",
     "small_backbone",
 ]

@@ -1,4 +1,4 @@
-"""Small networks, maps, evidence and a workshop to try plugins on. All of it is the same in every run."""
+"""What plugins are tried on: small networks, maps, a metric's input, a grouper's context; the same in every run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from camforge.host.registry import build
 from camforge.interfaces import Backbone, Trainer
-from camforge.types import Batch, Evidence, Maps, Network, TrainedModel, View
+from camforge.types import Batch, Maps, MetricInput, Network, TrainedModel, View
 
 CLASSES = ("cat", "dog", "horse", "cow", "bus", "car", "train", "boat")
 TAXONOMY: Mapping[str, tuple[str, ...]] = {"animals": CLASSES[:4], "vehicles": CLASSES[4:]}
@@ -69,7 +69,7 @@ def example_maps(count: int = 3) -> Maps:
     return Maps(values, ("view", "branch", "layer"), images, shown, outputs >= 0, outputs, labels, photographs)
 
 
-def example_evidence(count: int = 4) -> Evidence:
+def example_metric_input(count: int = 4) -> MetricInput:
     """16x20 pixels, three classes, with all truth there is, a map per class of each label, logits and a network."""
     generator = torch.Generator().manual_seed(3)
     labels = torch.zeros(count, 3, dtype=torch.bool)
@@ -100,12 +100,12 @@ def example_evidence(count: int = 4) -> Evidence:
     def score(pixels: Tensor) -> Tensor:
         return torch.einsum("nchw,chwk->nk", pixels, weights.to(pixels))
 
-    return Evidence(batch, maps, images, classes, torch.randn(count, 3, generator=generator), score)
+    return MetricInput(batch, maps, images, classes, torch.randn(count, 3, generator=generator), score)
 
 
 @dataclass
-class ExampleWorkshop:
-    """A Workshop over eight classes whose networks are made on the spot instead of trained."""
+class ExampleGroupingContext:
+    """A GroupingContext over eight classes whose networks are made on the spot instead of trained."""
 
     seed: int = 0
     classes: tuple[str, ...] = CLASSES

@@ -8,25 +8,25 @@ import torch
 
 from camforge.interfaces import Grouper
 from camforge.testing.base import PluginContract
-from camforge.testing.examples import ExampleWorkshop
+from camforge.testing.examples import ExampleGroupingContext
 from camforge.types import Grouping
 
 
 class GrouperContract(PluginContract):
-    """A grouper makes views of the workshop's eight classes (two known families of four)."""
+    """A grouper makes views of the context's eight classes (two known families of four)."""
 
     def grouping(self, plugin: Grouper) -> Grouping:
-        return plugin.group(ExampleWorkshop())
+        return plugin.group(ExampleGroupingContext())
 
     def test_the_workshop_suits_it(self, plugin: Grouper) -> None:
-        workshop = ExampleWorkshop()
-        assert plugin.check(workshop.classes, workshop.labels) == []
+        context = ExampleGroupingContext()
+        assert plugin.check(context.classes, context.labels) == []
 
     def test_every_view_is_a_problem_of_the_classes(self, plugin: Grouper) -> None:
         grouping = self.grouping(plugin)
         assert grouping.views
         for view in grouping.views:
-            assert len(view.assignment) == len(ExampleWorkshop().classes)
+            assert len(view.assignment) == len(ExampleGroupingContext().classes)
             assert {o for o in view.assignment if o is not None} == set(range(len(view.outputs))), (
                 "an output without a class"
             )
@@ -39,24 +39,24 @@ class GrouperContract(PluginContract):
 
     def test_every_class_is_served(self, plugin: Grouper) -> None:
         grouping = self.grouping(plugin)
-        for c in range(len(ExampleWorkshop().classes)):
+        for c in range(len(ExampleGroupingContext().classes)):
             served = grouping.views_of(c)
             assert served, f"no view speaks for class {c}"
             assert all(grouping.views[v].assignment[c] is not None for v in served)
 
     def test_views_can_be_trained(self, plugin: Grouper) -> None:
-        labels = ExampleWorkshop().labels
+        labels = ExampleGroupingContext().labels
         for view in self.grouping(plugin).views:
             usable = view.usable(labels)
             assert view.targets(labels)[usable].any(0).all(), f"an output of {view.name!r} has no image"
 
     def test_its_account_is_plain(self, plugin: Grouper) -> None:
-        account = dict(self.grouping(plugin).account)
-        assert json.loads(json.dumps(account, allow_nan=False)) == json.loads(json.dumps(account))
+        diagnostics = dict(self.grouping(plugin).diagnostics)
+        assert json.loads(json.dumps(diagnostics, allow_nan=False)) == json.loads(json.dumps(diagnostics))
 
     def test_it_repeats(self, plugin: Grouper) -> None:
         first = self.grouping(plugin)
         torch.manual_seed(99)
         again = self.grouping(plugin)
-        assert (again.views, again.serves) == (first.views, first.serves)
-        assert json.dumps(dict(again.account)) == json.dumps(dict(first.account))
+        assert (again.views, again.views_by_class) == (first.views, first.views_by_class)
+        assert json.dumps(dict(again.diagnostics)) == json.dumps(dict(first.diagnostics))

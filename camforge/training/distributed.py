@@ -73,27 +73,27 @@ def batches() -> slice:
     return slice(rank(), None, size())
 
 
-def lead(step: Callable[[], T]) -> T:
+def on_rank_zero(step: Callable[[], T]) -> T:
     """The leader takes the step; all get what it returned, or its error."""
     if size() == 1:
         return step()
-    told: list[Any] = [None, None]
+    message: list[Any] = [None, None]
     failed: Exception | None = None
     if rank() == 0:
         try:
-            told[0] = step()
+            message[0] = step()
         except Exception as error:
-            failed, told[1] = error, str(error)
-    dist.broadcast_object_list(told)
+            failed, message[1] = error, str(error)
+    dist.broadcast_object_list(message)
     if failed is not None:
         raise failed
-    if told[1] is not None:
-        raise CamForgeError(told[1])
-    result: T = told[0]
+    if message[1] is not None:
+        raise CamForgeError(message[1])
+    result: T = message[0]
     return result
 
 
-def together(step: Callable[[], T]) -> T:
+def on_all_ranks(step: Callable[[], T]) -> T:
     """Each process takes the step; where one fails, all do, so that none waits for it."""
     if size() == 1:
         return step()
@@ -102,15 +102,15 @@ def together(step: Callable[[], T]) -> T:
         result = step()
     except Exception as error:
         failed = error
-    told: list[str | None] = [None] * size()
-    dist.all_gather_object(told, None if failed is None else str(failed))
-    wrong = [f"process {i}: {text}" for i, text in enumerate(told) if text is not None]
+    message: list[str | None] = [None] * size()
+    dist.all_gather_object(message, None if failed is None else str(failed))
+    wrong = [f"process {i}: {text}" for i, text in enumerate(message) if text is not None]
     if wrong:
         raise CamForgeError(wrong[0]) from failed
     return result  # type: ignore[return-value]
 
 
-def gathered(mine: list[T]) -> list[T]:
+def gather(mine: list[T]) -> list[T]:
     """On the leader everyone's items, item i from process i % size; elsewhere nothing."""
     if size() == 1:
         return mine

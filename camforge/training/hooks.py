@@ -83,7 +83,7 @@ class CheckpointEveryEpoch(Hook):
     @classmethod
     def found(cls, folder: Path) -> Path | None:
         """The folder's checkpoint, if its checksum is known: torch reads a file with a flipped byte without a word."""
-        return distributed.lead(lambda: cls._found(folder))
+        return distributed.on_rank_zero(lambda: cls._found(folder))
 
     @classmethod
     def _found(cls, folder: Path) -> Path | None:
@@ -100,7 +100,7 @@ class CheckpointEveryEpoch(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         runner.save_checkpoint(runner.work_dir, self.FILE + ".partial", by_epoch=True)
-        distributed.lead(lambda: self._place(Path(runner.work_dir)))
+        distributed.on_rank_zero(lambda: self._place(Path(runner.work_dir)))
 
     def _place(self, folder: Path) -> None:
         """The checksums first: whenever the process ends, that of the file in place is among them."""

@@ -30,7 +30,7 @@ from camforge.types import CamForgeError, Network, View
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Training:
     """One training: a trainer, a view, the images it may use, and where its checkpoint lies meanwhile."""
 
     trainer: Trainer
@@ -79,7 +79,7 @@ class _SameOrder(DefaultSampler):
 class _Model(BaseModel):
     """A learner as mmengine sees it: pixels in, losses out."""
 
-    def __init__(self, learner: Learner, task: Task) -> None:
+    def __init__(self, learner: Learner, task: Training) -> None:
         super().__init__()
         self.learner = learner
         self._task = task
@@ -101,8 +101,8 @@ class _Model(BaseModel):
             losses = self.learner.losses(images, targets.to(task.device))
         broken = [f"{name} is {value.item()}" for name, value in losses.items() if not torch.isfinite(value).all()]
         if distributed.any_of(bool(broken)):
-            told = f"training {task.view.name!r}: {broken[0] if broken else 'a loss is not a number'}"
-            raise CamForgeError(f"{told}; a smaller lr than {task.trainer.lr} may help")
+            message = f"training {task.view.name!r}: {broken[0] if broken else 'a loss is not a number'}"
+            raise CamForgeError(f"{message}; a smaller lr than {task.trainer.lr} may help")
         return self._weighted(losses, len(images), total)
 
     def _weighted(self, losses: dict[str, Tensor], count: int, total: int) -> dict[str, Tensor]:
@@ -125,7 +125,7 @@ class _QuietRunner(Runner):
         return logger
 
 
-def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
+def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
     """The trained learner, in eval mode on the CPU's or GPU's memory, and one record per epoch.
 
     Goes on from the checkpoint in ``task.folder`` if there is a whole one. Raises CamForgeError when a loss is not a
@@ -151,26 +151,28 @@ def train(task: Task) -> tuple[Learner, list[dict[str, float]]]:
 
 
 @contextmanager
-def _memory_of(task: Task) -> Iterator[None]:
+def _memory_of(task: Training) -> Iterator[None]:
     """A batch is not made smaller by itself: that would be another training."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        told = f"training {task.view.name!r}: memory ran out with batch_size {task.trainer.batch_size} on {task.device}"
+        message = (
+            f"training {task.view.name!r}: memory ran out with batch_size {task.trainer.batch_size} on {task.device}"
+        )
         hint = "a smaller trainer.batch_size, images.size or backbone, or amp, may help"
-        raise CamForgeError(f"{told}; {hint}") from error
+        raise CamForgeError(f"{message}; {hint}") from error
 
 
-def _check_targets(task: Task, targets: Tensor) -> None:
+def _check_targets(task: Training, targets: Tensor) -> None:
     shown = targets.sum(0).tolist()
     empty = [name for name, n in zip(task.view.outputs, shown, strict=True) if n == 0]
     if empty:
         raise CamForgeError(f"training {task.view.name!r}: no training image shows {', '.join(empty)}")
 
 
-def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory) -> Runner:
+def _runner(task: Training, learner: Learner, data: _Batches, history: EpochHistory) -> Runner:
     trainer = task.trainer
     loader = DataLoader(
         data,
@@ -202,7 +204,7 @@ def _runner(task: Task, learner: Learner, data: _Batches, history: EpochHistory)
     return runner
 
 
-def _visualizer(task: Task) -> dict[str, Any] | None:
+def _visualizer(task: Training) -> dict[str, Any] | None:
     if not task.loggers:
         return None
     return {"type": "Visualizer", "vis_backends": [{"type": n} for n in task.loggers], "save_dir": str(task.log_folder)}

@@ -78,16 +78,16 @@ class Scene:
 def scene(work: Path, overrides: tuple[str, ...] = ()) -> Scene:
     """Train the gallery's network, or take it from the store, and pick the image."""
     results = camforge.run(EXPERIMENT, work_dir=work, overrides=overrides, device="cpu", quiet=True)
-    image = next(image for image in results.story.gallery if _suits(image.labels, results))
+    image = next(image for image in results.report_data.gallery if _suits(image.labels, results))
     targets = image.labels.nonzero().flatten().tolist()
     assert image.mask is not None  # PartWorld has masks
     network = results.models["gradcam"][0].networks[0]
-    return Scene(network, image.image, image.mask, targets, results.story.classes)
+    return Scene(network, image.image, image.mask, targets, results.report_data.classes)
 
 
 def _suits(labels: Tensor, results: Results) -> bool:
     """Two objects, of two families: a fish and a crate."""
-    shown = [results.story.classes[c] for c in labels.nonzero().flatten()]
+    shown = [results.report_data.classes[c] for c in labels.nonzero().flatten()]
     return len(shown) == 2 and {name.rpartition("-")[2] for name in shown} == {"fish", "crate"}
 
 

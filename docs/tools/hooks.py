@@ -112,8 +112,8 @@ def configs(paper: str) -> str:
     ]
     listed = f"`camforge bench NAME` runs one; the files lie in `configs/papers/{paper}`.\n\n"
     listed += tables.table(("name", "what it is"), rows)
-    account = folder / "README.md"
-    told = _lowered(account, 2) if account.is_file() else "None of these files has been run for this page.\n"
+    diagnostics = folder / "README.md"
+    told = _lowered(diagnostics, 2) if diagnostics.is_file() else "None of these files has been run for this page.\n"
     told = told.replace("](../../../docs/papers/", "](")  # its pictures lie beside the page
     return f"{listed}\n### Measured with them\n\n{told}"
 

@@ -76,11 +76,11 @@ def plugins() -> str:
     parts = []
     for kind in KINDS:
         parts.append(f"## {kind.capitalize()}s\n")
-        for name, offer in registry().plugins[kind].items():
-            if offer.distribution == "camforge":
-                parts.append(f"### {name} {{ #{kind}-{name} }}\n\n{shaped(inspect.getdoc(offer.cls) or '')}\n")
-                parts.append(options(options_of(offer.cls)))
-                parts.append(f"```yaml\n{example(offer.cls)}\n```\n")
+        for name, plugin_class in registry().plugins[kind].items():
+            if plugin_class.distribution == "camforge":
+                parts.append(f"### {name} {{ #{kind}-{name} }}\n\n{shaped(inspect.getdoc(plugin_class.cls) or '')}\n")
+                parts.append(options(options_of(plugin_class.cls)))
+                parts.append(f"```yaml\n{example(plugin_class.cls)}\n```\n")
     return "\n".join(parts)
 
 

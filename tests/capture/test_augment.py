@@ -37,7 +37,7 @@ def test_flip_adds_the_mirrored_map_of_the_mirrored_image(model, images) -> None
     plain, mirrored = maps_of(model, images), maps_of(model, images.flip(-1)).flip(-1)
     assert not torch.allclose(plain, mirrored)
     torch.testing.assert_close(maps_of(model, images, flip=True), plain + mirrored)
-    torch.testing.assert_close(maps_of(model, images, flip=True, views="max"), torch.maximum(plain, mirrored))
+    torch.testing.assert_close(maps_of(model, images, flip=True, tta_merge="max"), torch.maximum(plain, mirrored))
 
 
 def test_scales_come_back_to_the_largest(model, images) -> None:

@@ -22,8 +22,8 @@ class ElementWise:
     def __init__(self, layers: tuple[str, ...]) -> None:
         self.layers = layers
 
-    def needs(self, probe) -> Needs:
-        names = probe.resolve(self.layers)
+    def needs(self, model_layers) -> Needs:
+        names = model_layers.resolve(self.layers)
         return Needs(activations=names, gradients=names)
 
     def extract(self, capture: Capture) -> list[Tensor]:

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 from camforge import CamForgeError
 from camforge.capture.forward import Runner
-from camforge.capture.layers import Probe
+from camforge.capture.layers import ModelLayers
 from camforge.capture.rerun import in_chunks
 from camforge.capture.tail import Tail
 
 
 def tail_of(model: nn.Module, layer: str, images: Tensor) -> Tail:
-    return Tail.of(Runner(Probe(model, (images,)), None, create_graph=False), layer, (images,))
+    return Tail.of(Runner(ModelLayers(model, (images,)), None, create_graph=False), layer, (images,))
 
 
 def with_output(model: nn.Module, layer: str, images: Tensor, values: Tensor, call: int) -> Tensor:

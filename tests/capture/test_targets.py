@@ -16,8 +16,8 @@ class Gradient:
 
     scales, flip, views = (1.0,), False, "sum"
 
-    def needs(self, probe) -> Needs:
-        return Needs(gradients=probe.resolve(("0",)))
+    def needs(self, model_layers) -> Needs:
+        return Needs(gradients=model_layers.resolve(("0",)))
 
     def extract(self, capture: Capture) -> list[Tensor]:
         return [capture.gradients["0"].sum(1)]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from camforge.host.describe import example, options_of
-from camforge.host.discovery import SetAside
+from camforge.host.discovery import RejectedPlugin
 from camforge.host.registry import registry
 
 Camforge = Callable[..., "tuple[int, str, str]"]
@@ -37,7 +37,7 @@ def test_list_of_one_kind(camforge: Camforge) -> None:
 
 
 def test_list_shows_what_was_set_aside(camforge: Camforge, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = SetAside("theirs", "their_package", "import", "ImportError: no [bold]module[/bold]\nsecond line")
+    gone = RejectedPlugin("theirs", "their_package", "import", "ImportError: no [bold]module[/bold]\nsecond line")
     monkeypatch.setattr(registry(), "set_aside", [gone])
     _, out, _ = camforge("plugins", "list")
     (line,) = [line for line in out.splitlines() if "their_package" in line]

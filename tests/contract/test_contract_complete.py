@@ -43,8 +43,8 @@ class OneScale(GradientExtractor):
 
 class Untidy(Extractor):
     name = "untidy"
-    def needs(self, probe):
-        return Needs(activations=probe.resolve("last"))
+    def needs(self, model_layers):
+        return Needs(activations=model_layers.resolve("last"))
     def extract(self, capture):
         next(capture.probe.model.parameters()).data.add_(1)
         return [capture.activations[layer].sum(1) for layer in capture.resolve("last")]
@@ -61,16 +61,16 @@ class AcrossImages(Fuser):
 
 class MeanOfMeans(Metric):
     name = "mean_of_means"
-    def observe(self, evidence):
-        return evidence.maps.double().mean()[None]
-    def conclude(self, total, classes):
+    def update(self, metric_input):
+        return metric_input.maps.double().mean()[None]
+    def compute(self, total, classes):
         return {"m": float(total[0])}
 
 class Rounded(Metric):
     name = "rounded"
-    def observe(self, evidence):
-        return evidence.maps.sum()[None]
-    def conclude(self, total, classes):
+    def update(self, metric_input):
+        return metric_input.maps.sum()[None]
+    def compute(self, total, classes):
         return {"m/cat": float(total[0])}
 
 class TestRestless(ExtractorContract): cases = (Restless(),)

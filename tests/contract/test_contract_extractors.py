@@ -15,7 +15,7 @@ MORE = (
     {"name": "gradcam", "layers": "stages"},
     {"name": "gradcam", "layers": ["2", "5"], "merge": "sum"},
     {"name": "layercam", "layers": "stages", "merge": "tanh_max", "truncate": 0, "truncate_over": "layer"},
-    {"name": "gradcam", "scales": [0.5, 1.0], "flip": True, "views": "max"},
+    {"name": "gradcam", "scales": [0.5, 1.0], "flip": True, "tta_merge": "max"},
 )
 
 

@@ -1,10 +1,10 @@
 """Every built-in grouper, trainer and backbone passes the contract that plugin authors run."""
 
 from camforge.host.registry import build, registry
-from camforge.testing import BackboneContract, ExampleWorkshop, GrouperContract, TrainerContract
+from camforge.testing import BackboneContract, ExampleGroupingContext, GrouperContract, TrainerContract
 
 SIZES = [4, 2]
-CLASSES = list(ExampleWorkshop().classes)
+CLASSES = list(ExampleGroupingContext().classes)
 
 
 class TestGroupers(GrouperContract):

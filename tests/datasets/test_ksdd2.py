@@ -15,10 +15,10 @@ from camforge_plugins.datasets import KSDD2
 @pytest.fixture
 def root(tmp_path: Path, picture: Callable, mask_file: Callable) -> Path:
     for split in ("train", "test"):
-        for i, spots in enumerate([[(1, 2)], [], [(0, 0), (6, 9)]]):
+        for i, locations in enumerate([[(1, 2)], [], [(0, 0), (6, 9)]]):
             picture(tmp_path / split / f"1000{i}.png")
             mask = np.zeros((8, 12))
-            for y, x in spots:
+            for y, x in locations:
                 mask[y : y + 2, x : x + 3] = 255
             mask_file(tmp_path / split / f"1000{i}_GT.png", mask)
     return tmp_path

@@ -9,7 +9,7 @@ from torch import nn
 import camforge
 import camforge.api as api
 from camforge.interfaces import KINDS, Extractor, GradientExtractor, LayerExtractor, Plugin, RerunExtractor
-from camforge.testing import example_evidence, example_images, example_maps, example_network
+from camforge.testing import example_images, example_maps, example_metric_input, example_network
 
 WITH_EXAMPLE = [*KINDS.values(), LayerExtractor, GradientExtractor, RerunExtractor]
 EXTRACTORS = [cls for cls in WITH_EXAMPLE if issubclass(cls, Extractor)]
@@ -48,9 +48,9 @@ def test_the_median_fuser():
 
 
 def test_the_mean_map():
-    evidence, metric = example_evidence(), example(api.Metric)()
-    numbers = metric.conclude(metric.observe(evidence), ("a", "b", "c"))
-    assert numbers["mean_map"] == pytest.approx(float(evidence.maps.mean()), rel=1e-5)
+    metric_input, metric = example_metric_input(), example(api.Metric)()
+    numbers = metric.compute(metric.update(metric_input), ("a", "b", "c"))
+    assert numbers["mean_map"] == pytest.approx(float(metric_input.maps.mean()), rel=1e-5)
 
 
 def test_the_backbone_and_the_data_set():

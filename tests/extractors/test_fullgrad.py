@@ -21,8 +21,8 @@ class Terms:
     def __init__(self, **options) -> None:
         self.fullgrad, self.sums = build("extractor", {"name": "fullgrad", **options}), {}
 
-    def needs(self, probe) -> Needs:
-        return self.fullgrad.needs(probe)
+    def needs(self, model_layers) -> Needs:
+        return self.fullgrad.needs(model_layers)
 
     def extract(self, capture: Capture) -> list[Tensor]:
         self.sums = {name: term.flatten(1).double().sum(1) for name, term in self.fullgrad.terms(capture)}

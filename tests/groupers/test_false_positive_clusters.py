@@ -132,34 +132,34 @@ def mistaken(desk):
 
 
 def test_from_mistakes_to_views(mistaken: Callable[..., Any]) -> None:
-    workshop = mistaken()
-    grouping = FalsePositiveClusters(clusters=3, min_size=1).group(workshop)
-    account = grouping.account
-    assert sorted(account["clusters"].values()) == [["a", "d"], ["b", "e"], ["c", "f"]]
-    assert account["status"] == "converged"
-    assert account["images measured"] == dict.fromkeys("abcdef", 2)
+    context = mistaken()
+    grouping = FalsePositiveClusters(clusters=3, min_size=1).group(context)
+    diagnostics = grouping.diagnostics
+    assert sorted(diagnostics["clusters"].values()) == [["a", "d"], ["b", "e"], ["c", "f"]]
+    assert diagnostics["status"] == "converged"
+    assert diagnostics["images measured"] == dict.fromkeys("abcdef", 2)
     row = torch.tensor([3.0, 0, 0, 2.0, 0, 0], dtype=torch.float64).softmax(0) * 2
-    assert account["similarity"][0] == pytest.approx(row.tolist())
-    assert account["representatives"]["a"] == ["d", "b", "c"]  # its own cluster's other class, then ties by index
+    assert diagnostics["similarity"][0] == pytest.approx(row.tolist())
+    assert diagnostics["representatives"]["a"] == ["d", "b", "c"]  # its own cluster's other class, then ties by index
     pairs = [view.outputs for view in grouping.views]
     assert len(set(pairs)) == len(pairs)  # one network serves both directions
-    assert [pairs[v] for v in grouping.serves[0]] == [("a", "d"), ("a", "b"), ("a", "c")]
+    assert [pairs[v] for v in grouping.views_by_class[0]] == [("a", "d"), ("a", "b"), ("a", "c")]
     assert ("d", "a") not in pairs
-    assert pairs[grouping.serves[3][0]] == ("a", "d")
+    assert pairs[grouping.views_by_class[3][0]] == ("a", "d")
 
 
 def test_the_similarity_network_sees_single_label_images_that_are_not_held_out(mistaken: Callable[..., Any]) -> None:
-    workshop = mistaken()
-    FalsePositiveClusters(clusters=3, min_size=1).group(workshop)
-    ((view, trainer, holdout),) = workshop.asked
+    context = mistaken()
+    FalsePositiveClusters(clusters=3, min_size=1).group(context)
+    ((view, trainer, holdout),) = context.asked
     assert view.exclusive
     assert view.assignment == (0, 1, 2, 3, 4, 5)
     assert trainer is None
-    assert workshop.labels[holdout].sum(0).tolist() == [2] * 6
+    assert context.labels[holdout].sum(0).tolist() == [2] * 6
     literal = mistaken()
     grouping = FalsePositiveClusters(clusters=3, min_size=1, holdout=None).group(literal)
     assert literal.asked[0][2] is None
-    assert grouping.account["images measured"] == dict.fromkeys("abcdef", 10)
+    assert grouping.diagnostics["images measured"] == dict.fromkeys("abcdef", 10)
 
 
 def test_pair_views_are_two_way_and_exclusive(mistaken: Callable[..., Any]) -> None:
@@ -171,17 +171,20 @@ def test_pair_views_are_two_way_and_exclusive(mistaken: Callable[..., Any]) -> N
 
 def test_ranks_need_no_clusters_and_random_needs_no_network(mistaken: Callable[..., Any]) -> None:
     by_ranks = FalsePositiveClusters(select="rank", positions=(1, 5), positions_of=6).group(mistaken())
-    assert by_ranks.account["representatives"]["b"] == ["e", "f"]
-    assert "clusters" not in by_ranks.account
-    workshop = mistaken(seed=7)
-    by_chance = FalsePositiveClusters(select="random", clusters=2).group(workshop)
-    assert workshop.asked == []
-    assert [len(views) for views in by_chance.serves] == [2] * 6
-    assert by_chance.serves != FalsePositiveClusters(select="random", clusters=2, seed=8).group(workshop).serves
+    assert by_ranks.diagnostics["representatives"]["b"] == ["e", "f"]
+    assert "clusters" not in by_ranks.diagnostics
+    context = mistaken(seed=7)
+    by_chance = FalsePositiveClusters(select="random", clusters=2).group(context)
+    assert context.asked == []
+    assert [len(views) for views in by_chance.views_by_class] == [2] * 6
+    assert (
+        by_chance.views_by_class
+        != FalsePositiveClusters(select="random", clusters=2, seed=8).group(context).views_by_class
+    )
 
 
 def test_a_frozen_clustering_is_said_to_be_frozen(mistaken: Callable[..., Any]) -> None:
-    assert FalsePositiveClusters(clusters=3, min_size=2).group(mistaken()).account["moves"] == "none possible"
+    assert FalsePositiveClusters(clusters=3, min_size=2).group(mistaken()).diagnostics["moves"] == "none possible"
 
 
 def test_every_problem_is_said_before_training(mistaken: Callable[..., Any]) -> None:
@@ -204,10 +207,10 @@ def test_every_problem_is_said_before_training(mistaken: Callable[..., Any]) -> 
     ]
     (few,) = FalsePositiveClusters(select="random", clusters=6).check(classes, torch.eye(6).bool().repeat(2, 1))
     assert few == "clusters: 6 random others of 5 that there are"
-    workshop = mistaken(labels=labels)
+    context = mistaken(labels=labels)
     with pytest.raises(CamForgeError, match="grouper 'false_positive_clusters': class 'a' has no images"):
-        FalsePositiveClusters(clusters=2, min_size=1).group(workshop)
-    assert workshop.asked == []
+        FalsePositiveClusters(clusters=2, min_size=1).group(context)
+    assert context.asked == []
 
 
 def test_options_that_cannot_be() -> None:

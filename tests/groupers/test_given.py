@@ -37,7 +37,7 @@ def test_levels_keep_their_names_and_order(desk: Callable[..., Any]) -> None:
     assert ungrouped.assignment == (0, 1, 2, 3, 4)
     assert (fine.outputs, fine.assignment, fine.level) == (("pets", "farm", "road"), (0, 0, 1, 2, 2), 1)
     assert (coarse.outputs, coarse.assignment, coarse.level) == (("things", "animals"), (1, 1, 1, 0, 0), 2)
-    assert grouping.account["clusters"]["level 2"] == {"things": ["bus", "car"], "animals": ["cat", "dog", "cow"]}
+    assert grouping.diagnostics["clusters"]["level 2"] == {"things": ["bus", "car"], "animals": ["cat", "dog", "cow"]}
 
 
 def test_the_taxonomy_of_the_data_set_is_the_default(desk: Callable[..., Any]) -> None:

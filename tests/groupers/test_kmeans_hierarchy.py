@@ -68,24 +68,24 @@ def test_member_means_weigh_classes_equally() -> None:
 def test_retrained_levels_cluster_the_rows_of_the_level_below(desk: Callable[..., Any]) -> None:
     # the network of level 1 says that {c, d} and {e, f} belong together, which the class rows do not
     rows = {6: X.float(), 3: torch.tensor([[5.0, 0.0], [0.0, 5.0], [0.1, 4.9]])}
-    workshop = desk(CLASSES, rows)
-    grouping = KMeansHierarchy(sizes=(3, 2)).group(workshop)
+    context = desk(CLASSES, rows)
+    grouping = KMeansHierarchy(sizes=(3, 2)).group(context)
     assert [view.assignment for view in grouping.views[1:]] == [(0, 0, 1, 1, 2, 2), (0, 0, 1, 1, 1, 1)]
-    assert [len(view.outputs) for view, _, _ in workshop.asked] == [6, 3]  # the last level's network is not needed
-    assert grouping.account["retrained"] is True
-    assert grouping.account["inertia"] == pytest.approx([1.7, 0.01], rel=1e-4)
-    assert grouping.account["clusters"]["level 2"] == {"a+b": ["a", "b"], "c+d+e+f": ["c", "d", "e", "f"]}
+    assert [len(view.outputs) for view, _, _ in context.asked] == [6, 3]  # the last level's network is not needed
+    assert grouping.diagnostics["retrained"] is True
+    assert grouping.diagnostics["inertia"] == pytest.approx([1.7, 0.01], rel=1e-4)
+    assert grouping.diagnostics["clusters"]["level 2"] == {"a+b": ["a", "b"], "c+d+e+f": ["c", "d", "e", "f"]}
 
 
 def test_without_retraining_the_means_of_the_class_rows_are_clustered(desk: Callable[..., Any]) -> None:
-    workshop = desk(CLASSES, {6: X.float()})
-    grouping = KMeansHierarchy(sizes=(3, 2), retrain=False).group(workshop)
+    context = desk(CLASSES, {6: X.float()})
+    grouping = KMeansHierarchy(sizes=(3, 2), retrain=False).group(context)
     means = torch.stack([X[:2].mean(0), X[2:4].mean(0), X[4:].mean(0)])
     merged = min(itertools.combinations(range(3), 2), key=lambda p: float(((means[p[0]] - means[p[1]]) ** 2).sum()))
     together = {grouping.views[2].assignment[2 * k] for k in merged}
     assert len(together) == 1
-    assert len(workshop.asked) == 1
-    assert "not retrained" in grouping.account["rows"]
+    assert len(context.asked) == 1
+    assert "not retrained" in grouping.diagnostics["rows"]
 
 
 def test_levels_nest(desk: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from camforge.host.discovery import declared
+from camforge.host.discovery import plugin_entry_points
 from camforge.interfaces import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ def test_every_folder_is_declared() -> None:
 
 def test_what_is_installed_is_what_is_declared() -> None:
     """An entry point added to an editable install is there only after it is installed again."""
-    entries, _ = declared()
+    entries, _ = plugin_entry_points()
     assert {e.name: e.target for e in entries if e.distribution == "camforge"} == {
         name: f"camforge_plugins.{name}" for name in FOLDERS
     }

@@ -10,7 +10,7 @@ import pytest
 from broken_distributions import BROKEN
 from tiny_distributions import EXTRACTOR, write_distribution
 
-from camforge.host.discovery import SetAside, discover
+from camforge.host.discovery import RejectedPlugin, discover
 from camforge.host.registry import Registry
 
 Install = Callable[..., None]
@@ -19,18 +19,18 @@ Install = Callable[..., None]
 def registry_now() -> Registry:
     """The registry that a new process would have."""
     found = Registry()
-    offers, found.set_aside[:] = discover()
-    for offer in offers:
-        found.offer(offer)
+    plugin_classes, found.rejected[:] = discover()
+    for plugin_class in plugin_classes:
+        found.plugin_class(plugin_class)
     return found
 
 
 def names(registry: Registry) -> set[tuple[str, str]]:
-    return {(kind, name) for kind, offers in registry.plugins.items() for name in offers}
+    return {(kind, name) for kind, plugin_classes in registry.plugins.items() for name in plugin_classes}
 
 
-def aside_of(registry: Registry, distribution: str) -> list[SetAside]:
-    return [aside for aside in registry.set_aside if aside.distribution == distribution]
+def aside_of(registry: Registry, distribution: str) -> list[RejectedPlugin]:
+    return [rejected for rejected in registry.rejected if rejected.distribution == distribution]
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,9 @@ def test_twelve_broken_distributions_at_once(
     registry = registry_now()
     assert names(registry) == undisturbed | {("extractor", "healthy")}
     for name, _, _, step, reason in BROKEN:
-        (aside,) = aside_of(registry, name)
-        assert (aside.step, reason in aside.reason) == (step, True), aside
-    assert len(registry.set_aside) == 12
+        (rejected,) = aside_of(registry, name)
+        assert (rejected.step, reason in rejected.reason) == (step, True), rejected
+    assert len(registry.rejected) == 12
 
 
 def test_the_command_line_shows_them(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_plugins_are_switched_off_by_name(install: Install, monkeypatch: pytest.
     registry = registry_now()
     assert {"first", "second"} & registry.plugins["extractor"].keys() == {"second"}
     assert aside_of(registry, "first") == [
-        SetAside("first", "first", "switched off", "named in CAMFORGE_DISABLED_PLUGINS")
+        RejectedPlugin("first", "first", "switched off", "named in CAMFORGE_DISABLED_PLUGINS")
     ]
 
 
@@ -134,9 +134,9 @@ def test_plugins_are_switched_off_by_name(install: Install, monkeypatch: pytest.
             "Zero needs version 2.0 of camforge.api",
         ),
         (
-            EXTRACTOR.format(name="n").replace('name = "n"', 'name = "n"; api = "1.99"'),
+            EXTRACTOR.format(name="n").replace('name = "n"', 'name = "n"; api = "2.99"'),
             "interface",
-            "Zero needs version 1.99 of camforge.api",
+            "Zero needs version 2.99 of camforge.api",
         ),
         (
             EXTRACTOR.format(name="n").replace('name = "n"', 'name = "n"; x: "Nowhere" = 1'),
@@ -152,27 +152,27 @@ def test_what_else_is_set_aside(
 ) -> None:
     name = f"odd_{abs(hash(request.node.name))}"
     install(name, source)
-    (aside,) = aside_of(registry_now(), name)
-    assert aside.step == step
-    assert reason in aside.reason
+    (rejected,) = aside_of(registry_now(), name)
+    assert rejected.step == step
+    assert reason in rejected.reason
 
 
 def test_an_interface_version_that_fits(install: Install) -> None:
-    install("fits", EXTRACTOR.format(name="fits").replace('name = "fits"', 'name = "fits"; api = "1.0"'))
+    install("fits", EXTRACTOR.format(name="fits").replace('name = "fits"', 'name = "fits"; api = "2.0"'))
     assert "fits" in registry_now().plugins["extractor"]
 
 
 @pytest.mark.parametrize("bytes_", [b"[camforge]\n\xff\xfe = x\n", b"[camforge]\nno equals sign"])
 def test_unreadable_entry_points(install: Install, bytes_: bytes) -> None:
     install("unreadable", "", bytes_)
-    (aside,) = aside_of(registry_now(), "unreadable")
-    assert aside.step == "entry_points.txt"
+    (rejected,) = aside_of(registry_now(), "unreadable")
+    assert rejected.step == "entry_points.txt"
 
 
 def test_a_target_that_is_no_target(install: Install) -> None:
     install("badtarget", "", "[camforge]\nbadtarget = not a target!\n")
-    (aside,) = aside_of(registry_now(), "badtarget")
-    assert aside.step == "import"
+    (rejected,) = aside_of(registry_now(), "badtarget")
+    assert rejected.step == "import"
 
 
 def test_the_same_distribution_further_down_the_path_counts_once(

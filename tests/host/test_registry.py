@@ -67,11 +67,11 @@ def test_all_mistakes_of_a_spec_at_once() -> None:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_has_built_ins(kind: str) -> None:
     assert registry().plugins[kind]
-    assert all(offer.distribution == "camforge" for offer in registry().plugins[kind].values())
+    assert all(plugin_class.distribution == "camforge" for plugin_class in registry().plugins[kind].values())
 
 
 def test_no_built_in_is_set_aside() -> None:
-    assert [aside for aside in registry().set_aside if aside.distribution == "camforge"] == []
+    assert [rejected for rejected in registry().rejected if rejected.distribution == "camforge"] == []
 
 
 def test_a_plugin_inside_a_plugin_round_trips() -> None:

@@ -1,24 +1,24 @@
-"""Evidence made by hand or at random."""
+"""MetricInput made by hand or at random."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from camforge.api import Batch, Evidence, Metric
+from camforge.api import Batch, Metric, MetricInput
 
 Boxes = Sequence[Sequence[float]]
 
 
-def evidence(
+def metric_input(
     maps: Mapping[tuple[int, int], Tensor],
     labels: Sequence[Sequence[int]],
     masks: Tensor | None = None,
     boxes: Mapping[tuple[int, int], Boxes] | None = None,
     parts: Tensor | None = None,
     logits: Tensor | None = None,
-) -> Evidence:
-    """Evidence from maps and true boxes by (image, class) and from (B, C) labels."""
+) -> MetricInput:
+    """MetricInput from maps and true boxes by (image, class) and from (B, C) labels."""
     held = torch.tensor(labels, dtype=torch.bool)
     true = [
         [(box, c) for (image, c), many in (boxes or {}).items() if image == i for box in many] for i in range(len(held))
@@ -35,7 +35,7 @@ def evidence(
     )
     values = torch.stack(list(maps.values())) if maps else torch.zeros(0, *size)
     pairs = torch.tensor(list(maps), dtype=torch.int64).reshape(-1, 2)
-    return Evidence(batch, values, pairs[:, 0], pairs[:, 1], logits)
+    return MetricInput(batch, values, pairs[:, 0], pairs[:, 1], logits)
 
 
 def box_map(boxes: Boxes, height: int, width: int) -> Tensor:
@@ -46,7 +46,7 @@ def box_map(boxes: Boxes, height: int, width: int) -> Tensor:
     return out
 
 
-def random_evidence(seed: int, images: int = 4, classes: int = 3, size: int = 12) -> Evidence:
+def random_evidence(seed: int, images: int = 4, classes: int = 3, size: int = 12) -> MetricInput:
     """Smooth signed maps, masks with ignored pixels, parts, boxes and logits; image 0 holds nothing."""
     g = torch.Generator().manual_seed(seed)
     labels = torch.rand(images, classes, generator=g) < 0.6
@@ -67,10 +67,10 @@ def random_evidence(seed: int, images: int = 4, classes: int = 3, size: int = 12
         (i, c): 0.5 * smooth[i, c] + 2 * bright[i, c] * box_map(boxes[i, c], size, size)
         for i, c in labels.nonzero().tolist()
     }
-    return evidence(maps, labels.int().tolist(), masks, boxes, parts, torch.randn(images, classes, generator=g))
+    return metric_input(maps, labels.int().tolist(), masks, boxes, parts, torch.randn(images, classes, generator=g))
 
 
-def joined(first: Evidence, second: Evidence) -> Evidence:
+def joined(first: MetricInput, second: MetricInput) -> MetricInput:
     """Two batches as one."""
     a, b = first.batch, second.batch
     batch = Batch(
@@ -82,7 +82,7 @@ def joined(first: Evidence, second: Evidence) -> Evidence:
         box_classes=a.box_classes + b.box_classes,
         parts=torch.cat([a.parts, b.parts]),
     )
-    return Evidence(
+    return MetricInput(
         batch,
         torch.cat([first.maps, second.maps]),
         torch.cat([first.images, len(a) + second.images]),
@@ -91,7 +91,7 @@ def joined(first: Evidence, second: Evidence) -> Evidence:
     )
 
 
-def measured(metric: Metric, seen: Evidence, classes: tuple[str, ...] | None = None) -> Mapping[str, float]:
+def measured(metric: Metric, seen: MetricInput, classes: tuple[str, ...] | None = None) -> Mapping[str, float]:
     """The metric's numbers of one batch; classes are named a, b, c …"""
     names = classes or tuple("abcdefgh"[: seen.batch.labels.shape[1]])
-    return metric.conclude(metric.observe(seen), names)
+    return metric.compute(metric.update(seen), names)

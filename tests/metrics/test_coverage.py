@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import evidence, measured, random_evidence
+from made import measured, metric_input, random_evidence
 
 from camforge.api import CamForgeError
 from camforge_plugins.metrics.coverage import Coverage
@@ -14,7 +14,7 @@ def test_by_hand():
     masks = torch.tensor([[[1, 1, 0, 2], [1, 1, 0, 2]]], dtype=torch.uint8)
     parts = torch.tensor([[[2, 1, 0, 2], [2, 1, 0, 1]]], dtype=torch.uint8)
     a = torch.tensor([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
-    numbers = measured(Coverage(), evidence({(0, 0): a, (0, 1): torch.zeros(2, 4)}, [[1, 1]], masks, parts=parts))
+    numbers = measured(Coverage(), metric_input({(0, 0): a, (0, 1): torch.zeros(2, 4)}, [[1, 1]], masks, parts=parts))
     assert numbers == pytest.approx(
         {"part_recall": 50, "part_recall/a": 100, "part_recall/b": 0, "body_recall": 25, "body_recall/a": 50,
          "body_recall/b": 0, "leakage": 10, "leakage/a": 20, "leakage/b": 0}
@@ -43,6 +43,6 @@ def test_pixel_by_pixel(seed):
 
 
 def test_missing_parts_are_named():
-    seen = evidence({(0, 0): torch.ones(2, 2)}, [[1]], torch.ones(1, 2, 2, dtype=torch.uint8))
+    seen = metric_input({(0, 0): torch.ones(2, 2)}, [[1]], torch.ones(1, 2, 2, dtype=torch.uint8))
     with pytest.raises(CamForgeError, match="metric 'coverage' needs part masks, and image 'image0' has none"):
-        Coverage().observe(seen)
+        Coverage().update(seen)

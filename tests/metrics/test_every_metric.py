@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from made import evidence, joined, random_evidence
+from made import joined, metric_input, random_evidence
 
-from camforge.api import CamForgeError, Evidence
+from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics import camforge_metrics
 from camforge_plugins.metrics.faithful import FaithfulnessMetric
 from camforge_plugins.metrics.miou import MeanIoU
@@ -23,7 +23,7 @@ every = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: str(metric
 def test_statistics_add(metric):
     for seed in range(3):
         first, second = random_evidence(seed), random_evidence(seed + 50, images=2)
-        apart, together = metric.observe(first) + metric.observe(second), metric.observe(joined(first, second))
+        apart, together = metric.update(first) + metric.update(second), metric.update(joined(first, second))
         assert apart.dtype == together.dtype
         assert apart.dtype in (torch.int64, torch.float64)
         torch.testing.assert_close(apart, together, rtol=1e-12, atol=1e-12)
@@ -33,8 +33,8 @@ def test_statistics_add(metric):
 def test_the_order_of_pairs_is_nothing(metric):
     seen = random_evidence(5)
     order = torch.randperm(len(seen.maps))
-    turned = Evidence(seen.batch, seen.maps[order], seen.images[order], seen.classes[order], seen.logits)
-    torch.testing.assert_close(metric.observe(turned), metric.observe(seen), rtol=1e-12, atol=1e-12)
+    turned = MetricInput(seen.batch, seen.maps[order], seen.images[order], seen.classes[order], seen.logits)
+    torch.testing.assert_close(metric.update(turned), metric.update(seen), rtol=1e-12, atol=1e-12)
 
 
 @every
@@ -42,9 +42,9 @@ def test_a_batch_without_pairs_changes_no_number(metric):
     """Image 0 of the made batches holds no class; the background, where it counts, does see it."""
     seen, empty = random_evidence(6), random_evidence(6, images=1)
     assert len(empty.maps) == 0
-    total = metric.observe(seen)
+    total = metric.update(seen)
     names = ("a", "b", "c")
-    before, after = metric.conclude(total, names), metric.conclude(total + metric.observe(empty), names)
+    before, after = metric.compute(total, names), metric.compute(total + metric.update(empty), names)
     for name, value in before.items():
         assert math.isfinite(value)
         if not getattr(metric, "with_background", False):
@@ -53,7 +53,7 @@ def test_a_batch_without_pairs_changes_no_number(metric):
 
 @every
 def test_numbers_are_named_by_metric_and_class(metric):
-    numbers = metric.conclude(metric.observe(random_evidence(7)), ("a", "b", "c"))
+    numbers = metric.compute(metric.update(random_evidence(7)), ("a", "b", "c"))
     heads = {name for name in numbers if "/" not in name}
     assert next(iter(numbers)) in heads
     assert {name.partition("/")[0] for name in numbers} == heads
@@ -67,15 +67,15 @@ def test_broken_maps_are_named(metric):
     maps[1, 0, 0] = torch.inf
     place = f"image '{seen.batch.ids[int(seen.images[1])]}', class {int(seen.classes[1])}"
     with pytest.raises(CamForgeError, match=f"metric '{metric.name}': the map of {place} holds NaN or infinity"):
-        metric.observe(Evidence(seen.batch, maps, seen.images, seen.classes, seen.logits))
+        metric.update(MetricInput(seen.batch, maps, seen.images, seen.classes, seen.logits))
 
 
 @every
 def test_all_zero_maps_earn_nothing(metric):
     """Empty masks everywhere: no hit of any kind, however low the threshold."""
     seen = random_evidence(9)
-    dark = Evidence(seen.batch, torch.zeros_like(seen.maps), seen.images, seen.classes, seen.logits)
-    numbers = metric.conclude(metric.observe(dark), ("a", "b", "c"))
+    dark = MetricInput(seen.batch, torch.zeros_like(seen.maps), seen.images, seen.classes, seen.logits)
+    numbers = metric.compute(metric.update(dark), ("a", "b", "c"))
     headline = next(iter(numbers))
     if metric.name in ("mlev", "localization"):
         assert numbers[headline] == 100
@@ -90,7 +90,7 @@ def test_all_zero_maps_earn_nothing(metric):
 
 
 def test_needed_truth_is_named():
-    bare = evidence({(0, 0): torch.ones(4, 4)}, [[1]])
+    bare = metric_input({(0, 0): torch.ones(4, 4)}, [[1]])
     for metric in METRICS:
         with pytest.raises(CamForgeError, match=rf"metric '{metric.name}' needs (class masks|boxes|a box)"):
-            metric.conclude(metric.observe(bare), ("a",))
+            metric.compute(metric.update(bare), ("a",))

@@ -9,8 +9,8 @@ import torch
 from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
-from camforge.api import CamForgeError, Evidence
-from camforge.testing import example_evidence
+from camforge.api import CamForgeError, MetricInput
+from camforge.testing import example_metric_input
 from camforge_plugins.metrics.average_drop import AverageDrop
 from camforge_plugins.metrics.insertion_deletion import InsertionDeletion
 from camforge_plugins.metrics.road import ROAD, imputed
@@ -18,7 +18,7 @@ from camforge_plugins.metrics.road import ROAD, imputed
 NAMES = ("cat", "dog", "horse")
 
 
-def probability(seen: Evidence, image: torch.Tensor, label: int) -> float:
+def probability(seen: MetricInput, image: torch.Tensor, label: int) -> float:
     return float(seen.score(image[None])[0, label].double().sigmoid())
 
 
@@ -29,7 +29,7 @@ def falling(values: torch.Tensor) -> list[tuple[int, int]]:
     return sorted(places, key=lambda place: -float(values[place]))
 
 
-def class_means(seen: Evidence, numbers: list[float]) -> float:
+def class_means(seen: MetricInput, numbers: list[float]) -> float:
     """The mean over classes of the mean over a class's pairs."""
     by_class: dict[int, list[float]] = {}
     for label, number in zip(seen.classes.tolist(), numbers, strict=True):
@@ -51,7 +51,7 @@ def blurred(image: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
 
 
 def test_insertion_and_deletion() -> None:
-    seen = example_evidence()
+    seen = example_metric_input()
     steps = 8
     insertions, deletions = [], []
     for pair in range(len(seen.maps)):
@@ -69,13 +69,13 @@ def test_insertion_and_deletion() -> None:
             curve = curves[name]
             found.append(100 * sum((a + b) / 2 for a, b in pairwise(curve)) / steps)
     metric = InsertionDeletion(steps=steps, blur=7)
-    numbers = metric.conclude(metric.observe(seen), NAMES)
+    numbers = metric.compute(metric.update(seen), NAMES)
     assert numbers["insertion"] == pytest.approx(class_means(seen, insertions), rel=1e-5)
     assert numbers["deletion"] == pytest.approx(class_means(seen, deletions), rel=1e-5)
 
 
 def test_average_drop_and_increase() -> None:
-    seen = example_evidence()
+    seen = example_metric_input()
     drops, increases = [], []
     for pair in range(len(seen.maps)):
         image, label = seen.batch.images[seen.images[pair]], int(seen.classes[pair])
@@ -83,7 +83,7 @@ def test_average_drop_and_increase() -> None:
         before, after = probability(seen, image, label), probability(seen, image * scaled, label)
         drops.append(100 * max(0.0, before - after) / before)
         increases.append(100.0 * (after > before))
-    numbers = AverageDrop().conclude(AverageDrop().observe(seen), NAMES)
+    numbers = AverageDrop().compute(AverageDrop().update(seen), NAMES)
     assert numbers["average_drop"] == pytest.approx(class_means(seen, drops), rel=1e-5)
     assert numbers["average_increase"] == pytest.approx(class_means(seen, increases))
     assert 0 < numbers["average_increase"] < 100
@@ -120,7 +120,7 @@ def test_removed_pixels_solve_the_linear_system(share: float) -> None:
 
 
 def test_road() -> None:
-    seen = example_evidence()
+    seen = example_metric_input()
     shares = (0.2, 0.7)
     expected = []
     for pair in range(len(seen.maps)):
@@ -137,9 +137,9 @@ def test_road() -> None:
             differences.append((scores[0] - scores[1]) / 2)
         expected.append(100 * sum(differences) / len(differences))
     metric = ROAD(shares=shares, noise=0.0)
-    assert metric.conclude(metric.observe(seen), NAMES)["road"] == pytest.approx(class_means(seen, expected), abs=0.05)
+    assert metric.compute(metric.update(seen), NAMES)["road"] == pytest.approx(class_means(seen, expected), abs=0.05)
 
 
 def test_an_arm_without_a_network_of_all_classes() -> None:
     with pytest.raises(CamForgeError, match="'road' asks the network of all classes, and the arm has none"):
-        ROAD().observe(replace(example_evidence(), score=None))
+        ROAD().update(replace(example_metric_input(), score=None))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import box_map, evidence, measured, random_evidence
+from made import box_map, measured, metric_input, random_evidence
 
 from camforge.api import CamForgeError
 from camforge_plugins.metrics.energy import Energy
@@ -21,7 +21,7 @@ def test_reference_records(vectors):
     # the true box is 10 x 10; a box over the first n of its rows has IoU n / 10
     maps = {(i, r["gt"]): box_map([[2, 3, 12, 3 + round(10 * r["iou_gt"])]], 16, 16) for i, r in enumerate(records)}
     boxes = {(i, record["gt"]): [[2, 3, 12, 13]] for i, record in enumerate(records)}
-    numbers = measured(Localization(), evidence(maps, labels, boxes=boxes, logits=logits))
+    numbers = measured(Localization(), metric_input(maps, labels, boxes=boxes, logits=logits))
     assert numbers["top1_loc_error"] == 100 * vectors["loc"]["top1_err"]
     assert numbers["top5_loc_error"] == 100 * vectors["loc"]["top5_err"]
     assert numbers["gtknown_loc_error"] == 100 * vectors["loc"]["gtknown_err"]
@@ -36,7 +36,7 @@ def test_numbers_are_over_images_not_over_classes():
     hit, miss = box_map([[0, 0, 4, 4]], 8, 8), box_map([[4, 4, 8, 8]], 8, 8)
     maps = {(0, 0): hit, (1, 0): hit, (2, 0): hit, (3, 1): miss}
     boxes = {pair: [[0, 0, 4, 4]] for pair in maps}
-    seen = evidence(maps, [[1, 0]] * 3 + [[0, 1]], boxes=boxes, logits=torch.tensor([[1.0, 0.0]] * 4))
+    seen = metric_input(maps, [[1, 0]] * 3 + [[0, 1]], boxes=boxes, logits=torch.tensor([[1.0, 0.0]] * 4))
     numbers = measured(Localization(), seen)
     assert numbers["gtknown_loc_error"] == numbers["top1_loc_error"] == 25
     assert numbers["gtknown_loc_error/a"] == 0
@@ -45,16 +45,16 @@ def test_numbers_are_over_images_not_over_classes():
 
 
 def test_without_logits_only_gt_known():
-    seen = evidence({(0, 0): torch.ones(8, 8)}, [[1]], boxes={(0, 0): [[0, 0, 8, 8]]})
+    seen = metric_input({(0, 0): torch.ones(8, 8)}, [[1]], boxes={(0, 0): [[0, 0, 8, 8]]})
     assert measured(Localization(), seen) == {"gtknown_loc_error": 0.0, "gtknown_loc_error/a": 0.0}
     with pytest.raises(CamForgeError, match="metric 'localization' needs boxes"):
-        measured(Localization(), evidence({(0, 0): torch.ones(8, 8)}, [[1]]))
+        measured(Localization(), metric_input({(0, 0): torch.ones(8, 8)}, [[1]]))
 
 
 def test_of_equal_logits_the_lower_class_comes_first():
     maps = {(0, 0): torch.ones(4, 4), (1, 1): torch.ones(4, 4)}
     boxes = {pair: [[0, 0, 4, 4]] for pair in maps}
-    numbers = measured(Localization(), evidence(maps, [[1, 0], [0, 1]], boxes=boxes, logits=torch.zeros(2, 2)))
+    numbers = measured(Localization(), metric_input(maps, [[1, 0], [0, 1]], boxes=boxes, logits=torch.zeros(2, 2)))
     assert numbers["top1_cls_error/a"] == 0
     assert numbers["top1_cls_error/b"] == 100
 
@@ -65,7 +65,7 @@ def test_pointing_by_hand():
     on, beside = torch.zeros(6, 6), torch.zeros(6, 6)
     on[3, 3], beside[3, 5] = 1.0, 1.0
     boxes = {(i, 0): [[2, 2, 4, 4]] for i in range(3)}
-    seen = evidence({(0, 0): on, (1, 0): beside, (2, 0): torch.ones(6, 6)}, [[1]] * 3, masks, boxes)
+    seen = metric_input({(0, 0): on, (1, 0): beside, (2, 0): torch.ones(6, 6)}, [[1]] * 3, masks, boxes)
     for truth in ("mask", "box"):
         assert measured(PointingGame(truth=truth), seen)["pointing_game"] == pytest.approx(100 / 3)
         assert measured(PointingGame(truth=truth, tolerance=1.9), seen)["pointing_game"] == pytest.approx(100 / 3)
@@ -96,14 +96,14 @@ def test_pointing_and_energy_map_by_map(seed, truth):
 
 
 def test_a_map_without_energy_has_share_0():
-    seen = evidence({(0, 0): -torch.ones(4, 4)}, [[1]], boxes={(0, 0): [[0, 0, 4, 4]]})
+    seen = metric_input({(0, 0): -torch.ones(4, 4)}, [[1]], boxes={(0, 0): [[0, 0, 4, 4]]})
     assert measured(Energy(), seen) == {"energy": 0.0, "energy/a": 0.0}
 
 
 def test_missing_truth_is_named():
-    seen = evidence({(0, 0): torch.ones(4, 4)}, [[1]])
+    seen = metric_input({(0, 0): torch.ones(4, 4)}, [[1]])
     for metric in (Energy(), PointingGame(truth="box")):
         with pytest.raises(CamForgeError, match=f"metric '{metric.name}' needs a box of a labelled class"):
             measured(metric, seen)
     with pytest.raises(CamForgeError, match="metric 'pointing_game' needs class masks"):
-        PointingGame().observe(seen)
+        PointingGame().update(seen)

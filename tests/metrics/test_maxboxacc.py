@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from made import evidence, measured
+from made import measured, metric_input
 from torch.nn.functional import interpolate
 from wsol_direct import box_counts, boxes_at_thresholds, normalised
 
-from camforge.api import CamForgeError, Evidence
+from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics.contours import contour_boxes
 from camforge_plugins.metrics.foreground import byte_levels
 from camforge_plugins.metrics.maxboxacc import MaxBoxAcc, whole_pixels
 
 
-def vector_evidence(vectors: dict) -> Evidence:
+def vector_evidence(vectors: dict) -> MetricInput:
     """The two score maps (float64) and their true boxes."""
     vector = vectors["wsol_box"]
     maps = {(i, 0): torch.tensor(vector[name], dtype=torch.float64) for i, name in enumerate(("sc1", "sc2"))}
-    return evidence(maps, [[1], [1]], boxes={(0, 0): vector["gt"]["a"], (1, 0): vector["gt"]["b"]})
+    return metric_input(maps, [[1], [1]], boxes={(0, 0): vector["gt"]["a"], (1, 0): vector["gt"]["b"]})
 
 
 @pytest.mark.parametrize("multi", [True, False])
@@ -74,9 +74,11 @@ def test_equal_to_the_authors_loop(kind, seed, multi):
     g = torch.Generator().manual_seed(seed + 10)
     corners = torch.randint(0, 10, (3, 2, 2), generator=g)
     true = torch.cat([corners, corners + torch.randint(2, 11, (3, 2, 2), generator=g)], 2)
-    seen = evidence({(i, 0): maps[i] for i in range(3)}, [[1]] * 3, boxes={(i, 0): true[i].tolist() for i in range(3)})
+    seen = metric_input(
+        {(i, 0): maps[i] for i in range(3)}, [[1]] * 3, boxes={(i, 0): true[i].tolist() for i in range(3)}
+    )
     want = sum(box_counts(maps[i].numpy(), true[i].numpy(), step, multi).astype(int) for i in range(3))
-    total = MaxBoxAcc(multi_contour=multi, step=step).observe(seen)
+    total = MaxBoxAcc(multi_contour=multi, step=step).update(seen)
     assert total[:-1].tolist() == want.tolist()
     assert total[-1, :2].tolist() == [3, 6]
 
@@ -95,9 +97,9 @@ def test_every_box_is_the_authors(kind, multi):
 
 @pytest.mark.parametrize("true", [[[0, 0, 1, 0]], [[3, 3, 6, 6]]])
 def test_a_constant_map_has_the_authors_empty_box(true):
-    seen = evidence({(0, 0): torch.full((8, 8), 0.7)}, [[1]], boxes={(0, 0): true})
+    seen = metric_input({(0, 0): torch.full((8, 8), 0.7)}, [[1]], boxes={(0, 0): true})
     want = box_counts(np.full((8, 8), 0.7), np.array(true), 0.01, True)
-    assert MaxBoxAcc(step=0.01).observe(seen)[:-1].bool().tolist() == want.tolist()
+    assert MaxBoxAcc(step=0.01).update(seen)[:-1].bool().tolist() == want.tolist()
 
 
 def test_true_boxes_are_cut_like_the_authors():
@@ -110,7 +112,7 @@ def test_true_boxes_are_cut_like_the_authors():
 def test_a_class_without_a_box_is_a_miss():
     box = torch.zeros(8, 8)
     box[2:5, 2:5] = 1
-    seen = evidence({(0, 0): box, (1, 0): box}, [[1], [1]], boxes={(0, 0): [[2, 2, 5, 5]]})
+    seen = metric_input({(0, 0): box, (1, 0): box}, [[1], [1]], boxes={(0, 0): [[2, 2, 5, 5]]})
     assert measured(MaxBoxAcc(step=0.1), seen)["maxboxacc_v2"] == 50
     with pytest.raises(CamForgeError, match="metric 'maxboxacc' needs boxes"):
-        measured(MaxBoxAcc(step=0.1), evidence({(0, 0): box}, [[1]]))
+        measured(MaxBoxAcc(step=0.1), metric_input({(0, 0): box}, [[1]]))

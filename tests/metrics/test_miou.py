@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from made import box_map, evidence, measured, random_evidence
+from made import box_map, measured, metric_input, random_evidence
 
-from camforge.api import CamForgeError, Evidence
+from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics.miou import MeanIoU
 
 
-def label_map_evidence(vector: dict) -> Evidence:
+def label_map_evidence(vector: dict) -> MetricInput:
     """The vector's predicted label maps as one-hot maps; both images are said to hold both classes."""
     truth, predicted = torch.tensor(vector["gt"], dtype=torch.uint8), torch.tensor(vector["pred"])
     maps = {(i, c): (predicted[i] == 1 + c).float() for i in range(2) for c in range(2)}
-    return evidence(maps, [[1, 1], [1, 1]], truth)
+    return metric_input(maps, [[1, 1], [1, 1]], truth)
 
 
 @pytest.mark.parametrize("protocol", ["binary", "argmax"])
@@ -34,7 +34,7 @@ def test_counts_are_those_of_the_confusion_matrix(vectors):
     hits = confusion.diagonal()
     want = np.stack([hits, confusion.sum(0) - hits, confusion.sum(1) - hits], 1)
     for protocol in ("binary", "argmax"):
-        counts = MeanIoU(protocol=protocol, with_background=True).observe(label_map_evidence(vector))
+        counts = MeanIoU(protocol=protocol, with_background=True).update(label_map_evidence(vector))
         assert counts[:, :3].tolist() == want.tolist()
         assert (counts.sum(1) == confusion.sum()).all()
 
@@ -53,14 +53,14 @@ def test_per_image_over_visible_classes(vectors, protocol):
 def test_protocols_on_maps(vectors, protocol):
     truth = torch.tensor(vectors["miou"]["gt"], dtype=torch.uint8)
     cams = {(int(k[0]), int(k[2]) - 1): torch.tensor(v) for k, v in vectors["bin_protocol"]["cams"].items()}
-    seen = evidence(cams, [[1, 1], [1, 0]], truth)
+    seen = metric_input(cams, [[1, 1], [1, 0]], truth)
     if protocol == "binary":
         want = vectors["bin_protocol"]["T0.15_ge"]
         numbers = measured(MeanIoU(), seen)
         assert numbers == pytest.approx(
             {"miou": 100 * want["mIoU"], "miou/a": 100 * want["iou"]["1"], "miou/b": 100 * want["iou"]["2"]}, abs=1e-12
         )
-        counts = MeanIoU().observe(seen)
+        counts = MeanIoU().update(seen)
         assert counts[1:, 0].tolist() == list(want["I"].values())
         assert counts[1:, :3].sum(1).tolist() == list(want["U"].values())
         assert vectors["bin_protocol"]["T0.15_gt"] == want  # the one pixel at exactly 0.15 is an ignored one
@@ -71,12 +71,12 @@ def test_protocols_on_maps(vectors, protocol):
         assert numbers["miou"] == pytest.approx(100 * want["miou_bg"], abs=1e-12)
         assert [numbers[f"miou/{n}"] / 100 for n in ("background", "a", "b")] == pytest.approx(want["iou"], abs=1e-12)
         confusion = np.array(want["conf"])
-        counts = MeanIoU(protocol="argmax").observe(seen)
+        counts = MeanIoU(protocol="argmax").update(seen)
         assert counts[:, 0].tolist() == confusion.diagonal().tolist()
         assert (counts[:, 0] + counts[:, 1]).tolist() == confusion.sum(0).tolist()
 
 
-def slow_miou(seen: Evidence, threshold: float, minmax: bool) -> float:
+def slow_miou(seen: MetricInput, threshold: float, minmax: bool) -> float:
     """Pixel by pixel, in float64: binary protocol at a fraction of the maximum."""
     counts = {}
     for image, label, values in seen.pairs():
@@ -120,7 +120,7 @@ def test_argmax_against_a_slow_transcription(seed):
 
 
 def test_an_all_zero_map_is_an_empty_mask_at_every_threshold():
-    seen = evidence({(0, 0): torch.zeros(4, 4)}, [[1]], torch.ones(1, 4, 4, dtype=torch.uint8))
+    seen = metric_input({(0, 0): torch.zeros(4, 4)}, [[1]], torch.ones(1, 4, 4, dtype=torch.uint8))
     for threshold in (0.0, 0.15, "otsu", "twice_mean"):
         assert measured(MeanIoU(threshold=threshold), seen) == {"miou": 0.0, "miou/a": 0.0}
 
@@ -130,10 +130,10 @@ def test_a_class_that_is_named_but_never_shown():
     masks = torch.zeros(1, 4, 4, dtype=torch.uint8)
     masks[0, :2, :2] = 1
     right = box_map([[0, 0, 2, 2]], 4, 4)
-    predicted = evidence({(0, 0): right, (0, 1): right}, [[1, 1, 0]], masks)
+    predicted = metric_input({(0, 0): right, (0, 1): right}, [[1, 1, 0]], masks)
     assert measured(MeanIoU(), predicted) == {"miou": 50.0, "miou/a": 100.0, "miou/b": 0.0}
     assert measured(MeanIoU(drop_invisible=True), predicted) == {"miou": 100.0, "miou/a": 100.0}
-    unpredicted = evidence({(0, 0): right, (0, 1): 0 * right}, [[1, 1, 0]], masks)
+    unpredicted = metric_input({(0, 0): right, (0, 1): 0 * right}, [[1, 1, 0]], masks)
     assert measured(MeanIoU(), unpredicted) == {"miou": 100.0, "miou/a": 100.0}
 
 
@@ -142,20 +142,20 @@ def test_a_map_of_a_class_that_the_image_does_not_hold_is_not_counted():
     masks[0, :2, :2] = 1
     maps = {(0, 0): box_map([[0, 0, 2, 2]], 4, 4), (0, 1): torch.ones(4, 4)}
     for protocol in ("binary", "argmax"):
-        assert measured(MeanIoU(protocol=protocol), evidence(maps, [[1, 0]], masks))["miou"] == 100.0
+        assert measured(MeanIoU(protocol=protocol), metric_input(maps, [[1, 0]], masks))["miou"] == 100.0
 
 
 def test_a_held_class_without_a_map_predicts_nothing():
     masks = torch.full((1, 4, 4), 2, dtype=torch.uint8)
-    seen = evidence({}, [[0, 1]], masks)
+    seen = metric_input({}, [[0, 1]], masks)
     for protocol in ("binary", "argmax"):
         assert measured(MeanIoU(protocol=protocol), seen) == {"miou": 0.0, "miou/b": 0.0}
 
 
 def test_a_batch_without_pairs_adds_nothing_to_the_foreground():
-    seen = evidence({}, [[0, 0]], torch.zeros(1, 4, 4, dtype=torch.uint8))
+    seen = metric_input({}, [[0, 0]], torch.zeros(1, 4, 4, dtype=torch.uint8))
     for protocol in ("binary", "argmax"):
-        assert not MeanIoU(protocol=protocol).observe(seen)[1:].any()
+        assert not MeanIoU(protocol=protocol).update(seen)[1:].any()
         with pytest.raises(CamForgeError, match="nothing to conclude 'miou' from: no class was observed"):
             measured(MeanIoU(protocol=protocol), seen)
 
@@ -163,21 +163,21 @@ def test_a_batch_without_pairs_adds_nothing_to_the_foreground():
 def test_wrong_masks_are_named():
     ones = torch.ones(4, 4)
     with pytest.raises(CamForgeError, match="metric 'miou' needs class masks, and image 'image0' has none"):
-        MeanIoU().observe(evidence({(0, 0): ones}, [[1]]))
+        MeanIoU().update(metric_input({(0, 0): ones}, [[1]]))
     with pytest.raises(CamForgeError, match=r"masks and maps differ in size: \(5, 4\) and \(4, 4\)"):
-        MeanIoU().observe(evidence({(0, 0): ones}, [[1]], torch.zeros(1, 5, 4, dtype=torch.uint8)))
+        MeanIoU().update(metric_input({(0, 0): ones}, [[1]], torch.zeros(1, 5, 4, dtype=torch.uint8)))
     with pytest.raises(CamForgeError, match=r"a mask holds a value that is not 0\.\.1 or 255"):
-        MeanIoU().observe(evidence({(0, 0): ones}, [[1]], torch.full((1, 4, 4), 2, dtype=torch.uint8)))
+        MeanIoU().update(metric_input({(0, 0): ones}, [[1]], torch.full((1, 4, 4), 2, dtype=torch.uint8)))
 
 
 def test_a_broken_map_is_named():
     broken = torch.ones(4, 4)
     broken[1, 2] = torch.nan
-    seen = evidence(
+    seen = metric_input(
         {(0, 0): torch.ones(4, 4), (1, 1): broken}, [[1, 0], [0, 1]], torch.zeros(2, 4, 4, dtype=torch.uint8)
     )
     with pytest.raises(CamForgeError, match="metric 'miou': the map of image 'image1', class 1 holds NaN or infinity"):
-        MeanIoU().observe(seen)
+        MeanIoU().update(seen)
 
 
 def test_argmax_needs_a_number():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from made import box_map, evidence, measured, random_evidence
+from made import box_map, measured, metric_input, random_evidence
 from scipy import ndimage
 
-from camforge.api import CamForgeError, Evidence
+from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics.boxes import box_iou, component_boxes
 from camforge_plugins.metrics.foreground import foreground
 from camforge_plugins.metrics.mlev import MeanLocalizationError
@@ -64,14 +64,14 @@ def test_readings(vectors, reading, key):
     maps = {
         (i, names.index(n)): box_map(boxes, 41, 41) for i, one in enumerate(vector["preds"]) for n, boxes in one.items()
     }
-    seen = evidence(maps, labels, boxes=true)
+    seen = metric_input(maps, labels, boxes=true)
     numbers = measured(MeanLocalizationError(component="every", reading=reading), seen, names)
     assert numbers == pytest.approx({"mlev": 100 * vector[key], "mlev/cat": 0, "mlev/dog": 100}, abs=1e-12)
     # with one box per pair, image 1 keeps the first of its two components, which is wrong
     assert measured(MeanLocalizationError(), seen, names)["mlev"] == 75
 
 
-def slow_errors(seen: Evidence, every: bool) -> dict[tuple[int, int], int]:
+def slow_errors(seen: MetricInput, every: bool) -> dict[tuple[int, int], int]:
     """Equation 8's f, pair by pair, with scipy's labels: 1 where no predicted box overlaps a true one by > 0.5."""
     errors = {}
     for i, c, values in seen.pairs():
@@ -109,14 +109,14 @@ def test_against_a_slow_transcription(seed, every):
 def test_image_and_pair_readings_differ():
     maps = {(0, 0): box_map([[0, 0, 4, 4]], 8, 8), (0, 1): box_map([[4, 4, 8, 8]], 8, 8), (1, 0): torch.zeros(8, 8)}
     true = {(0, 0): [[0, 0, 4, 4]], (0, 1): [[4, 4, 8, 8]], (1, 0): [[0, 0, 4, 4]]}
-    seen = evidence(maps, [[1, 1], [1, 0]], boxes=true)
+    seen = metric_input(maps, [[1, 1], [1, 0]], boxes=true)
     readings = {r: measured(MeanLocalizationError(reading=r), seen)["mlev"] for r in ("pair", "image", "literal")}
     assert readings == pytest.approx({"pair": 100 / 3, "image": 50, "literal": 50})
 
 
 def test_an_overlap_of_exactly_one_half_is_an_error():
     for rows, want in ((4, 0.0), (5, 100.0)):  # IoU 4/4 with the upper half, 4/8 with the whole
-        seen = evidence(
+        seen = metric_input(
             {(0, 0): box_map([[0, 0, 8, 4]], 8, 8)}, [[1]], boxes={(0, 0): [[0, 0, 8, 4 if rows == 4 else 8]]}
         )
         assert measured(MeanLocalizationError(), seen)["mlev"] == want
@@ -125,16 +125,16 @@ def test_an_overlap_of_exactly_one_half_is_an_error():
 def test_a_box_of_another_class_or_image_does_not_help():
     maps = {(0, 0): box_map([[0, 0, 4, 4]], 8, 8), (1, 1): box_map([[4, 4, 8, 8]], 8, 8)}
     swapped = {(0, 1): [[0, 0, 4, 4]], (1, 0): [[4, 4, 8, 8]], (0, 0): [[5, 5, 6, 6]], (1, 1): [[0, 0, 1, 1]]}
-    seen = evidence(maps, [[1, 0], [0, 1]], boxes=swapped)
+    seen = metric_input(maps, [[1, 0], [0, 1]], boxes=swapped)
     assert measured(MeanLocalizationError(), seen) == {"mlev": 100.0, "mlev/a": 100.0, "mlev/b": 100.0}
 
 
 def test_no_boxes_at_all_is_named_when_concluding():
-    seen = evidence({(0, 0): torch.ones(8, 8)}, [[1]])
+    seen = metric_input({(0, 0): torch.ones(8, 8)}, [[1]])
     with pytest.raises(CamForgeError, match="metric 'mlev' needs boxes, and no image that it observed has one"):
         measured(MeanLocalizationError(), seen)
 
 
 def test_an_image_without_classes_counts_nowhere():
-    seen = evidence({}, [[0]], masks=torch.zeros(1, 8, 8, dtype=torch.uint8))
-    assert not MeanLocalizationError().observe(seen).any()
+    seen = metric_input({}, [[0]], masks=torch.zeros(1, 8, 8, dtype=torch.uint8))
+    assert not MeanLocalizationError().update(seen).any()

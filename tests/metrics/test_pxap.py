@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import evidence, measured, random_evidence
+from made import measured, metric_input, random_evidence
 from wsol_direct import pixel_average_precision, pixel_histograms
 
 from camforge.api import CamForgeError
@@ -16,7 +16,7 @@ from camforge_plugins.metrics.pxap import PxAP
 def test_reference_numbers(vectors, step, key):
     masks = torch.tensor(vectors["pxap"]["masks"], dtype=torch.uint8)
     maps = {(i, 0): torch.tensor(vectors["wsol_box"][n], dtype=torch.float64) for i, n in enumerate(("sc1", "sc2"))}
-    assert measured(PxAP(step=step), evidence(maps, [[1], [1]], masks)) == {
+    assert measured(PxAP(step=step), metric_input(maps, [[1], [1]], masks)) == {
         "pxap": pytest.approx(vectors["pxap"][key], abs=1e-12)
     }
 
@@ -24,8 +24,8 @@ def test_reference_numbers(vectors, step, key):
 def test_perfect_and_constant_maps(vectors):
     masks = torch.tensor(vectors["pxap"]["masks"], dtype=torch.uint8)
     perfect = {(i, 0): (masks[i] == 1).float() for i in range(2)}
-    assert measured(PxAP(), evidence(perfect, [[1], [1]], masks))["pxap"] == vectors["pxap"]["perfect"]
-    constant = evidence({(0, 0): torch.full((8, 8), 0.3)}, [[1]], masks[1:])
+    assert measured(PxAP(), metric_input(perfect, [[1], [1]], masks))["pxap"] == vectors["pxap"]["perfect"]
+    constant = metric_input({(0, 0): torch.full((8, 8), 0.3)}, [[1]], masks[1:])
     assert measured(PxAP(), constant)["pxap"] == vectors["pxap"]["constant"]
     assert vectors["pxap"]["pos_fraction_m2"] == 100 * float((masks[1] == 1).float().mean())
 
@@ -40,7 +40,7 @@ def test_histograms_are_the_authors(step):
             mask = seen.batch.masks[image].numpy()
             own = np.where(mask == 255, 255, mask == 1 + c)
             want += pixel_histograms(values.numpy(), own, step)
-        total = PxAP(step=step).observe(seen)
+        total = PxAP(step=step).update(seen)
         assert total.tolist() == want[:, :-1].tolist()
         assert measured(PxAP(step=step), seen)["pxap"] == pytest.approx(pixel_average_precision(want), abs=1e-9)
 
@@ -56,7 +56,7 @@ def test_parts_leave_nothing_behind(step, monkeypatch):
     for image, c, values in seen.pairs():
         mask = seen.batch.masks[image].numpy()
         want += pixel_histograms(values.numpy(), np.where(mask == 255, 255, mask == 1 + c), step)
-    assert PxAP(step=step).observe(seen).tolist() == want[:, :-1].tolist()
+    assert PxAP(step=step).update(seen).tolist() == want[:, :-1].tolist()
 
 
 @pytest.mark.parametrize("step", [0.001, 0.01, 0.1, 0.3, 0.007])
@@ -74,6 +74,6 @@ def test_values_at_and_beside_every_edge(step, dtype):
 
 
 def test_no_pixel_of_any_class_is_named():
-    seen = evidence({(0, 0): torch.rand(8, 8)}, [[1]], torch.zeros(1, 8, 8, dtype=torch.uint8))
+    seen = metric_input({(0, 0): torch.rand(8, 8)}, [[1]], torch.zeros(1, 8, 8, dtype=torch.uint8))
     with pytest.raises(CamForgeError, match="metric 'pxap': no mask that it observed shows a pixel"):
         measured(PxAP(), seen)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import box_map, evidence, measured, random_evidence
+from made import box_map, measured, metric_input, random_evidence
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from camforge.api import CamForgeError
@@ -17,7 +17,7 @@ def test_reference_numbers(vectors, protocol):
     vector = vectors["miou"]
     truth, predicted = torch.tensor(vector["gt"], dtype=torch.uint8), torch.tensor(vector["pred"])
     maps = {(i, c): (predicted[i] == 1 + c).float() for i in range(2) for c in range(2)}
-    numbers = measured(Segmentation(protocol=protocol), evidence(maps, [[1, 1], [1, 1]], truth))
+    numbers = measured(Segmentation(protocol=protocol), metric_input(maps, [[1, 1], [1, 1]], truth))
     micro = vector["micro_fg"]
     want = {"precision": vector["macro_P_fg"], "recall": vector["macro_R_fg"], "f1": vector["macro_F1_fg"],
             "micro_precision": micro["P"], "micro_recall": micro["R"], "micro_f1": micro["F1"]}  # fmt: skip
@@ -52,7 +52,7 @@ def test_against_scikit_learn(seed):
 
 def test_a_class_that_is_never_predicted_has_precision_0():
     masks = torch.full((1, 4, 4), 1, dtype=torch.uint8)
-    numbers = measured(Segmentation(), evidence({(0, 0): torch.zeros(4, 4)}, [[1]], masks))
+    numbers = measured(Segmentation(), metric_input({(0, 0): torch.zeros(4, 4)}, [[1]], masks))
     assert numbers["precision"] == numbers["recall"] == numbers["f1"] == numbers["micro_f1"] == 0
 
 
@@ -60,12 +60,12 @@ def test_a_class_that_is_never_predicted_has_precision_0():
 def test_the_sweep_is_miou_at_every_threshold(normalise):
     seen = random_evidence(3)
     sweep = ThresholdSweep(normalise=normalise)
-    total = sweep.observe(seen)
+    total = sweep.update(seen)
     curve = sweep.curve(total)
     for place, threshold in enumerate(sweep.thresholds().tolist()):
         want = measured(MeanIoU(threshold=threshold, normalise=normalise), seen)["miou"]
         assert float(curve[place]) == pytest.approx(want, abs=1e-12)
-    numbers = sweep.conclude(total, ("a", "b", "c"))
+    numbers = sweep.compute(total, ("a", "b", "c"))
     assert numbers["best_miou"] == float(curve.max())
     assert measured(MeanIoU(threshold=numbers["best_threshold"], normalise=normalise), seen) == pytest.approx(
         {name.replace("best_", ""): value for name, value in numbers.items() if name != "best_threshold"}, abs=1e-12
@@ -75,8 +75,8 @@ def test_the_sweep_is_miou_at_every_threshold(normalise):
 def test_the_sweep_at_values_on_the_grid():
     """0.07 in float32 is below 0.07; the mask at 0.07 holds it, as in ``miou``."""
     grid = torch.tensor([[k / 100 for k in range(101)]])
-    seen = evidence({(0, 0): grid}, [[1]], torch.ones(1, 1, 101, dtype=torch.uint8))
-    curve = ThresholdSweep().curve(ThresholdSweep().observe(seen))
+    seen = metric_input({(0, 0): grid}, [[1]], torch.ones(1, 1, 101, dtype=torch.uint8))
+    curve = ThresholdSweep().curve(ThresholdSweep().update(seen))
     want = [100 * (101 - max(k, 1)) / 101 for k in range(101)]
     assert curve.tolist() == pytest.approx(want, abs=1e-9)
 
@@ -89,7 +89,7 @@ def test_a_threshold_from_one_split_serves_another():
         masks[0, :3] = 1
         cam = value * box_map([[0, 0, 6, 3]], 6, 6) + 0.3 * box_map([[0, 3, 6, 6]], 6, 6)
         cam[0, 0] = 1.0
-        return evidence({(0, 0): cam}, [[1]], masks)
+        return metric_input({(0, 0): cam}, [[1]], masks)
 
     sweep = ThresholdSweep()
     found = measured(sweep, split(0.6))
@@ -99,7 +99,7 @@ def test_a_threshold_from_one_split_serves_another():
 
 
 def test_nothing_observed():
-    seen = evidence({}, [[0]], torch.zeros(1, 4, 4, dtype=torch.uint8))
+    seen = metric_input({}, [[0]], torch.zeros(1, 4, 4, dtype=torch.uint8))
     for metric in (ThresholdSweep(), Segmentation()):
         with pytest.raises(CamForgeError, match="no class was observed"):
             measured(metric, seen)

@@ -100,7 +100,7 @@ def test_another_ending_is_refused_with_the_list(results, tmp_path):
 
 def test_maps_of_an_arm_are_those_of_the_gallery(results):
     maps = results.maps("plain")
-    images = results.story.gallery
+    images = results.report_data.gallery
     assert [(int(i), int(c)) for i, c in zip(maps.images, maps.classes, strict=True)] == [
         (i, int(c)) for i, image in enumerate(images) for c in image.labels.nonzero().flatten()
     ]

@@ -26,14 +26,14 @@ def test_maps_masks_and_boxes_of_the_validation_images(finished: Results, tmp_pa
     made = export(finished.folder, tmp_path / "out", arm="both", split="val", threshold=0.3, device="cpu", quiet=True)
     out = tmp_path / "out"
     classes = (out / "classes.txt").read_text().splitlines()
-    assert classes == list(finished.story.classes)
+    assert classes == list(finished.report_data.classes)
     with np.load(out / "maps" / "00000.npz") as shard:
         values, images, labels = shard["values"], shard["images"], shard["classes"]
     coco = COCO(out / "boxes.json")
     assert {c["name"] for c in coco.loadCats(coco.getCatIds())} == set(classes)
     boxes = 0
-    assert made.images == len(finished.story.gallery) == 12
-    for image in finished.story.gallery:
+    assert made.images == len(finished.report_data.gallery) == 12
+    for image in finished.report_data.gallery:
         scaled = {}
         for label, values_there in image.maps["both"].items():
             (place,) = np.flatnonzero((images == image.id) & (labels == label))

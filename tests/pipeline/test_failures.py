@@ -104,7 +104,7 @@ def test_extraction_goes_on_in_smaller_passes_where_memory_runs_out(
 
 
 def test_nothing_is_left_where_every_arm_fails(five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MeanLocalizationError, "observe", broken(MeanLocalizationError.observe))
+    monkeypatch.setattr(MeanLocalizationError, "observe", broken(MeanLocalizationError.update))
     with pytest.raises(CamForgeError, match=r"(?s)arm 'baseline': metric 'mlev' of camforge failed.*arm 'softmax'"):
         run(five, work_dir=tmp_path / "w", device="cpu", quiet=True)
     assert not (tmp_path / "w" / "results.json").exists()

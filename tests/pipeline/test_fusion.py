@@ -5,8 +5,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from camforge.config.schema import Arm
-from camforge.pipeline.extract import Extracted, _row_table
-from camforge.pipeline.fuse import Stacker
+from camforge.pipeline.extract import StoredMaps, _row_table
+from camforge.pipeline.fuse import MapFuser
 from camforge.types import CamForgeError, Grouping, Maps, View
 from camforge_plugins.extractors.gradcam import GradCAM
 from camforge_plugins.fusers.mean import Mean
@@ -19,35 +19,35 @@ GROUPING = Grouping(
         View.of_groups("animals", [[0, 1], [2]], CLASSES, 1),
         View("pair", ("cat", "bus"), (0, None, 1)),
     ),
-    serves=((0, 1, 2), (0, 1), (0, 1, 2)),
+    views_by_class=((0, 1, 2), (0, 1), (0, 1, 2)),
 )
 LABELS = torch.tensor([[True, True, False], [False, False, True], [False, True, True]])
 SIZE = (6, 9)
 
 
-def extracted(view: View, seed: int) -> Extracted:
+def extracted(view: View, seed: int) -> StoredMaps:
     generator = torch.Generator().manual_seed(seed)
     rows = _row_table(view.targets(LABELS))
     count = int(rows.max()) + 1
     maps = tuple(
         tuple(torch.rand(count, *size, generator=generator) for size in ((3, 4), (6, 9))) for _branch in range(2)
     )
-    return Extracted(rows, maps, torch.zeros(len(LABELS), len(view.outputs)))
+    return StoredMaps(rows, maps, torch.zeros(len(LABELS), len(view.outputs)))
 
 
 @pytest.fixture
-def stacker() -> Stacker:
+def map_fuser() -> MapFuser:
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=())
-    return Stacker("arm", arm, GROUPING, [extracted(view, i) for i, view in enumerate(GROUPING.views)])
+    return MapFuser("arm", arm, GROUPING, [extracted(view, i) for i, view in enumerate(GROUPING.views)])
 
 
-def test_every_entry_of_the_stack_is_the_map_of_its_view_branch_and_layer(stacker: Stacker) -> None:
+def test_every_entry_of_the_stack_is_the_map_of_its_view_branch_and_layer(map_fuser: MapFuser) -> None:
     places = [2, 0]
-    maps = stacker.stack(places, LABELS[places], LABELS[places], SIZE)
+    maps = map_fuser.stack(places, LABELS[places], LABELS[places], SIZE)
     assert maps.axes == ("view", "branch", "layer")
     assert list(zip(maps.images.tolist(), maps.classes.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 0), (1, 1)]
     for pair, (image, c) in enumerate(zip(maps.images.tolist(), maps.classes.tolist(), strict=True)):
-        served = GROUPING.serves[c]  # type: ignore[index]
+        served = GROUPING.views_by_class[c]  # type: ignore[index]
         assert maps.valid[pair].tolist() == [slot < len(served) for slot in range(3)]
         for slot, v in enumerate(served):
             output = GROUPING.views[v].assignment[c]
@@ -57,22 +57,22 @@ def test_every_entry_of_the_stack_is_the_map_of_its_view_branch_and_layer(stacke
             row = int(shown[: places[image]].sum()) + int(shown[places[image], :output].sum())
             for branch in range(2):
                 for layer in range(2):
-                    source = stacker.extracted[v].maps[branch][layer][row]
+                    source = map_fuser.extracted[v].maps[branch][layer][row]
                     expected = interpolate(source[None, None].double(), SIZE, mode="bilinear")[0, 0]
                     torch.testing.assert_close(maps.values[pair, slot, branch, layer].double(), expected)
 
 
-def test_an_axis_without_a_fuser_is_named(stacker: Stacker) -> None:
+def test_an_axis_without_a_fuser_is_named(map_fuser: MapFuser) -> None:
     with pytest.raises(
         CamForgeError, match=r"arm 'arm': 2 maps are left on the 'layer' axis; add a fuser with axis='layer'"
     ):
-        stacker.fused([0], LABELS[:1], torch.zeros(1, 3, *SIZE))
+        map_fuser.fused([0], LABELS[:1], torch.zeros(1, 3, *SIZE))
 
 
-def test_fusers_reduce_axis_by_axis(stacker: Stacker) -> None:
+def test_fusers_reduce_axis_by_axis(map_fuser: MapFuser) -> None:
     fusers = tuple(Mean(axis=axis, normalise="none") for axis in ("layer", "branch", "view"))  # type: ignore[arg-type]
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=fusers)
-    fused: Maps = Stacker("arm", arm, GROUPING, stacker.extracted).fused([0], LABELS[:1], torch.zeros(1, 3, *SIZE))
-    whole = stacker.stack([0], LABELS[:1], LABELS[:1], SIZE)
+    fused: Maps = MapFuser("arm", arm, GROUPING, map_fuser.extracted).fused([0], LABELS[:1], torch.zeros(1, 3, *SIZE))
+    whole = map_fuser.stack([0], LABELS[:1], LABELS[:1], SIZE)
     cat, dog = whole.values[0].mean((0, 1, 2)), whole.values[1, :2].mean((0, 1, 2))  # dog has two views
     torch.testing.assert_close(fused.values, torch.stack([cat, dog]))

@@ -17,7 +17,7 @@ from camforge.data.inspection import contact
 from camforge.files import file_name
 from camforge.progress.progress import Progress
 from camforge.progress.terminal import Count, View
-from camforge.store.maintenance import shelf
+from camforge.store.maintenance import list_entries
 from camforge.suite.run import SuiteResults
 
 CLASSES = ("../../up", "<script>alert('1')</script>", '"; [/b] {{ 7 * 7 }} & onload="x')
@@ -73,7 +73,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def suite(inputs: Path) -> SuiteResults:
     """A finished suite, deep enough in its folder that what leads up by two would be seen."""
     work = inputs.parent / "a" / "b" / "suite"
-    return camforge.bench(str(inputs / "hostile.json"), work_dir=work, device="cpu", quiet=True)
+    return camforge.session(str(inputs / "hostile.json"), work_dir=work, device="cpu", quiet=True)
 
 
 class Tags(HTMLParser):
@@ -101,7 +101,7 @@ def test_no_path_leaves_its_folder(inputs: Path, suite: SuiteResults) -> None:
     masks = sorted(path.name for path in (made / "seeds0" / "masks").iterdir())
     assert masks == sorted(f"_val_<b>'{c}{i}.png.png" for c in range(3) for i in range(PER_CLASS))
     assert len(list((work / "logs").iterdir())) == 1 + 3  # a training of all classes, one of each pair
-    assert len(list(shelf(suite.folder / "store"))) > 4
+    assert len(list(list_entries(suite.folder / "store"))) > 4
     assert contact(camforge.build("dataset", config(inputs)["dataset"]), "val", 3).shape[0] == 3
     assert sorted(path.name for path in made.iterdir()) == ["seeds0", "seeds1", "suite"]
     assert sorted(path.name for path in inputs.parent.glob("*")) == ["a", "inputs"]

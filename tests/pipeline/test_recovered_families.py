@@ -35,9 +35,9 @@ def test_against_the_definition(groups: list[list[int]]) -> None:
 
 
 def test_clusters_of_a_grouper_that_makes_pairs() -> None:
-    account = {"clusters": {"cluster 1": ["cat", "dog"], "cluster 2": ["bus", "car"], "cluster 3": ["oak", "rose"]}}
+    diagnostics = {"clusters": {"cluster 1": ["cat", "dog"], "cluster 2": ["bus", "car"], "cluster 3": ["oak", "rose"]}}
     pair = View("cat|dog", ("cat", "dog"), (0, 1, None, None, None, None), level=1)
-    assert recovered(Grouping((pair,), account), TAXONOMY, CLASSES) == {"families_ari": 1.0}
+    assert recovered(Grouping((pair,), diagnostics), TAXONOMY, CLASSES) == {"families_ari": 1.0}
 
 
 def test_nothing_to_compare() -> None:

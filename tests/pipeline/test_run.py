@@ -21,7 +21,7 @@ def numbers(folder: Path) -> str:
 
 
 def stages_run(results: object) -> list[str]:
-    return [label for label in results.story.recipe["seconds"] if not label.startswith("read ")]  # type: ignore[attr-defined]
+    return [label for label in results.report_data.recipe["seconds"] if not label.startswith("read ")]  # type: ignore[attr-defined]
 
 
 def test_a_run_leaves_numbers_recipe_and_report_and_the_next_repeats_them(tiny: Path, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 import camforge
-from camforge.pipeline.diagnostics import silent_maps
-from camforge.pipeline.extract import Extracted
+from camforge.pipeline.diagnostics import degenerate_maps
+from camforge.pipeline.extract import StoredMaps
 from camforge.types import View
 
 
@@ -22,7 +22,9 @@ def test_counted_over_layers_and_branches_and_named() -> None:
     small[0] = 0  # a's cat is empty on one layer alone
     second = [torch.ones(3, 2, 2), torch.ones(3, 4, 4)]
     second[1][2, 0, 0] = torch.nan  # b's dog of the second branch
-    found = silent_maps([Extracted(rows, ((small, large), tuple(second)), torch.zeros(2, 2))], [view()], ["a", "b"])
+    found = degenerate_maps(
+        [StoredMaps(rows, ((small, large), tuple(second)), torch.zeros(2, 2))], [view()], ["a", "b"]
+    )
     assert (found.maps, found.empty, found.broken) == (6, 1, 1)
     assert found.examples == ("image 'b', 'cat' of 'pets'", "image 'b', 'dog' of 'pets'")
     assert str(found).startswith("1 zero everywhere and 1 not finite of 6 raw maps, such as image 'b', 'cat' of 'pets'")
@@ -30,14 +32,16 @@ def test_counted_over_layers_and_branches_and_named() -> None:
 
 def test_maps_that_all_say_something() -> None:
     maps = torch.ones(1, 2, 2)
-    assert silent_maps([Extracted(torch.tensor([[0, -1]]), ((maps,),), torch.zeros(1, 2))], [view()], ["a"]) is None
+    assert (
+        degenerate_maps([StoredMaps(torch.tensor([[0, -1]]), ((maps,),), torch.zeros(1, 2))], [view()], ["a"]) is None
+    )
 
 
 def test_a_run_tells_them(tiny: Path, tmp_path: Path) -> None:
     overrides = ["trainer.epochs=1", "trainer.lr=1e-9", "extractor.truncate=99", "extractor.truncate_strict=true"]
     results = camforge.run(tiny, overrides=overrides, work_dir=tmp_path / "w", device="cpu", quiet=True)
     told = json.loads((tmp_path / "w/results.json").read_text())["silent_raw_maps"]
-    arm = next(arm for arm in results.story.arms if arm.name == "baseline")
+    arm = next(arm for arm in results.report_data.arms if arm.name == "baseline")
     extracted = json.loads((tmp_path / "w/manifest.json").read_text())["stages"]["baseline"]["maps"][0]
     state = torch.load(tmp_path / f"w/store/maps-{extracted}/maps.pt", weights_only=True)
     empty = int((state["maps"][0][0] == 0).flatten(1).all(1).sum())

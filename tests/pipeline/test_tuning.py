@@ -18,13 +18,13 @@ def measured(config: Path, work: Path, metrics: str) -> dict[str, dict[str, floa
 
 
 def test_the_training_images_choose_and_the_validation_images_are_measured(tiny: Path, tmp_path: Path) -> None:
-    tuned = measured(tiny, tmp_path, 'dict(name="threshold_sweep", choose="train")')
+    calibrate = measured(tiny, tmp_path, 'dict(name="threshold_sweep", choose="train")')
     own = measured(tiny, tmp_path, 'dict(name="threshold_sweep")')
-    for arm, numbers in tuned.items():
+    for arm, numbers in calibrate.items():
         assert numbers["tuned_miou"] <= own[arm]["best_miou"] + 1e-9
-    threshold = tuned["baseline"]["tuned_threshold"]
+    threshold = calibrate["baseline"]["tuned_threshold"]
     fixed = measured(tiny, tmp_path, f'dict(name="miou", threshold={threshold})')
-    assert fixed["baseline"]["miou"] == pytest.approx(tuned["baseline"]["tuned_miou"], rel=1e-12)
+    assert fixed["baseline"]["miou"] == pytest.approx(calibrate["baseline"]["tuned_miou"], rel=1e-12)
     recipes = [json.loads(path.read_text())["recipe"] for path in (tmp_path / "store").glob("totals-*/recipe.json")]
     assert {bool(r["metrics"][0].get("threshold") is not None) for r in recipes} == {True, False}
 
@@ -34,9 +34,9 @@ def test_the_choice_is_the_best_threshold_of_what_was_seen() -> None:
     total = torch.zeros(1, 2, 102, dtype=torch.int64)
     total[0, 1, 61] = 80  # inside the mask, reach the thresholds up to 0.60
     total[0, 0, 31] = 50  # beside it, reach those up to 0.30
-    chosen = sweep.tuned(total)
-    assert (sweep.tunes, chosen.tunes) == (True, False)
+    chosen = sweep.calibrate(total)
+    assert (sweep.needs_calibration, chosen.needs_calibration) == (True, False)
     assert 0.30 < chosen.threshold <= 0.60
-    assert chosen.conclude(total, ("cat",))["tuned_miou"] == 100.0
+    assert chosen.compute(total, ("cat",))["tuned_miou"] == 100.0
     other = total.roll(20, dims=-1)  # on other images the same threshold is no longer the best
-    assert chosen.conclude(other, ("cat",))["tuned_miou"] == pytest.approx(100 * 80 / 130)
+    assert chosen.compute(other, ("cat",))["tuned_miou"] == pytest.approx(100 * 80 / 130)

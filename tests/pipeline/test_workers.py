@@ -14,7 +14,7 @@ import torch
 import camforge
 from camforge import CamForgeError
 from camforge.pipeline.failure import Failure
-from camforge.pipeline.parallel import Board, Done, Task
+from camforge.pipeline.parallel import Task, TaskQueue, TaskResult
 from camforge.types import View
 
 
@@ -37,7 +37,7 @@ def test_two_workers_tell_what_one_process_tells_and_train_nothing_twice(tiny: P
     assert numbers(tmp_path / "two") == numbers(tmp_path / "one")
     said = (tmp_path / "two/run.log").read_text().splitlines()
     assert sum(": " in line and " train " in line and " images" not in line for line in said) == 4
-    assert sum(label.startswith("train ") for label in two.story.recipe["seconds"]) == 4
+    assert sum(label.startswith("train ") for label in two.report_data.recipe["seconds"]) == 4
 
 
 def test_an_arm_that_fails_in_a_worker_ends_alone(tiny: Path, tmp_path: Path) -> None:
@@ -53,29 +53,29 @@ def views(*keys: str) -> tuple[tuple[str, View], ...]:
 
 
 def test_the_views_of_one_arm_are_shared_out_and_what_two_arms_need_is_made_once() -> None:
-    board = Board([Task(0, "pairs", "groups"), Task(0, "plain", "one group"), Task(0, "again", "groups")])
-    groups = board.take([])
+    queue = TaskQueue([Task(0, "pairs", "groups"), Task(0, "plain", "one group"), Task(0, "again", "groups")])
+    groups = queue.take([])
     assert groups is not None
-    assert board.take(["groups"]).arm == "plain"  # nobody waits for the grouping that is being made
-    board.settle(groups, Done({}, views("ab", "ac", "bc")))
-    taken = [board.take([]), board.take(["ab"]), board.take(["ab", "ac"])]
+    assert queue.take(["groups"]).arm == "plain"  # nobody waits for the grouping that is being made
+    queue.settle(groups, TaskResult({}, views("ab", "ac", "bc")))
+    taken = [queue.take([]), queue.take(["ab"]), queue.take(["ab", "ac"])]
     assert [(task.arm, task.key) for task in taken] == [("pairs", "ab"), ("pairs", "ac"), ("pairs", "bc")]
-    board.settle(Task(0, "plain", "one group"), Done({}, views("bc", "classes")))
-    assert board.take(["ab", "ac", "bc"]).key == "classes"
-    board.settle(taken[2], Done({}))
-    assert board.take(["ab", "ac", "classes"]) is None
-    assert board.waiting == []  # the second arm's grouping and its "bc" are there
+    queue.settle(Task(0, "plain", "one group"), TaskResult({}, views("bc", "classes")))
+    assert queue.take(["ab", "ac", "bc"]).key == "classes"
+    queue.settle(taken[2], TaskResult({}))
+    assert queue.take(["ab", "ac", "classes"]) is None
+    assert queue.waiting == []  # the second arm's grouping and its "bc" are there
 
 
 def test_an_arm_fails_at_the_view_at_which_one_process_would_fail() -> None:
-    board = Board([Task(0, "pairs", "groups"), Task(0, "plain", "one group")])
-    board.settle(board.take([]), Done({}, views("ab", "ac", "ad", "bc")))
-    first, second, third = (board.take(busy) for busy in ([], ["ab"], ["ab", "ac"]))
-    board.settle(third, Done({}, failure=Failure("ad")))
-    board.settle(second, Done({}, failure=Failure("ac")))
-    board.settle(first, Done({}))
-    assert board.failed == {(0, "pairs"): (1, Failure("ac"))}
-    assert board.take([]).arm == "plain"  # "bc" would be in vain
+    queue = TaskQueue([Task(0, "pairs", "groups"), Task(0, "plain", "one group")])
+    queue.settle(queue.take([]), TaskResult({}, views("ab", "ac", "ad", "bc")))
+    first, second, third = (queue.take(busy) for busy in ([], ["ab"], ["ab", "ac"]))
+    queue.settle(third, TaskResult({}, failure=Failure("ad")))
+    queue.settle(second, TaskResult({}, failure=Failure("ac")))
+    queue.settle(first, TaskResult({}))
+    assert queue.failed == {(0, "pairs"): (1, Failure("ac"))}
+    assert queue.take([]).arm == "plain"  # "bc" would be in vain
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker by /proc")

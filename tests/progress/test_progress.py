@@ -9,7 +9,7 @@ from rich.console import Console
 
 from camforge.progress import progress as told
 from camforge.progress.progress import Progress
-from camforge.progress.terminal import Count, View, clock, memory, written
+from camforge.progress.terminal import Count, TerminalView, clock, memory, written
 
 TIME = r"\d:\d\d:\d\d"
 STAGES = ("train", "extract", "measure")
@@ -26,7 +26,7 @@ def text_of(console: Console) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
 
 
-def drawn(view: View) -> list[str]:
+def drawn(view: TerminalView) -> list[str]:
     """The view's lines as they stand."""
     page = Console(file=StringIO(), width=90)
     page.print(view.drawn())
@@ -40,7 +40,7 @@ def test_a_terminal_shows_stages_and_the_task_in_one_view() -> None:
     with progress.experiment("zoo", STAGES):
         view = progress._view
         assert view is not None
-        for arm in progress.each("train", ["a", "b"]):
+        for arm in progress.track("train", ["a", "b"]):
             with progress.task(f"train {arm}") as tick:
                 tick(16, 64)
                 tick(32, 64, {"loss": 0.3125})
@@ -61,7 +61,7 @@ def test_a_terminal_shows_stages_and_the_task_in_one_view() -> None:
 
 def test_a_task_alone_has_a_bar_and_a_failed_one_none() -> None:
     progress = Progress(console=terminal())
-    views: list[View] = []
+    views: list[TerminalView] = []
 
     def fail() -> None:
         with progress.task("decode") as tick:

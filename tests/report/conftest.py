@@ -1,12 +1,12 @@
 """The story that the report tests tell."""
 
 import pytest
-from synthetic_story import synthetic_story
+from synthetic_report import synthetic_report
 
-from camforge.report.data import Story
+from camforge.report.data import ReportData
 
 
 @pytest.fixture
-def story() -> Story:
+def report_data() -> ReportData:
     """Four images of 48 pixels, three classes with hostile names, two arms and a control."""
-    return synthetic_story()
+    return synthetic_report()

@@ -5,19 +5,19 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from camforge.report.data import Story
+from camforge.report.data import ReportData
 from camforge.report.standing import columns, in_order
 from camforge.report.table import print_arms
 
 
-def _printed(story: Story, colour: bool = False, width: int = 160) -> str:
+def _printed(report_data: ReportData, colour: bool = False, width: int = 160) -> str:
     console = Console(width=width, record=True, force_terminal=colour, file=open("/dev/null", "w"))  # noqa: SIM115
-    print_arms(story, console)
+    print_arms(report_data, console)
     return console.export_text(styles=colour)
 
 
-def test_numbers_best_and_controls(story: Story) -> None:
-    lines = _printed(story, colour=True).splitlines()
+def test_numbers_best_and_controls(report_data: ReportData) -> None:
+    lines = _printed(report_data, colour=True).splitlines()
     rows = [line for line in lines if "│" in line]
     plain = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in rows]
     assert [row.split("│")[1].strip() for row in plain] == ["plain", "<b>both</b>", "centred Gaussian"]
@@ -29,16 +29,16 @@ def test_numbers_best_and_controls(story: Story) -> None:
     assert "\x1b[2m" not in rows[0]
 
 
-def test_headings_mark_lower_and_remarks_name_the_control(story: Story) -> None:
-    text = _printed(story)
+def test_headings_mark_lower_and_remarks_name_the_control(report_data: ReportData) -> None:
+    text = _printed(report_data)
     assert "mlev ↓" in text
     assert "miou ↓" not in text
     assert "No arm reaches 'centred Gaussian', which looks at no image, in recall." in text
     assert "Skipped 1: bad<x>.jpg: cut short" in text
 
 
-def test_numbers_above_one_have_two_digits_and_ties_share_the_best(story: Story) -> None:
-    tied = [replace(arm, metrics={"miou": 36.014}) for arm in story.arms]
+def test_numbers_above_one_have_two_digits_and_ties_share_the_best(report_data: ReportData) -> None:
+    tied = [replace(arm, metrics={"miou": 36.014}) for arm in report_data.arms]
     (column,) = columns(tied)
     assert column.best == {"plain", "<b>both</b>"}
     assert column.beaten_by == ()
@@ -46,11 +46,13 @@ def test_numbers_above_one_have_two_digits_and_ties_share_the_best(story: Story)
     assert [arm.control for arm in in_order(tied)] == [False, False, True]
 
 
-def test_a_narrow_screen_cuts_no_number_and_no_name(story: Story) -> None:
+def test_a_narrow_screen_cuts_no_number_and_no_name(report_data: ReportData) -> None:
     long = replace(
-        story.arms[1], name="an arm whose name is long", metrics={f"a_long_metric_{i}": i + 0.125 for i in range(9)}
+        report_data.arms[1],
+        name="an arm whose name is long",
+        metrics={f"a_long_metric_{i}": i + 0.125 for i in range(9)},
     )
-    text = _printed(replace(story, arms=(long,)), width=30)
+    text = _printed(replace(report_data, arms=(long,)), width=30)
     assert all(f"{i}.12" in text for i in range(9))
     assert "…" not in text
     assert "".join(re.findall(r"^│([^│]*)│", text, re.MULTILINE)).replace(" ", "") == "anarmwhosenameislong"

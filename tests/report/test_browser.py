@@ -16,14 +16,14 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from synthetic_story import ARMS, synthetic_story
+from synthetic_report import ARMS, synthetic_report
 
 from camforge.maps import resize, seed_mask
 from camforge.pictures import encode, overlay
-from camforge.report.data import GalleryImage, Story
+from camforge.report.data import GalleryImage, ReportData
 from camforge.report.gallery import quantise
 from camforge.report.page import write_page
-from camforge.report.suite import SuiteRow, SuiteStory, write_suite
+from camforge.report.suite import SuiteReport, SuiteRow, write_suite
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -90,13 +90,13 @@ def driver(tmp_path_factory) -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture(scope="module")
-def told() -> Story:
+def told() -> ReportData:
     torch.manual_seed(0)
-    return synthetic_story()
+    return synthetic_report()
 
 
 @pytest.fixture(scope="module")
-def address(told: Story, tmp_path_factory) -> str:
+def address(told: ReportData, tmp_path_factory) -> str:
     return write_page(tmp_path_factory.mktemp("a b") / "report.html", told).as_uri()
 
 
@@ -137,7 +137,7 @@ def _box_iou(a: list[float], b: list[float]) -> float:
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
-def test_numbers_equal_pythons_at_every_threshold(page: Page, told: Story, number: int) -> None:
+def test_numbers_equal_pythons_at_every_threshold(page: Page, told: ReportData, number: int) -> None:
     """Images 0 holds maps of its own size, 1 and 3 of a quarter and half of it."""
     image = told.gallery[number]
     page.go_to(2 * number, image.id)  # every image shows two classes
@@ -156,7 +156,7 @@ def test_numbers_equal_pythons_at_every_threshold(page: Page, told: Story, numbe
             assert page.value(f"box-{side}") == pytest.approx(expected, abs=1e-12)
 
 
-def test_best_threshold_is_the_best_of_all(page: Page, told: Story) -> None:
+def test_best_threshold_is_the_best_of_all(page: Page, told: ReportData) -> None:
     image = told.gallery[0]
     stored = _stored(image.maps[ARMS[0]][0])
     ious = [_iou(image, _seed(stored, k / 100), 0) for k in range(101)]
@@ -164,7 +164,7 @@ def test_best_threshold_is_the_best_of_all(page: Page, told: Story) -> None:
     assert page.element("top-a").text.endswith(f"at {ious.index(max(ious)) / 100:.2f}")
 
 
-def test_sorting_by_score_and_by_difference(page: Page, told: Story) -> None:
+def test_sorting_by_score_and_by_difference(page: Page, told: ReportData) -> None:
     pairs = [(image, label) for image in told.gallery for label in (0, 1)]
     ious = {
         arm: [_iou(i, _seed(_stored(i.maps[arm][c]), 0.15), c) for i, c in pairs] for arm in ARMS[:2]
@@ -184,7 +184,7 @@ def test_sorting_by_score_and_by_difference(page: Page, told: Story) -> None:
     page.until(lambda: len(page.marks()) == 4)
 
 
-def test_arms_classes_and_steps_can_be_picked(page: Page, told: Story) -> None:
+def test_arms_classes_and_steps_can_be_picked(page: Page, told: ReportData) -> None:
     image = told.gallery[0]
     page.choose("arm-a", ARMS[2])
     iou = _iou(image, _seed(_stored(image.maps[ARMS[2]][0]), 0.15), 0)
@@ -218,7 +218,7 @@ def test_wipe_moves_the_border_between_the_arms(page: Page) -> None:
     assert "45%" in page.driver.execute_script(clip)
 
 
-def test_canvases_show_photograph_heat_and_outlines_as_asked(page: Page, told: Story) -> None:
+def test_canvases_show_photograph_heat_and_outlines_as_asked(page: Page, told: ReportData) -> None:
     """In the middle of a pixel, where the browser's smoothing weighs the least."""
     image, (x, y) = told.gallery[0], (15, 15)
     place = ((x + 0.5) / SIZE, (y + 0.5) / SIZE)
@@ -233,7 +233,7 @@ def test_canvases_show_photograph_heat_and_outlines_as_asked(page: Page, told: S
     page.until(lambda: np.abs(_pixel(page, "canvas-a", *place) - photo[y, x].astype(int)).max() < 40)
 
 
-def test_keyboard_walks_images_and_moves_the_threshold(page: Page, told: Story) -> None:
+def test_keyboard_walks_images_and_moves_the_threshold(page: Page, told: ReportData) -> None:
     body = page.driver.find_element(By.TAG_NAME, "body")
     body.send_keys(Keys.ARROW_LEFT)
     page.until(lambda: page.element("name").text == told.gallery[-1].id)
@@ -293,7 +293,7 @@ def test_no_complaint_no_request_no_foreign_script(page: Page, address: str) -> 
     assert {url for url in asked if not url.startswith(own)} == {address}
 
 
-def test_a_page_without_truth_still_compares(driver: webdriver.Chrome, told: Story, tmp_path) -> None:
+def test_a_page_without_truth_still_compares(driver: webdriver.Chrome, told: ReportData, tmp_path) -> None:
     nothing = {"mask": None, "boxes": torch.zeros(0, 4), "box_classes": torch.zeros(0, dtype=torch.int64)}
     bare = replace(told, gallery=tuple(replace(image, **nothing) for image in told.gallery))
     driver.get(write_page(tmp_path / "bare.html", bare).as_uri())
@@ -310,9 +310,9 @@ def test_a_page_without_truth_still_compares(driver: webdriver.Chrome, told: Sto
     assert driver.get_log("browser") == []
 
 
-def test_a_suite_sorts_by_any_column(driver: webdriver.Chrome, told: Story, tmp_path) -> None:
+def test_a_suite_sorts_by_any_column(driver: webdriver.Chrome, told: ReportData, tmp_path) -> None:
     rows = tuple(SuiteRow(arm, {} if arm.control else {"recall": 0.55}) for arm in told.arms)
-    suite = SuiteStory("Suite", told.classes, rows, gallery=told.gallery)
+    suite = SuiteReport("Suite", told.classes, rows, gallery=told.gallery)
     driver.get(write_suite(tmp_path / "suite.html", suite).as_uri())
     page = Page(driver)
     page.settled()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from camforge.report.data import ArmStory, Curve, ViewStory
+from camforge.report.data import ArmReport, TrainingCurve, ViewReport
 from camforge.report.figures import bars, charts, line_chart, ticks, tree
 
 
@@ -41,22 +41,22 @@ def test_a_curve_is_drawn_to_scale_and_skips_what_is_no_number() -> None:
 
 def test_losses_come_first_and_the_learning_rate_last() -> None:
     epoch = {"epoch": 1, "lr": 1e-4, "accuracy": 0.5, "loss_b": 1.0, "loss": 2.0}
-    assert [c.title for c in charts([Curve("n", (epoch,))])] == ["loss", "loss_b", "accuracy", "lr"]
-    assert charts([Curve("n", ())]) == []
+    assert [c.title for c in charts([TrainingCurve("n", (epoch,))])] == ["loss", "loss_b", "accuracy", "lr"]
+    assert charts([TrainingCurve("n", ())]) == []
 
 
 @pytest.mark.parametrize(("last", "expected"), [(1, ["1"]), (2, ["1", "2"]), (5, ["1", "2", "3", "4", "5"])])
 def test_epochs_are_counted_in_whole_numbers(last: int, expected: list[str]) -> None:
-    curve = Curve("n", tuple({"epoch": e, "loss": 1 / e} for e in range(1, last + 1)))
+    curve = TrainingCurve("n", tuple({"epoch": e, "loss": 1 / e} for e in range(1, last + 1)))
     assert [text for _, text in charts([curve])[0].across] == expected
 
 
 def test_tree_joins_groups_that_share_a_class() -> None:
     classes = ("ape", "bee", "cat", "dog")
     views = (
-        ViewStory("classes", tuple((c,) for c in classes)),
-        ViewStory("fine", (("ape", "cat"), ("bee",), ("dog",)), 1),
-        ViewStory("coarse", (("bee",), ("ape", "cat", "dog")), 2),
+        ViewReport("classes", tuple((c,) for c in classes)),
+        ViewReport("fine", (("ape", "cat"), ("bee",), ("dog",)), 1),
+        ViewReport("coarse", (("bee",), ("ape", "cat", "dog")), 2),
     )
     drawn = tree(views, classes)
     assert drawn is not None
@@ -76,13 +76,17 @@ def test_tree_joins_groups_that_share_a_class() -> None:
 
 
 def test_pairs_of_classes_are_no_tree() -> None:
-    pairs = (ViewStory("a-b", (("a",), ("b",)), 1), ViewStory("a-c", (("a",), ("c",)), 1))
+    pairs = (ViewReport("a-b", (("a",), ("b",)), 1), ViewReport("a-c", (("a",), ("c",)), 1))
     assert tree(pairs, ("a", "b", "c")) is None
-    assert tree((ViewStory("classes", (("a",), ("b",))),), ("a", "b")) is None
+    assert tree((ViewReport("classes", (("a",), ("b",))),), ("a", "b")) is None
 
 
 def test_bars_share_one_scale_and_leave_out_arms_without_numbers() -> None:
-    arms = [ArmStory("x", {"m/a": 20.0, "m/b": 45.0}), ArmStory("none", {"m": 1.0}), ArmStory("y", {"m/a": math.nan})]
+    arms = [
+        ArmReport("x", {"m/a": 20.0, "m/b": 45.0}),
+        ArmReport("none", {"m": 1.0}),
+        ArmReport("y", {"m/a": math.nan}),
+    ]
     shown, values = bars(arms, "m", ("a", "b"))
     assert [arm.name for arm in shown] == ["x", "y"]
     assert [(bar.width, bar.text) for bar in values["a"]] == [(40.0, "20.00"), (0.0, "–")]

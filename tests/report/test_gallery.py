@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from synthetic_story import ARMS, HOSTILE_ID
+from synthetic_report import ARMS, HOSTILE_ID
 from torch.nn.functional import interpolate
 
-from camforge.report.data import Story
+from camforge.report.data import ReportData
 from camforge.report.gallery import FUSED, SIZES, pack_gallery, quantise
 from camforge.types import CamForgeError
 
@@ -29,12 +29,12 @@ def unpack(text: str) -> tuple[dict, list[np.ndarray]]:
     return image, planes
 
 
-def test_mask_and_maps_come_back(story: Story) -> None:
-    packed = pack_gallery(story)
+def test_mask_and_maps_come_back(report_data: ReportData) -> None:
+    packed = pack_gallery(report_data)
     assert packed.sizes == SIZES[0]
     assert packed.sources == (*((arm, FUSED) for arm in ARMS), (ARMS[1], "level 1"))
     image, planes = unpack(packed.images[0])
-    original = story.gallery[0]
+    original = report_data.gallery[0]
     assert (image["id"], image["labels"], image["boxClasses"]) == (HOSTILE_ID, [0, 1], [0, 1])
     assert image["boxes"] == original.boxes.tolist()
     assert np.array_equal(planes[0], original.mask.numpy())
@@ -45,10 +45,10 @@ def test_mask_and_maps_come_back(story: Story) -> None:
         assert np.abs(plane - np.maximum(values, 0) / values.max() * 255).max() <= 0.501
 
 
-def test_a_small_map_without_negatives_stays_small(story: Story) -> None:
-    image, planes = unpack(pack_gallery(story).images[3])
+def test_a_small_map_without_negatives_stays_small(report_data: ReportData) -> None:
+    image, planes = unpack(pack_gallery(report_data).images[3])
     assert [entry[2:] for entry in image["maps"][:-1]] == [[24, 24]] * 6
-    values = story.gallery[3].maps[ARMS[0]][0].double().numpy()
+    values = report_data.gallery[3].maps[ARMS[0]][0].double().numpy()
     assert np.abs(planes[1] - values / values.max() * 255).max() <= 0.501
 
 
@@ -59,10 +59,10 @@ def test_quantise_shrinks_by_means_and_keeps_the_aspect() -> None:
     assert torch.equal(quantise(-values, 8), torch.zeros(4, 8, dtype=torch.uint8))
 
 
-def test_a_smaller_budget_takes_smaller_pictures_with_boxes_moved(story: Story) -> None:
-    generous = sum(map(len, pack_gallery(story).images))
-    assert pack_gallery(story, generous).sizes == SIZES[0]
-    big = replace(story, gallery=tuple(_enlarged(image) for image in story.gallery))
+def test_a_smaller_budget_takes_smaller_pictures_with_boxes_moved(report_data: ReportData) -> None:
+    generous = sum(map(len, pack_gallery(report_data).images))
+    assert pack_gallery(report_data, generous).sizes == SIZES[0]
+    big = replace(report_data, gallery=tuple(_enlarged(image) for image in report_data.gallery))
     packed = pack_gallery(big, sum(map(len, pack_gallery(big).images)) // 4)
     assert packed.sizes in SIZES[2:]
     image, planes = unpack(packed.images[0])
@@ -70,7 +70,7 @@ def test_a_smaller_budget_takes_smaller_pictures_with_boxes_moved(story: Story) 
     assert image["boxes"] == (big.gallery[0].boxes * packed.sizes[0] / 384).double().round(decimals=2).tolist()
     assert set(np.unique(planes[0])) == {0, 1, 2, 255}
     with pytest.raises(CamForgeError, match="4 images do not fit a page"):
-        pack_gallery(story, 2000)
+        pack_gallery(report_data, 2000)
 
 
 def _enlarged(image):
@@ -79,21 +79,23 @@ def _enlarged(image):
     return replace(image, image=picture, mask=mask, boxes=image.boxes * 8)
 
 
-def test_five_hundred_images_keep_below_30_megabytes(story: Story) -> None:
+def test_five_hundred_images_keep_below_30_megabytes(report_data: ReportData) -> None:
     """The size taken is that of a sample of eight; a page of five hundred 224-pixel images is five hundred of these."""
-    noisy = [replace(_enlarged(image), before_fusion={}) for image in story.gallery]
-    packed = pack_gallery(replace(story, gallery=tuple(noisy)), 28_000_000 * 4 // 500)
+    noisy = [replace(_enlarged(image), before_fusion={}) for image in report_data.gallery]
+    packed = pack_gallery(replace(report_data, gallery=tuple(noisy)), 28_000_000 * 4 // 500)
     assert 500 / 4 * sum(map(len, packed.images)) < 28_000_000
 
 
-def test_a_map_that_is_no_number_is_named(story: Story) -> None:
-    broken = replace(story.gallery[1], maps={"plain": {0: torch.tensor([[0.0, float("nan")]])}})
+def test_a_map_that_is_no_number_is_named(report_data: ReportData) -> None:
+    broken = replace(report_data.gallery[1], maps={"plain": {0: torch.tensor([[0.0, float("nan")]])}})
     with pytest.raises(CamForgeError, match="arm 'plain' over image 'two': holds values that are not finite"):
-        pack_gallery(replace(story, gallery=(broken,)))
+        pack_gallery(replace(report_data, gallery=(broken,)))
 
 
-def test_no_images_no_mask_no_boxes(story: Story) -> None:
-    assert pack_gallery(replace(story, gallery=())).images == ()
-    bare = replace(story.gallery[1], mask=None, boxes=torch.zeros(0, 4), box_classes=torch.zeros(0, dtype=torch.int64))
-    image, planes = unpack(pack_gallery(replace(story, gallery=(bare,))).images[0])
+def test_no_images_no_mask_no_boxes(report_data: ReportData) -> None:
+    assert pack_gallery(replace(report_data, gallery=())).images == ()
+    bare = replace(
+        report_data.gallery[1], mask=None, boxes=torch.zeros(0, 4), box_classes=torch.zeros(0, dtype=torch.int64)
+    )
+    image, planes = unpack(pack_gallery(replace(report_data, gallery=(bare,))).images[0])
     assert (image["mask"], image["boxes"], len(planes)) == (False, [], 7)

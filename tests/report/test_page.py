@@ -8,9 +8,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from synthetic_story import CLASSES, HOSTILE_ID
+from synthetic_report import CLASSES, HOSTILE_ID
 
-from camforge.report.data import Story
+from camforge.report.data import ReportData
 from camforge.report.page import render, write_page
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -46,8 +46,8 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def page(story: Story) -> str:
-    return render(story)
+def page(report_data: ReportData) -> str:
+    return render(report_data)
 
 
 def test_every_number_and_name_is_there(page: str) -> None:
@@ -112,8 +112,10 @@ def test_an_account_matrix_is_drawn_in_the_order_of_the_tree(page: str) -> None:
     assert labels[1].startswith("a &#34;quoted")
 
 
-def test_a_story_with_nothing_in_it_is_a_page(story: Story, tmp_path) -> None:
-    bare = Story("Bare", ("a", "b"), (replace(story.arms[1], metrics={"loss": float("nan")}, curves=(), views=()),))
+def test_a_story_with_nothing_in_it_is_a_page(report_data: ReportData, tmp_path) -> None:
+    bare = ReportData(
+        "Bare", ("a", "b"), (replace(report_data.arms[1], metrics={"loss": float("nan")}, curves=(), views=()),)
+    )
     path = write_page(tmp_path / "deep" / "report.html", bare)
     reader = Reader(path.read_text())
     assert "Bare" in reader.text()

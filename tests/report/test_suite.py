@@ -6,27 +6,27 @@ from dataclasses import replace
 import pytest
 import torch
 from rich.console import Console
-from synthetic_story import ARMS, CLASSES, synthetic_story
+from synthetic_report import ARMS, CLASSES, synthetic_report
 
 from camforge.maps import resize
-from camforge.report.data import Story, ViewStory
+from camforge.report.data import ReportData, ViewReport
 from camforge.report.page import render
-from camforge.report.suite import EXTREMES, SuiteRow, SuiteStory, Sweep, print_suite, render_suite
+from camforge.report.suite import EXTREMES, SuiteReport, SuiteRow, Sweep, print_suite, render_suite
 
 
 @pytest.fixture
-def suite(story: Story) -> SuiteStory:
-    control, plain, both = story.arms
+def suite(report_data: ReportData) -> SuiteReport:
+    control, plain, both = report_data.arms
     rows = (
         SuiteRow(control),
         SuiteRow(plain, {"miou": 0.5}, {"miou": 0.0123}, "javascript:alert(1)"),
         SuiteRow(both, recipe='runs/<b>"both"/report.html'),
     )
     sweep = Sweep("miou over <delta>", {"plain": [(0, 0.4), (50, 0.44)], "<b>both</b>": [(0, 0.5), (50, 0.1)]})
-    return SuiteStory("Table 4 & more", CLASSES, rows, sweeps=(sweep,), gallery=story.gallery)
+    return SuiteReport("Table 4 & more", CLASSES, rows, sweeps=(sweep,), gallery=report_data.gallery)
 
 
-def test_screen_shows_measured_paper_and_difference(suite: SuiteStory) -> None:
+def test_screen_shows_measured_paper_and_difference(suite: SuiteReport) -> None:
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     print_suite(suite, console)
     rows = [
@@ -39,7 +39,7 @@ def test_screen_shows_measured_paper_and_difference(suite: SuiteStory) -> None:
     ]
 
 
-def test_page_shows_the_same_numbers_and_keeps_links_inside(suite: SuiteStory) -> None:
+def test_page_shows_the_same_numbers_and_keeps_links_inside(suite: SuiteReport) -> None:
     page = render_suite(suite)
     table = re.search(r'<section id="table">(.*?)</section>', page, re.DOTALL)[1]
     assert 'data-value="0.4375">0.438 <small>± 0.012</small>' in table
@@ -54,7 +54,7 @@ def test_page_shows_the_same_numbers_and_keeps_links_inside(suite: SuiteStory) -
     assert 'id="classes"' not in page
 
 
-def test_best_and_worst_are_those_of_the_iou(suite: SuiteStory) -> None:
+def test_best_and_worst_are_those_of_the_iou(suite: SuiteReport) -> None:
     ious = []
     for image in suite.gallery:
         for label in (0, 1):
@@ -69,7 +69,7 @@ def test_best_and_worst_are_those_of_the_iou(suite: SuiteStory) -> None:
         assert re.findall(r"<b>([0-9.]+)</b>", part) == [f"{value:.3f}" for value in expected]
 
 
-def test_the_images_shown_make_a_curve_over_the_threshold(suite: SuiteStory) -> None:
+def test_the_images_shown_make_a_curve_over_the_threshold(suite: SuiteReport) -> None:
     """One map that falls from left to right over one object in the left half: IoU by counting columns."""
     image = suite.gallery[0]
     fall = torch.linspace(1.0, 0.0, 48).expand(48, 48)
@@ -84,23 +84,28 @@ def test_the_images_shown_make_a_curve_over_the_threshold(suite: SuiteStory) -> 
     assert shown == pytest.approx([float(e) for e in expected], rel=1e-3)
 
 
-def test_clusters_of_an_account_are_drawn_as_a_tree(story: Story) -> None:
+def test_clusters_of_an_account_are_drawn_as_a_tree(report_data: ReportData) -> None:
     """Pairs of classes are no tree; the clusters that chose them are, and the matrix stands in their order."""
     first, second, third = ((name,) for name in CLASSES)
-    pairs = (ViewStory("a pair", (first, second), 1), ViewStory("two", (first, third), 1))
-    account = {**story.arms[2].account, "clusters": {"one": [CLASSES[2]], "two": [CLASSES[0], CLASSES[1]]}}
-    page = render(replace(story, arms=(replace(story.arms[2], views=pairs, account=account),)))
+    pairs = (ViewReport("a pair", (first, second), 1), ViewReport("two", (first, third), 1))
+    diagnostics = {
+        **report_data.arms[2].diagnostics,
+        "clusters": {"one": [CLASSES[2]], "two": [CLASSES[0], CLASSES[1]]},
+    }
+    page = render(replace(report_data, arms=(replace(report_data.arms[2], views=pairs, diagnostics=diagnostics),)))
     groups = page.split('<section id="groups">')[1].split("</section>")[0]
     assert "clusters: 2 groups" in groups
     assert "2 networks, each for a problem of its own" in groups
     matrix = groups.split('<figure class="matrix">')[1]
     rows = re.findall(r'<text class="tick" x="[\d.]+" y="[\d.]+" text-anchor="end">(.*?)</text>', matrix)
     assert [row[:3] for row in rows] == ["a &", "cat", "&lt"]
-    scattered = replace(story.arms[2], views=pairs, account={**account, "clusters": {"one": [CLASSES[2]]}})
-    assert "clusters: " not in render(replace(story, arms=(scattered,)))
+    scattered = replace(
+        report_data.arms[2], views=pairs, diagnostics={**diagnostics, "clusters": {"one": [CLASSES[2]]}}
+    )
+    assert "clusters: " not in render(replace(report_data, arms=(scattered,)))
 
 
-def test_a_suite_without_truth_or_images(suite: SuiteStory) -> None:
-    blind = replace(suite, gallery=tuple(replace(image, mask=None) for image in synthetic_story().gallery), sweeps=())
+def test_a_suite_without_truth_or_images(suite: SuiteReport) -> None:
+    blind = replace(suite, gallery=tuple(replace(image, mask=None) for image in synthetic_report().gallery), sweeps=())
     assert 'id="extremes"' not in render_suite(blind)
     assert 'id="gallery"' not in render_suite(replace(suite, gallery=()))

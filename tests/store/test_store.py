@@ -17,7 +17,7 @@ def write(draft: Path) -> None:
 def test_an_entry_is_found_with_its_files(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert store.find("stage", "k") is None
-    entry = store.keep("stage", "k", {"why": 1}, write)
+    entry = store.commit("stage", "k", {"why": 1}, write)
     assert store.find("stage", "k") == entry
     assert (entry / "a.txt").read_text() == "alpha"
 
@@ -36,7 +36,7 @@ def test_a_stage_that_fails_while_writing_leaves_nothing(tmp_path: Path) -> None
 def test_a_damaged_entry_is_not_taken(tmp_path: Path, harm: str) -> None:
     told: list[str] = []
     store = Store(tmp_path, told.append)
-    entry = store.keep("stage", "k", {}, write)
+    entry = store.commit("stage", "k", {}, write)
     file = entry / ("recipe.json" if harm == "recipe" else "a.txt")
     if harm == "delete":
         file.unlink()
@@ -45,7 +45,7 @@ def test_a_damaged_entry_is_not_taken(tmp_path: Path, harm: str) -> None:
     assert store.find("stage", "k") is None
     assert told
     assert "stage-k is damaged" in told[0]
-    assert store.keep("stage", "k", {}, write) == entry
+    assert store.commit("stage", "k", {}, write) == entry
     assert store.find("stage", "k") == entry
 
 
@@ -54,13 +54,13 @@ def test_a_stage_that_cannot_be_written_keeps_its_checkpoint(tmp_path: Path) -> 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     store = Store(tmp_path)
-    checkpoint = store.workplace("stage", "k") / "checkpoint.pth"
+    checkpoint = store.scratch_dir("stage", "k") / "checkpoint.pth"
     checkpoint.write_text("hours of work")
     with pytest.raises(CamForgeError, match=r"store: cannot write .*stage-k: No space left on device"):
-        store.keep("stage", "k", {}, full)
+        store.commit("stage", "k", {}, full)
     assert [path.name for path in tmp_path.iterdir()] == ["stage-k.unfinished"]
     assert checkpoint.read_text() == "hours of work"
-    store.keep("stage", "k", {}, write)
+    store.commit("stage", "k", {}, write)
     assert not checkpoint.exists()
 
 

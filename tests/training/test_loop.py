@@ -10,7 +10,7 @@ from torch import Tensor
 
 from camforge.data.geometry import Geometry
 from camforge.data.prepared import Prepared, prepare
-from camforge.training.loop import Task, train
+from camforge.training.loop import Training, train
 from camforge.types import CamForgeError, ImageSet, Sample, View
 from camforge_plugins.backbones.small import Small
 from camforge_plugins.trainers.single import Single, SingleLearner
@@ -33,12 +33,14 @@ def data() -> Prepared:
     return prepare(images, Geometry(16, "crop", (0.5,) * 3, (0.25,) * 3))
 
 
-def task(data: Prepared, folder: Path, **options: Any) -> Task:
+def task(data: Prepared, folder: Path, **options: Any) -> Training:
     folder.mkdir(exist_ok=True)
     tick = options.pop("tick", None)
     view = options.pop("view", View.identity(data.images.classes))
     trainer = Single(backbone=TINY, **{"epochs": 3, "batch_size": 16, "lr": 0.01} | options)
-    return Task(trainer, view, data, torch.ones(len(data), dtype=torch.bool), 0, torch.device("cpu"), folder, tick=tick)
+    return Training(
+        trainer, view, data, torch.ones(len(data), dtype=torch.bool), 0, torch.device("cpu"), folder, tick=tick
+    )
 
 
 def state(learner: torch.nn.Module) -> dict[str, Tensor]:
@@ -162,7 +164,7 @@ def test_an_exclusive_view_sees_only_images_of_one_output(data: Prepared, tmp_pa
 
 def test_an_output_without_images_is_named(data: Prepared, tmp_path: Path) -> None:
     lonely = task(data, tmp_path / "t")
-    none_red = Task(
+    none_red = Training(
         lonely.trainer, lonely.view, data, ~data.labels[:, 0], 0, torch.device("cpu"), tmp_path / "t"
     )  # fmt: skip
     with pytest.raises(CamForgeError, match="training 'classes': no training image shows red"):

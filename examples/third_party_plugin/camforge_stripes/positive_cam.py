@@ -7,7 +7,7 @@ class PositiveCAM(GradientExtractor):
     """Positive CAM: sum_k ReLU(mean(dy/dA_k)) * A_k^power, channels that speak for the target alone."""
 
     name = "positive_cam"
-    api = "1.0"
+    api = "2.0"
 
     power: float = 1.0
     """Above 1: strong activations count for more."""

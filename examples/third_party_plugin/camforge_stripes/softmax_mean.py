@@ -9,7 +9,7 @@ class SoftmaxMean(Fuser):
     """The mean over an axis, weighted by the softmax of each map's largest value: confident maps lead."""
 
     name = "softmax_mean"
-    api = "1.0"
+    api = "2.0"
 
     temperature: float = 1.0
 

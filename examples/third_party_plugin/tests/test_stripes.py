@@ -26,4 +26,4 @@ class TestAgreement(MetricContract):
 
 
 def test_agreement_by_hand():
-    assert Agreement().conclude(torch.tensor([3.0, 4.0]), ("cat",)) == {"agreement": 75.0}
+    assert Agreement().compute(torch.tensor([3.0, 4.0]), ("cat",)) == {"agreement": 75.0}

@@ -24,10 +24,10 @@ def read_lines(path: Path) -> list[str]:
 def refuse(what: str, problems: list[str]) -> None:
     """Raise one error with every problem."""
     if problems:
-        raise CamForgeError(told(what, problems))
+        raise CamForgeError(problem_report(what, problems))
 
 
-def told(what: str, problems: list[str]) -> str:
+def problem_report(what: str, problems: list[str]) -> str:
     """Every problem in a line of its own, the first ``SHOWN`` of them in full."""
     shown = problems[:SHOWN] + ([f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
     return f"{what}: " + (shown[0] if len(problems) == 1 else "\n  ".join(["", *shown]).rstrip())

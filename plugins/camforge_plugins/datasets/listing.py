@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, ImageSet, Sample, Unusable, read_image
+from camforge.api import CamForgeError, DatasetError, ImageSet, Sample, read_image
 
-from .files import fingerprint, told
+from .files import fingerprint, problem_report
 
 Box = tuple[int, float, float, float, float]  # class index, x0, y0, x1, y1 with x1 and y1 exclusive
 Size = tuple[int, int]  # height, width
@@ -59,7 +59,7 @@ class Listing:
     _table: Tensor = field(init=False, repr=False)
 
     def image_set(self) -> ImageSet:
-        """Raises one Unusable with every problem found; its ``rest`` are the entries that have none."""
+        """Raises one DatasetError with every problem found; its ``rest`` are the entries that have none."""
         if not self.keep_empty:
             self.entries = [entry for entry in self.entries if entry.shown]
         self._tabulate()
@@ -70,7 +70,7 @@ class Listing:
             return self._images()
         self.entries = [entry for entry, own in zip(self.entries, wrong, strict=True) if not own]
         self._tabulate()
-        raise Unusable(told(self.what, problems), self._images())
+        raise DatasetError(problem_report(self.what, problems), self._images())
 
     def _tabulate(self) -> None:
         self._table = torch.zeros(len(self.entries), len(self.classes), dtype=torch.bool)

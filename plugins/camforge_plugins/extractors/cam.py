@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, Capture, Extractor, Needs, Probe
+from camforge.api import CamForgeError, Capture, Extractor, ModelLayers, Needs
 
 
 class CAM(Extractor):
@@ -16,8 +16,8 @@ class CAM(Extractor):
 
     name = "cam"
 
-    def needs(self, probe: Probe) -> Needs:
-        return Needs(activations=probe.resolve("last"))
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        return Needs(activations=model_layers.resolve("last"))
 
     def extract(self, capture: Capture) -> list[Tensor]:
         (layer,) = capture.resolve("last")

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from camforge.api import CamForgeError, Capture, Extractor, Needs, Probe
+from camforge.api import CamForgeError, Capture, Extractor, ModelLayers, Needs
 
 
 class CCAM(Extractor):
@@ -37,8 +37,8 @@ class CCAM(Extractor):
             raise ValueError('top and bottom belong to combine="top_bottom"')
         return self
 
-    def needs(self, probe: Probe) -> Needs:
-        return Needs(activations=probe.resolve("last"))
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        return Needs(activations=model_layers.resolve("last"))
 
     def extract(self, capture: Capture) -> list[Tensor]:
         (layer,) = capture.resolve("last")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from camforge.api import Capture, Extractor, GradientExtractor, Needs, Probe
+from camforge.api import Capture, Extractor, GradientExtractor, ModelLayers, Needs
 from camforge_plugins.extractors.gradcam import GradCAM
 from camforge_plugins.extractors.nested import refuse_augmented
 
@@ -33,8 +33,8 @@ class FinerCAM(Extractor):
             raise ValueError(f"{base.name} reads no gradients: give a gradient extractor such as gradcam or layercam")
         return refuse_augmented(base)
 
-    def needs(self, probe: Probe) -> Needs:
-        return replace(self.base.needs(probe), score=self.contrast)
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        return replace(self.base.needs(model_layers), score=self.contrast)
 
     def contrast(self, logits: Tensor, targets: Tensor) -> Tensor:
         """(P, K) logits, (P,) targets -> (P,): the target's logit less gamma times the references' mean."""

@@ -14,8 +14,8 @@ from camforge.api import (
     CamForgeError,
     Capture,
     Extractor,
+    ModelLayers,
     Needs,
-    Probe,
     Truncation,
     minmax_normalise,
     resize,
@@ -45,20 +45,20 @@ class FullGrad(Truncation, Extractor):
     complete: Annotated[float, Field(gt=0)] | None = None
     """Raise an error where the terms miss the logit by more than this fraction; only with all layers, untruncated."""
 
-    def needs(self, probe: Probe) -> Needs:
-        paths = tuple(f"{path}#*" for path in self.paths(probe))
-        curved = tuple(f"{p}#*" for p in self.paths(probe) if has_curve(probe.model.get_submodule(p)))
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        paths = tuple(f"{path}#*" for path in self.paths(model_layers))
+        curved = tuple(f"{p}#*" for p in self.paths(model_layers) if has_curve(model_layers.model.get_submodule(p)))
         return Needs(raw_gradients=paths, raw_inputs=curved, input_gradients=True)
 
-    def paths(self, probe: Probe) -> list[str]:
+    def paths(self, model_layers: ModelLayers) -> list[str]:
         """The modules whose bias is read."""
         if isinstance(self.layers, tuple):
-            named = [path.partition("#")[0] for path in probe.resolve(self.layers)]
-            without = [path for path in named if not has_bias(probe.model.get_submodule(path))]
+            named = [path.partition("#")[0] for path in model_layers.resolve(self.layers)]
+            without = [path for path in named if not has_bias(model_layers.model.get_submodule(path))]
             if without:
                 raise CamForgeError(f"fullgrad: layer {without[0]!r} has no bias")
             return named
-        return [path for path, module in probe.model.named_modules() if has_bias(module)]
+        return [path for path, module in model_layers.model.named_modules() if has_bias(module)]
 
     def extract(self, capture: Capture) -> list[Tensor]:
         if self.complete is not None:
@@ -76,7 +76,7 @@ class FullGrad(Truncation, Extractor):
         """The term "input" and every bias's path#k with its term (P, …) in the module's own layout."""
         assert capture.input_gradients is not None  # it is among the needs
         yield "input", capture.inputs * capture.input_gradients
-        wanted = {path: capture.probe.model.get_submodule(path) for path in self.paths(capture.probe)}
+        wanted = {path: capture.model_layers.model.get_submodule(path) for path in self.paths(capture.model_layers)}
         for name, gradients in capture.raw_gradients.items():
             module = wanted.get(name.partition("#")[0])
             if module is None:  # another extractor's

@@ -34,7 +34,7 @@ class LeGrad(Extractor):
     def extract(self, capture: Capture) -> list[Tensor]:
         from torchvision.models import VisionTransformer
 
-        network = capture.probe.model
+        network = capture.model_layers.model
         model = network.body if isinstance(network, Network) else network
         if not isinstance(model, VisionTransformer):
             raise CamForgeError(f"legrad: needs torchvision's VisionTransformer, not {type(model).__name__}")

@@ -3,7 +3,7 @@
 from pydantic import field_validator
 from torch import Tensor
 
-from camforge.api import Capture, Extractor, LayerExtractor, Needs, Probe, minmax_normalise, resize
+from camforge.api import Capture, Extractor, LayerExtractor, ModelLayers, Needs, minmax_normalise, resize
 from camforge_plugins.extractors.gradcampp import GradCAMPlusPlus
 from camforge_plugins.extractors.nested import refuse_augmented
 
@@ -23,8 +23,8 @@ class RefineCAM(Extractor):
             raise ValueError(f"{base.name} gives one map: give an extractor that leaves several layers unmerged")
         return refuse_augmented(base)
 
-    def needs(self, probe: Probe) -> Needs:
-        return self.base.needs(probe)
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        return self.base.needs(model_layers)
 
     def extract(self, capture: Capture) -> list[Tensor]:
         maps = self.base.extract(capture)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Capture, GradientExtractor, Needs, Probe, spatial_mean
+from camforge.api import Capture, GradientExtractor, ModelLayers, Needs, spatial_mean
 
 
 class ShapleyCAM(GradientExtractor):
@@ -21,8 +21,8 @@ class ShapleyCAM(GradientExtractor):
     score: Literal["rest", "softmax", "logit"] = "rest"
     """The explained score: y_c + log softmax_c(y), softmax_c(y) or y_c."""
 
-    def needs(self, probe: Probe) -> Needs:
-        needs = super().needs(probe)
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        needs = super().needs(model_layers)
         return replace(needs, curvatures=needs.gradients, score=_SCORES[self.score])
 
     def cam(self, activations: Tensor, gradients: Tensor) -> Tensor:

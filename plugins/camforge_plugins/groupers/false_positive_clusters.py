@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from camforge.api import CamForgeError, Grouper, Grouping, Trainer, View, Workshop
+from camforge.api import CamForgeError, Grouper, Grouping, GroupingContext, Trainer, View
 
 from .improved_kmeans import improved_kmeans
 from .pairs import pairs, scarce_pairs
@@ -80,28 +80,28 @@ class FalsePositiveClusters(Grouper):
             return [f"min_size: {self.clusters} clusters of {self.min_size} or more need more than {classes} classes"]
         return []
 
-    def group(self, workshop: Workshop) -> Grouping:
-        problems = self.check(workshop.classes, workshop.labels)
+    def group(self, context: GroupingContext) -> Grouping:
+        problems = self.check(context.classes, context.labels)
         if problems:
             raise CamForgeError(f"grouper {self.name!r}: {'; '.join(problems)}")
-        seed = workshop.seed if self.seed is None else self.seed
+        seed = context.seed if self.seed is None else self.seed
         if self.select == "random":
-            chosen, account = at_random(len(workshop.classes), self.clusters, seed), {"selection": "random"}
+            chosen, diagnostics = at_random(len(context.classes), self.clusters, seed), {"selection": "random"}
         else:
-            chosen, account = self._by_similarity(workshop, seed)
-        return pairs(chosen, workshop.classes, account)
+            chosen, diagnostics = self._by_similarity(context, seed)
+        return pairs(chosen, context.classes, diagnostics)
 
-    def _by_similarity(self, workshop: Workshop, seed: int) -> tuple[list[list[int]], dict[str, Any]]:
-        classes = workshop.classes
-        similarity, account = self._measured(workshop)
+    def _by_similarity(self, context: GroupingContext, seed: int) -> tuple[list[list[int]], dict[str, Any]]:
+        classes = context.classes
+        similarity, diagnostics = self._measured(context)
         items = range(len(classes))
-        account["ranks"] = {classes[i]: [classes[j] for j in ranking(similarity, i)] for i in items}
+        diagnostics["ranks"] = {classes[i]: [classes[j] for j in ranking(similarity, i)] for i in items}
         if self.select == "rank":
             ranks = ranks_for(self.positions, self.positions_of, len(classes))
-            return [by_rank(similarity, i, ranks) for i in items], account | {"selection": f"ranks {ranks}"}
+            return [by_rank(similarity, i, ranks) for i in items], diagnostics | {"selection": f"ranks {ranks}"}
         found = improved_kmeans(similarity, self.clusters, self.min_size, self.restarts, seed)
         groups = found.groups()
-        account |= {
+        diagnostics |= {
             "clusters": {f"cluster {g}": [classes[c] for c in members] for g, members in enumerate(groups, start=1)},
             "status": found.best.status,
             "endings of all restarts": found.endings,
@@ -109,24 +109,24 @@ class FalsePositiveClusters(Grouper):
             "moves": "none possible" if self.clusters * self.min_size == len(classes) else len(found.best.moves),
             "selection": f"S-{self.k}" + (" without the own cluster" if self.exclude_own_cluster else ""),
         }
-        return [by_cluster(similarity, i, groups, self.k, self.exclude_own_cluster) for i in items], account
+        return [by_cluster(similarity, i, groups, self.k, self.exclude_own_cluster) for i in items], diagnostics
 
-    def _measured(self, workshop: Workshop) -> tuple[Tensor, dict[str, Any]]:
+    def _measured(self, context: GroupingContext) -> tuple[Tensor, dict[str, Any]]:
         """B (n, n) from single-label images, held out where there is a holdout, and how it was measured."""
-        lone = workshop.labels.sum(1) == 1
-        kept_out = None if self.holdout is None else stratified(workshop.labels, lone, self.holdout, workshop.seed)
-        view = replace(View.identity(workshop.classes), exclusive=True)
-        model = workshop.train(view, self.trainer, kept_out)
+        lone = context.labels.sum(1) == 1
+        kept_out = None if self.holdout is None else stratified(context.labels, lone, self.holdout, context.seed)
+        view = replace(View.identity(context.classes), exclusive=True)
+        model = context.train(view, self.trainer, kept_out)
         images = (lone if kept_out is None else kept_out).nonzero().flatten()
-        logits = workshop.logits(model, images).double()
+        logits = context.logits(model, images).double()
         if not logits.isfinite().all():
             raise CamForgeError(f"grouper {self.name!r}: the similarity network's logits are not finite")
-        owners = workshop.labels[images].int().argmax(1)
+        owners = context.labels[images].int().argmax(1)
         similarity = false_positives(logits.softmax(1), owners, self.similarity)
-        counts = owners.bincount(minlength=len(workshop.classes)).tolist()
+        counts = owners.bincount(minlength=len(context.classes)).tolist()
         return similarity, {
             "similarity": similarity.tolist(),
             "similarity form": self.similarity,
             "measured on": "training images" if kept_out is None else "held-out images",
-            "images measured": dict(zip(workshop.classes, counts, strict=True)),
+            "images measured": dict(zip(context.classes, counts, strict=True)),
         }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from camforge.api import CamForgeError, Grouper, Grouping, Workshop
+from camforge.api import CamForgeError, Grouper, Grouping, GroupingContext
 
 from .levels import hierarchy, named
 
@@ -29,23 +29,23 @@ class Given(Grouper):
         del labels
         return [] if self.groups is None else taxonomy_problems(self.groups, classes)
 
-    def group(self, workshop: Workshop) -> Grouping:
-        taxonomy = self._taxonomy(workshop)
-        problems = taxonomy_problems(taxonomy, workshop.classes)
+    def group(self, context: GroupingContext) -> Grouping:
+        taxonomy = self._taxonomy(context)
+        problems = taxonomy_problems(taxonomy, context.classes)
         if problems:
             raise CamForgeError(f"grouper 'given': {'; '.join(problems)}")
-        index = {c: i for i, c in enumerate(workshop.classes)}
+        index = {c: i for i, c in enumerate(context.classes)}
         levels = [[[index[c] for c in members] for members in level.values()] for level in taxonomy]
         source = "the data set" if self.groups is None else "the experiment"
-        grouping = hierarchy(levels, workshop.classes, {"taxonomy of": source})
-        return named(grouping, [list(level) for level in taxonomy], workshop.classes)
+        grouping = hierarchy(levels, context.classes, {"taxonomy of": source})
+        return named(grouping, [list(level) for level in taxonomy], context.classes)
 
-    def _taxonomy(self, workshop: Workshop) -> Sequence[Mapping[str, Sequence[str]]]:
+    def _taxonomy(self, context: GroupingContext) -> Sequence[Mapping[str, Sequence[str]]]:
         if self.groups is not None:
             return self.groups
-        if not workshop.taxonomy:
+        if not context.taxonomy:
             raise CamForgeError("grouper 'given': the data set has no taxonomy of its own; say 'groups'")
-        return [workshop.taxonomy]
+        return [context.taxonomy]
 
 
 def taxonomy_problems(levels: Sequence[Mapping[str, Sequence[str]]], classes: tuple[str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from camforge.api import CamForgeError, Grouper, Grouping, TrainedModel, Trainer, View, Workshop
+from camforge.api import CamForgeError, Grouper, Grouping, GroupingContext, TrainedModel, Trainer, View
 
 from .levels import Level, hierarchy, merged, shrinking, too_large
 
@@ -40,26 +40,26 @@ class KMeansHierarchy(Grouper):
         del labels
         return too_large(self.sizes, classes)
 
-    def group(self, workshop: Workshop) -> Grouping:
-        classes = workshop.classes
-        ungrouped = workshop.train(View.identity(classes), self.trainer)
+    def group(self, context: GroupingContext) -> Grouping:
+        classes = context.classes
+        ungrouped = context.train(View.identity(classes), self.trainer)
         rows = class_rows = self._rows(ungrouped)
         levels: list[Level] = []
         inertias = []
         for size in self.sizes:
-            labels, inertia = kmeans(self._scaled(rows), size, self.restarts, workshop.seed)
+            labels, inertia = kmeans(self._scaled(rows), size, self.restarts, context.seed)
             levels.append(merged(levels[-1] if levels else None, labels, len(classes)))
             inertias.append(inertia)
             if size != self.sizes[-1]:
-                rows = self._next_rows(levels, class_rows, workshop)
+                rows = self._next_rows(levels, class_rows, context)
         return hierarchy(levels, classes, self._account(inertias, ungrouped))
 
-    def _next_rows(self, levels: list[Level], class_rows: Tensor, workshop: Workshop) -> Tensor:
+    def _next_rows(self, levels: list[Level], class_rows: Tensor, context: GroupingContext) -> Tensor:
         if not self.retrain:
             return member_means(self._scaled(class_rows), levels[-1])
         k = len(levels)
-        view = View.of_groups(f"level {k}", levels[-1], workshop.classes, k)
-        return self._rows(workshop.train(view, self.trainer))
+        view = View.of_groups(f"level {k}", levels[-1], context.classes, k)
+        return self._rows(context.train(view, self.trainer))
 
     def _rows(self, model: TrainedModel) -> Tensor:
         rows = model.networks[0].class_features().double().cpu()

@@ -11,18 +11,20 @@ from camforge.api import Grouping, View
 Level = list[list[int]]
 
 
-def hierarchy(levels: Sequence[Level], classes: tuple[str, ...], account: dict[str, object]) -> Grouping:
-    """The ungrouped view, then one per level; the account gains "clusters", {level: {output: class names}}."""
+def hierarchy(levels: Sequence[Level], classes: tuple[str, ...], diagnostics: dict[str, object]) -> Grouping:
+    """The ungrouped view, then one per level; the diagnostics gain "clusters", {level: {output: class names}}."""
     views = [View.identity(classes)]
     views += [View.of_groups(f"level {k}", groups, classes, k) for k, groups in enumerate(levels, start=1)]
-    return Grouping(tuple(views), {"clusters": readable(views, classes)} | account)
+    return Grouping(tuple(views), {"clusters": readable(views, classes)} | diagnostics)
 
 
 def named(grouping: Grouping, names: Sequence[Sequence[str]], classes: tuple[str, ...]) -> Grouping:
     """The same grouping, the outputs of its levels called ``names`` instead of "cat+dog"."""
     ungrouped, *levels = grouping.views
     views = [ungrouped, *(replace(view, outputs=tuple(own)) for view, own in zip(levels, names, strict=True))]
-    return replace(grouping, views=tuple(views), account={**grouping.account, "clusters": readable(views, classes)})
+    return replace(
+        grouping, views=tuple(views), diagnostics={**grouping.diagnostics, "clusters": readable(views, classes)}
+    )
 
 
 def readable(views: Sequence[View], classes: tuple[str, ...]) -> dict[str, dict[str, list[str]]]:

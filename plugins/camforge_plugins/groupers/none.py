@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from camforge.api import Grouper, Grouping, View, Workshop
+from camforge.api import Grouper, Grouping, GroupingContext, View
 
 
 class NoGrouping(Grouper):
@@ -21,6 +21,6 @@ class NoGrouping(Grouper):
         missing = [name for name, found in zip(classes, lone, strict=True) if not found]
         return [f"exclusive: no image shows {name} alone" for name in missing] if self.exclusive else []
 
-    def group(self, workshop: Workshop) -> Grouping:
-        view = replace(View.identity(workshop.classes), exclusive=self.exclusive)
+    def group(self, context: GroupingContext) -> Grouping:
+        view = replace(View.identity(context.classes), exclusive=self.exclusive)
         return Grouping((view,), {"clusters": {}})

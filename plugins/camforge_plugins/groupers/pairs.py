@@ -9,14 +9,14 @@ from torch import Tensor
 from camforge.api import Grouping, View
 
 
-def pairs(chosen: list[list[int]], classes: tuple[str, ...], account: dict[str, Any]) -> Grouping:
+def pairs(chosen: list[list[int]], classes: tuple[str, ...], diagnostics: dict[str, Any]) -> Grouping:
     """One two-class view per unordered pair; class i is served by its pairs with ``chosen[i]``, in that order."""
     wanted = sorted({(min(i, j), max(i, j)) for i, others in enumerate(chosen) for j in others})
     place = {pair: v for v, pair in enumerate(wanted)}
     views = tuple(pair_view(a, b, classes) for a, b in wanted)
-    serves = tuple(tuple(place[min(i, j), max(i, j)] for j in others) for i, others in enumerate(chosen))
+    views_by_class = tuple(tuple(place[min(i, j), max(i, j)] for j in others) for i, others in enumerate(chosen))
     named = {classes[i]: [classes[j] for j in others] for i, others in enumerate(chosen)}
-    return Grouping(views, {"representatives": named, "networks": len(views)} | account, serves)
+    return Grouping(views, {"representatives": named, "networks": len(views)} | diagnostics, views_by_class)
 
 
 def pair_view(a: int, b: int, classes: tuple[str, ...]) -> View:

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from camforge.api import CamForgeError, Grouper, Grouping, Workshop
+from camforge.api import CamForgeError, Grouper, Grouping, GroupingContext
 
 from .levels import Level, hierarchy, merged, shrinking, too_large
 
@@ -46,17 +46,17 @@ class RandomHierarchy(Grouper):
     def trainers(self) -> Mapping[str, Any]:
         return self.like.trainers() if self.like else {}
 
-    def group(self, workshop: Workshop) -> Grouping:
-        seed = workshop.seed if self.seed is None else self.seed
+    def group(self, context: GroupingContext) -> Grouping:
+        seed = context.seed if self.seed is None else self.seed
         generator = torch.Generator().manual_seed(seed)
-        count = len(workshop.classes)
+        count = len(context.classes)
         if self.like is None:
             levels = random_levels(self.sizes or (), count, generator)
         else:
-            levels = shuffled_levels(self.like.group(workshop), torch.randperm(count, generator=generator).tolist())
+            levels = shuffled_levels(self.like.group(context), torch.randperm(count, generator=generator).tolist())
             if not levels:
                 raise CamForgeError(f"like: grouper {self.like.name!r} made no grouped level to shuffle")
-        return hierarchy(levels, workshop.classes, {"members": "random", "seed": seed})
+        return hierarchy(levels, context.classes, {"members": "random", "seed": seed})
 
 
 def random_levels(sizes: tuple[int, ...], count: int, generator: torch.Generator) -> list[Level]:

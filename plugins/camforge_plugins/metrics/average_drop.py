@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from camforge.api import Evidence, max_normalise
+from camforge.api import MetricInput, max_normalise
 from camforge_plugins.metrics.faithful import FaithfulnessMetric
-from camforge_plugins.metrics.observed import class_mean
+from camforge_plugins.metrics.pairs import class_mean
 
 
 class AverageDrop(FaithfulnessMetric):
@@ -27,14 +27,14 @@ class AverageDrop(FaithfulnessMetric):
     def numbers(self) -> int:
         return 2
 
-    def pair_numbers(self, pairs: Evidence, pair: int) -> Tensor:
+    def pair_numbers(self, pairs: MetricInput, pair: int) -> Tensor:
         image, label = pairs.batch.images[int(pairs.images[pair])], int(pairs.classes[pair])
         kept = image * max_normalise(pairs.maps[pair][None])[0]
         before, after = self.probabilities(pairs, torch.stack([image, kept]), label)
         drop = (before - after).clamp(min=0) / before.clamp(min=1e-12)
         return 100 * torch.stack([drop, (after > before).to(drop)])
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         count = total[:, 0]
         numbers: dict[str, float] = {}
         for place, name in enumerate(("average_drop", "average_increase"), start=1):

@@ -8,7 +8,7 @@ import cv2
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, Evidence
+from camforge.api import CamForgeError, MetricInput
 
 Component = Literal["largest", "every"]
 
@@ -55,7 +55,7 @@ def box_iou(a: Tensor, b: Tensor, inclusive: bool = False) -> Tensor:
     return overlap / torch.where(union > 0, union, 1)
 
 
-def pair_boxes(pairs: Evidence) -> tuple[Tensor, Tensor]:
+def pair_boxes(pairs: MetricInput) -> tuple[Tensor, Tensor]:
     """The true boxes (G, 4) float64 of the pairs' classes and the pair (G,) int64 that each belongs to."""
     batch, device = pairs.batch, pairs.maps.device
     boxes = torch.cat([batch.boxes[i] for i in range(len(batch))]).to(device).double()
@@ -67,7 +67,7 @@ def pair_boxes(pairs: Evidence) -> tuple[Tensor, Tensor]:
     return boxes[owner >= 0], owner[owner >= 0]
 
 
-def best_overlap(predicted: Tensor, owner: Tensor, pairs: Evidence) -> Tensor:
+def best_overlap(predicted: Tensor, owner: Tensor, pairs: MetricInput) -> Tensor:
     """(M, 4) predicted boxes of pairs (M,) -> (P,) float64: a pair's best IoU (exclusive) with its true boxes."""
     true, true_owner = pair_boxes(pairs)
     best = torch.zeros(len(pairs.maps), dtype=torch.float64, device=pairs.maps.device)
@@ -78,6 +78,8 @@ def best_overlap(predicted: Tensor, owner: Tensor, pairs: Evidence) -> Tensor:
 
 
 def need_boxes(seen: float, metric: str) -> None:
-    """CamForgeError where not one true box was observed."""
+    """CamForgeError where not one true box was given."""
     if seen == 0:
-        raise CamForgeError(f"metric {metric!r} needs boxes, and no image that it observed has one of a labelled class")
+        raise CamForgeError(
+            f"metric {metric!r} needs boxes, and no image that it was given has one of a labelled class"
+        )

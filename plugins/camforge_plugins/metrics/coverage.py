@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from camforge.api import IGNORED, CamForgeError, Evidence, Metric
+from camforge.api import IGNORED, CamForgeError, Metric, MetricInput
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.observed import class_mean, labelled_pairs, percent, truth_masks
+from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent, truth_masks
 
 BODY, PART = 1, 2  # values of ``Batch.parts``
 
@@ -28,12 +28,12 @@ class Coverage(Metric):
     threshold: Threshold = 0.15
     normalise: Normalise = "max"
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 6) int64: part covered, part, body covered, body, predicted outside every object, predicted."""
-        masks, parts = truth_masks(evidence, self.name), evidence.batch.parts
+        masks, parts = truth_masks(metric_input, self.name), metric_input.batch.parts
         if parts is None:
-            raise CamForgeError(f"metric 'coverage' needs part masks, and image {evidence.batch.ids[0]!r} has none")
-        pairs = labelled_pairs(evidence, self.name)
+            raise CamForgeError(f"metric 'coverage' needs part masks, and image {metric_input.batch.ids[0]!r} has none")
+        pairs = labelled_pairs(metric_input, self.name)
         masks, parts = masks[pairs.images], parts.to(masks.device)[pairs.images]
         valid = masks != IGNORED
         predicted = foreground(pairs.maps, self.threshold, self.normalise) & valid
@@ -41,10 +41,10 @@ class Coverage(Metric):
         part, body = own & (parts == PART), own & (parts == BODY)
         cells = (part & predicted, part, body & predicted, body, predicted & (masks == 0), predicted)
         counts = torch.stack([cell.sum((1, 2)) for cell in cells], 1)
-        total = torch.zeros(evidence.batch.labels.shape[1], len(cells), dtype=torch.int64, device=masks.device)
+        total = torch.zeros(metric_input.batch.labels.shape[1], len(cells), dtype=torch.int64, device=masks.device)
         return total.index_add_(0, pairs.classes, counts)
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         numbers: dict[str, float] = {}
         for place, name in ((0, "part_recall"), (2, "body_recall")):
             numbers |= class_mean(name, percent(total[:, place], total[:, place + 1]), total[:, place + 1] > 0, classes)

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Evidence, Metric
-from camforge_plugins.metrics.observed import class_mean, labelled_pairs
+from camforge.api import Metric, MetricInput
+from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
 from camforge_plugins.metrics.regions import need_regions, true_regions
 
 
@@ -22,9 +22,9 @@ class Energy(Metric):
     name = "energy"
     truth: Literal["mask", "box"] = "box"
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 3) float64: sum of shares, maps, maps whose class is shown."""
-        pairs = labelled_pairs(evidence, self.name)
+        pairs = labelled_pairs(metric_input, self.name)
         region = true_regions(pairs, self.truth, self.name).flatten(1)
         energy = pairs.maps.relu().flatten(1).double()
         whole, inside = energy.sum(1), (energy * region).sum(1)
@@ -33,7 +33,7 @@ class Energy(Metric):
         total = torch.zeros(pairs.batch.labels.shape[1], 3, dtype=torch.float64, device=cases.device)
         return total.index_add_(0, pairs.classes, cases)
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         need_regions(total[:, 2], self.truth, self.name)
         maps = total[:, 1]
         numbers = class_mean(self.name, 100 * total[:, 0] / maps.clamp(min=1), maps > 0, classes)

@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import CamForgeError, Evidence, Metric
-from camforge_plugins.metrics.observed import labelled_pairs
+from camforge.api import CamForgeError, Metric, MetricInput
+from camforge_plugins.metrics.pairs import labelled_pairs
 
 CHUNK = 32  # images per pass of the network
 
@@ -24,11 +24,11 @@ class FaithfulnessMetric(Metric, ABC):
     probability: Literal["sigmoid", "softmax"] = "sigmoid"
     """How logits become the probability of a class: as the network was trained."""
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 1 + k) float64: the pairs of each class and the sums of their k numbers."""
-        if evidence.score is None:
+        if metric_input.score is None:
             raise CamForgeError(f"metric {self.name!r} asks the network of all classes, and the arm has none")
-        pairs = labelled_pairs(evidence, self.name)
+        pairs = labelled_pairs(metric_input, self.name)
         rows = [self.pair_numbers(pairs, pair) for pair in range(len(pairs.maps))]
         total = torch.zeros(pairs.batch.labels.shape[1], 1 + self.numbers, dtype=torch.float64)
         for label, row in zip(pairs.classes.tolist(), rows, strict=True):
@@ -41,10 +41,10 @@ class FaithfulnessMetric(Metric, ABC):
         """How many numbers a pair has."""
 
     @abstractmethod
-    def pair_numbers(self, pairs: Evidence, pair: int) -> Tensor:
+    def pair_numbers(self, pairs: MetricInput, pair: int) -> Tensor:
         """(k,) the numbers of one pair."""
 
-    def probabilities(self, pairs: Evidence, images: Tensor, label: int) -> Tensor:
+    def probabilities(self, pairs: MetricInput, images: Tensor, label: int) -> Tensor:
         """(N, 3, H, W) changed photographs -> (N,) probability of the class."""
         assert pairs.score is not None
         logits = torch.cat([pairs.score(chunk) for chunk in images.split(CHUNK)])

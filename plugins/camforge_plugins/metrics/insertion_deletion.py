@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Evidence
+from camforge.api import MetricInput
 from camforge_plugins.metrics.faithful import FaithfulnessMetric, ranks
-from camforge_plugins.metrics.observed import class_mean
+from camforge_plugins.metrics.pairs import class_mean
 
 
 class InsertionDeletion(FaithfulnessMetric):
@@ -32,7 +32,7 @@ class InsertionDeletion(FaithfulnessMetric):
     def numbers(self) -> int:
         return 2
 
-    def pair_numbers(self, pairs: Evidence, pair: int) -> Tensor:
+    def pair_numbers(self, pairs: MetricInput, pair: int) -> Tensor:
         from torchvision.transforms.v2.functional import gaussian_blur
 
         image, label = pairs.batch.images[int(pairs.images[pair])], int(pairs.classes[pair])
@@ -46,7 +46,7 @@ class InsertionDeletion(FaithfulnessMetric):
         areas = [torch.trapezoid(self.probabilities(pairs, images, label)) for images in (inserted, deleted)]
         return 100 * torch.stack(areas) / self.steps
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         count = total[:, 0]
         numbers: dict[str, float] = {}
         for place, name in enumerate(("insertion", "deletion"), start=1):

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Evidence, Metric
+from camforge.api import Metric, MetricInput
 from camforge_plugins.metrics.boxes import Component, best_overlap, component_boxes, need_boxes, pair_boxes
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.observed import class_mean, labelled_pairs
+from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
 
 TOP = 5
 
@@ -35,21 +35,23 @@ class Localization(Metric):
     component: Component = "largest"
     iou: Annotated[float, Field(gt=0, le=1)] = 0.5
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 7) int64 cases: Top-1 and Top-5 localized, GT-known, Top-1 and Top-5 classified, all, with logits; and
         in a last row the true boxes."""
-        pairs = labelled_pairs(evidence, self.name)
+        pairs = labelled_pairs(metric_input, self.name)
         masks = foreground(pairs.maps, self.threshold, self.normalise)
         found = best_overlap(*component_boxes(masks, self.component), pairs) >= self.iou
         top1, top5 = (rank_below(pairs, limit) for limit in (1, TOP))
         asked = torch.full_like(found, pairs.logits is not None)
         cases = torch.stack([top1 & found, top5 & found, found, top1, top5, torch.ones_like(found), asked], 1).long()
-        total = torch.zeros(1 + evidence.batch.labels.shape[1], cases.shape[1], dtype=torch.int64, device=cases.device)
+        total = torch.zeros(
+            1 + metric_input.batch.labels.shape[1], cases.shape[1], dtype=torch.int64, device=cases.device
+        )
         total.index_add_(0, pairs.classes, cases)
         total[-1] = len(pair_boxes(pairs)[0])
         return total
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         need_boxes(float(total[-1, 0]), self.name)
         cases = total[:-1].sum(0)
         names = ("top1_loc_error", "top5_loc_error", "gtknown_loc_error", "top1_cls_error", "top5_cls_error")
@@ -63,7 +65,7 @@ class Localization(Metric):
         return numbers
 
 
-def rank_below(pairs: Evidence, limit: int) -> Tensor:
+def rank_below(pairs: MetricInput, limit: int) -> Tensor:
     """(P,) bool: fewer than ``limit`` classes come before the pair's own by logit, a lower index first among equals."""
     if pairs.logits is None:
         return torch.zeros(len(pairs.maps), dtype=torch.bool, device=pairs.maps.device)

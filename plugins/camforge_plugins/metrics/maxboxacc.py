@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Evidence, Metric
+from camforge.api import Metric, MetricInput
 from camforge_plugins.metrics.boxes import box_iou, need_boxes, pair_boxes
 from camforge_plugins.metrics.contours import contour_boxes
 from camforge_plugins.metrics.foreground import LEVELS, byte_levels
 from camforge_plugins.metrics.grid import grid_edges
-from camforge_plugins.metrics.observed import labelled_pairs
+from camforge_plugins.metrics.pairs import labelled_pairs
 
 OVERLAPS = (30, 50, 70)  # percent
 
@@ -36,9 +36,9 @@ class MaxBoxAcc(Metric):
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
     """Distance of two thresholds."""
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(4, thresholds) int64: maps that fit at IoU 30, 50, 70; in the last row maps and true boxes."""
-        pairs = labelled_pairs(evidence, self.name)
+        pairs = labelled_pairs(metric_input, self.name)
         boxes, owner = pair_boxes(pairs)
         levels, true, owner = byte_levels(pairs.maps).cpu(), whole_pixels(boxes).cpu(), owner.cpu()
         mine = [true[owner == pair] for pair in range(len(levels))]
@@ -47,7 +47,7 @@ class MaxBoxAcc(Metric):
         for best in _on_all_cores(self._best_overlaps, levels, mine):
             total[:-1] += best >= fits
         total[-1, 0], total[-1, 1] = len(levels), len(true)
-        return total.to(evidence.maps.device)
+        return total.to(metric_input.maps.device)
 
     def _best_overlaps(self, levels: Tensor, true: Tensor) -> Tensor:
         """(H, W) uint8 map, (G, 4) true boxes -> (thresholds,) float64: the best IoU of any box at each threshold."""
@@ -62,7 +62,7 @@ class MaxBoxAcc(Metric):
         cut = (edges * (LEVELS - 1)).long()  # the highest value of a min-max map is 255
         return best[torch.searchsorted(values, cut, right=True) - 1]
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         del classes
         need_boxes(float(total[-1, 1]), self.name)
         accuracy, place = (100 * total[:-1].double() / total[-1, 0]).max(1)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from camforge.api import Evidence
-from camforge_plugins.metrics.observed import class_mean, percent
+from camforge.api import MetricInput
+from camforge_plugins.metrics.pairs import class_mean, percent
 from camforge_plugins.metrics.pixels import PixelMetric
 
 
@@ -26,9 +26,9 @@ class MeanIoU(PixelMetric):
     per_image: bool = False
     """IoU per image and class; "miou" is then the mean over images of the mean over an image's classes."""
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(1 + C, 4) int64 counts; ``per_image``: (2 + C, 2) float64 sums of IoU and their number, last the images'."""
-        counts = self.image_counts(evidence, self.with_background)
+        counts = self.image_counts(metric_input, self.with_background)
         if not self.per_image:
             return counts.sum(0)
         union = counts[..., :3].sum(-1)
@@ -39,7 +39,7 @@ class MeanIoU(PixelMetric):
         rows = torch.stack([iou.sum(0), occurs.sum(0).double()], 1)
         return torch.cat([rows, torch.stack([mean.sum(), (number > 0).sum().double()])[None]])
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         names, first = ("background", *classes), 0 if self.with_background else 1
         if self.per_image:
             values, occurs = total[:-1, 0] / total[:-1, 1].clamp(min=1), total[:-1, 1] > 0

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Evidence, Metric
+from camforge.api import Metric, MetricInput
 from camforge_plugins.metrics.boxes import Component, best_overlap, component_boxes, need_boxes, pair_boxes
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.observed import class_mean, labelled_pairs
+from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
 
 
 class MeanLocalizationError(Metric):
@@ -35,22 +35,22 @@ class MeanLocalizationError(Metric):
     iou: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """An overlap above this is a find."""
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(1 + C, 3) float64: per class errors, pairs, true boxes; last the sum of image means, images, 0."""
-        pairs = labelled_pairs(evidence, self.name)
+        pairs = labelled_pairs(metric_input, self.name)
         masks = foreground(pairs.maps, self.threshold, self.normalise)
         error = (best_overlap(*component_boxes(masks, self.component), pairs) <= self.iou).double()
-        rows = torch.zeros(1 + evidence.batch.labels.shape[1], 3, dtype=torch.float64, device=error.device)
+        rows = torch.zeros(1 + metric_input.batch.labels.shape[1], 3, dtype=torch.float64, device=error.device)
         rows[:, 0].index_add_(0, pairs.classes, error)
         rows[:, 1].index_add_(0, pairs.classes, torch.ones_like(error))
         owner = pair_boxes(pairs)[1]
         rows[:, 2].index_add_(0, pairs.classes[owner], torch.ones_like(owner, dtype=torch.float64))
-        held = torch.bincount(pairs.images, minlength=len(evidence.batch)).double()
+        held = torch.bincount(pairs.images, minlength=len(metric_input.batch)).double()
         rows[-1, 0] = (error / held[pairs.images]).sum()
         rows[-1, 1] = (held > 0).sum()
         return rows
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         need_boxes(float(total[:, 2].sum()), self.name)
         errors, pairs = total[:-1, 0], total[:-1, 1]
         numbers = class_mean(self.name, 100 * errors / pairs.clamp(min=1), pairs > 0, classes)

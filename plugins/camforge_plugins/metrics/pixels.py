@@ -9,9 +9,9 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from camforge.api import IGNORED, Evidence, Metric, max_normalise, minmax_normalise
+from camforge.api import IGNORED, Metric, MetricInput, max_normalise, minmax_normalise
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.observed import labelled_pairs, sides, truth_masks
+from camforge_plugins.metrics.pairs import labelled_pairs, sides, truth_masks
 
 
 class PixelMetric(Metric, ABC):
@@ -36,24 +36,24 @@ class PixelMetric(Metric, ABC):
             raise ValueError(f"'argmax' needs a number, the background score, as threshold; got {self.threshold}")
         return self
 
-    def image_counts(self, evidence: Evidence, background: bool = False) -> Tensor:
+    def image_counts(self, metric_input: MetricInput, background: bool = False) -> Tensor:
         """(B, 1 + C, 4) int64: true positives, false positives, false negatives, true negatives.
 
         Rows that do not count (a class that the image does not hold) are zero. Row 0 is the background, which binary
         masks have only where ``background`` asks for it: what no class's mask claims.
         """
-        masks, pairs = truth_masks(evidence, self.name), labelled_pairs(evidence, self.name)
+        masks, pairs = truth_masks(metric_input, self.name), labelled_pairs(metric_input, self.name)
         if self.protocol == "argmax":
             counts = self._of_label_maps(pairs, masks)
         else:
             counts = self._of_masks(pairs, masks, background)
-        counted = torch.nn.functional.pad(evidence.batch.labels.to(counts.device), (1, 0), value=True)
+        counted = torch.nn.functional.pad(metric_input.batch.labels.to(counts.device), (1, 0), value=True)
         if self.drop_invisible:
             visible = counts[..., 0] + counts[..., 2] > 0
             counted &= visible
         return counts * counted[..., None]
 
-    def _of_masks(self, pairs: Evidence, masks: Tensor, background: bool) -> Tensor:
+    def _of_masks(self, pairs: MetricInput, masks: Tensor, background: bool) -> Tensor:
         predicted = foreground(pairs.maps, self.threshold, self.normalise)
         counts = torch.zeros(len(masks), 1 + pairs.batch.labels.shape[1], 4, dtype=torch.int64, device=masks.device)
         counts[pairs.images, 1 + pairs.classes] = confusion(predicted, sides(pairs, masks))
@@ -64,7 +64,7 @@ class PixelMetric(Metric, ABC):
             counts[:, 0] = confusion(claims == 0, truth)
         return counts
 
-    def _of_label_maps(self, pairs: Evidence, masks: Tensor) -> Tensor:
+    def _of_label_maps(self, pairs: MetricInput, masks: Tensor) -> Tensor:
         rows, valid = 1 + pairs.batch.labels.shape[1], masks != IGNORED
         scaled = max_normalise(pairs.maps) if self.normalise == "max" else minmax_normalise(pairs.maps)
         predicted = label_maps(scaled, pairs.images, pairs.classes, masks.shape[0], float(self.threshold))

@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Evidence, Metric
-from camforge_plugins.metrics.observed import class_mean, labelled_pairs, percent
+from camforge.api import Metric, MetricInput
+from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent
 from camforge_plugins.metrics.regions import need_regions, true_regions
 
 
@@ -25,9 +25,9 @@ class PointingGame(Metric):
     tolerance: Annotated[float, Field(ge=0)] = 0.0
     """A point this many pixels from the object is still a hit."""
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 3) int64: hits, maps, maps whose class is shown."""
-        pairs = labelled_pairs(evidence, self.name)
+        pairs = labelled_pairs(metric_input, self.name)
         region = true_regions(pairs, self.truth, self.name)
         flat = pairs.maps.flatten(1)
         hit = (self._near_the_peak(pairs.maps) & region).flatten(1).any(1) & (flat.amax(1) > flat.amin(1))
@@ -43,6 +43,6 @@ class PointingGame(Metric):
         dx = torch.arange(width, device=maps.device)[None] - (point % width)[:, None]
         return dy[:, :, None] ** 2 + dx[:, None] ** 2 <= self.tolerance**2
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         need_regions(total[:, 2], self.truth, self.name)
         return class_mean(self.name, percent(total[:, 0], total[:, 1]), total[:, 1] > 0, classes)

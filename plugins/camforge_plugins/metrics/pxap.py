@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import CamForgeError, Evidence, Metric, minmax_normalise
+from camforge.api import CamForgeError, Metric, MetricInput, minmax_normalise
 from camforge_plugins.metrics.grid import grid_bins, grid_edges
-from camforge_plugins.metrics.observed import labelled_pairs, sides, truth_masks
+from camforge_plugins.metrics.pairs import labelled_pairs, sides, truth_masks
 
 CACHED = 2**17  # pixels whose intermediate values stay in a CPU's cache
 
@@ -26,9 +26,9 @@ class PxAP(Metric):
     name = "pxap"
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(2, bins) int64: pixels beside and inside the class's mask, by the bin of their value; 1 has its own."""
-        masks, pairs = truth_masks(evidence, self.name), labelled_pairs(evidence, self.name)
+        masks, pairs = truth_masks(metric_input, self.name), labelled_pairs(metric_input, self.name)
         bins = len(grid_edges(self.step)) + 1
         total = torch.zeros(3 * bins, dtype=torch.int64, device=masks.device)
         some = len(masks) if masks.is_cuda else max(1, CACHED // masks[0].numel())
@@ -37,10 +37,10 @@ class PxAP(Metric):
             total += torch.bincount(place.flatten(), minlength=3 * bins)
         return total.view(3, bins)[1:]
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         del classes
         if not total[1].any():
-            raise CamForgeError(f"metric {self.name!r}: no mask that it observed shows a pixel of a labelled class")
+            raise CamForgeError(f"metric {self.name!r}: no mask that it was given shows a pixel of a labelled class")
         false, true = total.double().flip(1).cumsum(1)
         recall = true / true[-1]
         # nothing above the highest bins: no precision there, and no recall to weigh it with

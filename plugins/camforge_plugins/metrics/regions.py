@@ -7,14 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, Evidence
+from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics.boxes import pair_boxes
-from camforge_plugins.metrics.observed import truth_masks
+from camforge_plugins.metrics.pairs import truth_masks
 
 Truth = Literal["mask", "box"]
 
 
-def true_regions(pairs: Evidence, truth: Truth, metric: str) -> Tensor:
+def true_regions(pairs: MetricInput, truth: Truth, metric: str) -> Tensor:
     """(P, H, W) bool: pixels of the pair's class; by box, pixels whose centre lies in one of the class's boxes."""
     if truth == "mask":
         return truth_masks(pairs, metric)[pairs.images] == (1 + pairs.classes)[:, None, None]
@@ -28,6 +28,8 @@ def true_regions(pairs: Evidence, truth: Truth, metric: str) -> Tensor:
 
 
 def need_regions(shown: Tensor, truth: Truth, metric: str) -> None:
-    """CamForgeError where no observed map's class is shown anywhere: the data set has no such truth."""
+    """CamForgeError where no map's class is shown anywhere: the data set has no such truth."""
     if not shown.any():
-        raise CamForgeError(f"metric {metric!r} needs a {truth} of a labelled class, and no observed image has one")
+        raise CamForgeError(
+            f"metric {metric!r} needs a {truth} of a labelled class, and no image that it was given has one"
+        )

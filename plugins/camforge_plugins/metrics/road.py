@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from camforge.api import Evidence
+from camforge.api import MetricInput
 from camforge_plugins.metrics.faithful import FaithfulnessMetric, Fractions, ranks
-from camforge_plugins.metrics.observed import class_mean
+from camforge_plugins.metrics.pairs import class_mean
 
 NEIGHBOURS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0.0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))
 """The weights of a pixel's eight neighbours (Rong et al. 2022, sec. 4.2)."""
@@ -36,7 +36,7 @@ class ROAD(FaithfulnessMetric):
     def numbers(self) -> int:
         return 1
 
-    def pair_numbers(self, pairs: Evidence, pair: int) -> Tensor:
+    def pair_numbers(self, pairs: MetricInput, pair: int) -> Tensor:
         place = int(pairs.images[pair])
         image, label = pairs.batch.images[place], int(pairs.classes[pair])
         order = ranks(pairs.maps[pair])
@@ -50,7 +50,7 @@ class ROAD(FaithfulnessMetric):
         kept, lost = self.probabilities(pairs, filled, label).chunk(2)
         return 100 * (kept - lost).mean()[None] / 2
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         count = total[:, 0]
         return class_mean(self.name, total[:, 1] / count.clamp(min=1), count > 0, classes)
 

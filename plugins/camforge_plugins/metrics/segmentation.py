@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from camforge.api import Evidence
-from camforge_plugins.metrics.observed import class_mean, percent
+from camforge.api import MetricInput
+from camforge_plugins.metrics.pairs import class_mean, percent
 from camforge_plugins.metrics.pixels import PixelMetric
 
 
@@ -25,11 +25,11 @@ class Segmentation(PixelMetric):
 
     name = "segmentation"
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(1 + C, 4) int64: true positives, false positives, false and true negatives; row 0 is background."""
-        return self.image_counts(evidence).sum(0)
+        return self.image_counts(metric_input).sum(0)
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         occurs = total[1:, :3].sum(1) > 0
         numbers: dict[str, float] = {}
         for name, values in _ratios(total[1:]).items():

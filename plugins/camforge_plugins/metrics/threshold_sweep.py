@@ -8,9 +8,9 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, Evidence, Metric, max_normalise, minmax_normalise
+from camforge.api import CamForgeError, Metric, MetricInput, max_normalise, minmax_normalise
 from camforge_plugins.metrics.foreground import Fraction, Normalise
-from camforge_plugins.metrics.observed import class_mean, labelled_pairs, percent, sides, truth_masks
+from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent, sides, truth_masks
 
 STEPS = 100
 
@@ -29,15 +29,15 @@ class ThresholdSweep(Metric):
     """The threshold, where it is chosen already."""
 
     @property
-    def tunes(self) -> bool:
+    def needs_calibration(self) -> bool:
         return self.choose == "train" and self.threshold is None
 
-    def tuned(self, total: Tensor) -> Self:
+    def calibrate(self, total: Tensor) -> Self:
         return self.model_copy(update={"threshold": self._best(total) / STEPS})
 
-    def observe(self, evidence: Evidence) -> Tensor:
+    def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 2, 102) int64 pixels: beside and inside the class's mask, by how many thresholds they reach."""
-        masks, pairs = truth_masks(evidence, self.name), labelled_pairs(evidence, self.name)
+        masks, pairs = truth_masks(metric_input, self.name), labelled_pairs(metric_input, self.name)
         scaled = max_normalise(pairs.maps) if self.normalise == "max" else minmax_normalise(pairs.maps)
         rows, bins = 3 * pairs.batch.labels.shape[1], STEPS + 2
         row = 3 * pairs.classes[:, None, None] + sides(pairs, masks)
@@ -71,10 +71,10 @@ class ThresholdSweep(Metric):
         """Statistics -> (101,) float64: the mIoU in percent at each threshold."""
         values, occurs = self.class_curves(total)
         if not occurs[:, 0].any():
-            raise CamForgeError(f"nothing to conclude {self.name!r} from: no class was observed")
+            raise CamForgeError(f"nothing to compute {self.name!r} from: no class was given")
         return values.sum(0) / occurs.sum(0).clamp(min=1)
 
-    def conclude(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
+    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         place = self._best(total) if self.threshold is None else round(self.threshold * STEPS)
         values, occurs = self.class_curves(total)
         word = "best" if self.threshold is None else "tuned"

@@ -2,7 +2,7 @@
 
 import torch
 
-from camforge.report.data import ArmStory, Curve, GalleryImage, Story, ViewStory
+from camforge.report.data import ArmReport, GalleryImage, ReportData, TrainingCurve, ViewReport
 
 CLASSES = ("cat", "</script><script>alert(1)</script>", "a \"quoted\" & 'odd' one")
 HOSTILE_ID = "../../<img src=x onerror=alert(2)>.jpg"
@@ -44,29 +44,29 @@ def picture(name: str, size: int = 48, map_size: int = 48) -> GalleryImage:
     )
 
 
-def arms() -> tuple[ArmStory, ...]:
+def arms() -> tuple[ArmReport, ...]:
     """Two arms and a control that leads in recall."""
     levels = (
-        ViewStory("classes", tuple((name,) for name in CLASSES)),
-        ViewStory("level 1", ((CLASSES[0], CLASSES[2]), (CLASSES[1],)), 1),
-        ViewStory("level 2", (CLASSES,), 2),
+        ViewReport("classes", tuple((name,) for name in CLASSES)),
+        ViewReport("level 1", ((CLASSES[0], CLASSES[2]), (CLASSES[1],)), 1),
+        ViewReport("level 2", (CLASSES,), 2),
     )
     cam, gradcam = {"extractor": {"name": "cam"}}, {"extractor": {"name": "gradcam"}}
     similarity = [[1.0, 0.1, 0.7], [0.1, 1.0, 0.2], [0.7, 0.2, 1.0]]
-    curve = Curve("classes", tuple({"epoch": e, "lr": 1e-4, "loss": 0.9 / (e + 1)} for e in range(4)))
+    curve = TrainingCurve("classes", tuple({"epoch": e, "lr": 1e-4, "loss": 0.9 / (e + 1)} for e in range(4)))
     lower = frozenset({"mlev"})
     plain = {"miou": 0.4375, "mlev": 0.6251, "recall": 0.5, f"miou/{CLASSES[0]}": 0.5123, f"miou/{CLASSES[1]}": 0.3627}
     both = {"miou": 0.4871, "mlev": 0.7012, "recall": 0.6, f"miou/{CLASSES[0]}": 0.6, f"miou/{CLASSES[1]}": 0.3}
     return (
-        ArmStory(ARMS[2], {"miou": 0.25, "mlev": float("nan"), "recall": 0.9}, lower, control=True),
-        ArmStory(ARMS[0], plain, lower, "one <network>", cam, levels[:1], curves=(curve,)),
-        ArmStory(ARMS[1], both, lower, "", gradcam, levels, {"similarity": similarity, "status": "<converged>"}),
+        ArmReport(ARMS[2], {"miou": 0.25, "mlev": float("nan"), "recall": 0.9}, lower, control=True),
+        ArmReport(ARMS[0], plain, lower, "one <network>", cam, levels[:1], curves=(curve,)),
+        ArmReport(ARMS[1], both, lower, "", gradcam, levels, {"similarity": similarity, "status": "<converged>"}),
     )
 
 
-def synthetic_story() -> Story:
+def synthetic_report() -> ReportData:
     """Four images of 48 pixels, three classes, two arms and a control."""
     names = (HOSTILE_ID, "two", "three", "four")
     gallery = tuple(picture(name, map_size=size) for name, size in zip(names, (48, 12, 48, 24), strict=True))
     recipe = {"seed": 17, "versions": {"torch": "2.99 <&>"}}
-    return Story("Cats & <others>", CLASSES, arms(), "about </p>", recipe, gallery, ("bad<x>.jpg: cut short",))
+    return ReportData("Cats & <others>", CLASSES, arms(), "about </p>", recipe, gallery, ("bad<x>.jpg: cut short",))
