@@ -58,7 +58,7 @@ class Sweep:
 
 @dataclass(frozen=True, eq=False)
 class SuiteReport:
-    """What the page of one experiment of a suite shows; ``classes``, ``gallery`` and ``threshold`` as in ``ReportData``.
+    """One experiment of a suite, for its page; ``classes``, ``gallery`` and ``threshold`` as in ``ReportData``.
 
     minutes  that its runs took, all seeds together
     """
