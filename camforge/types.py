@@ -5,19 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from camforge.notebook import Drawing, Picture
 
 IGNORED = 255  # mask value of pixels that no metric counts (the border of VOC masks)
 
 
 class CamForgeError(Exception):
     """A mistake the user can mend: one clear line with the thing, its place and what was allowed."""
+
+
+class Saveable(Protocol):
+    """A picture or a drawing: a notebook shows it, ``save`` writes it."""
+
+    def save(self, path: str | Path) -> Path: ...
+
+
+class Shown:
+    """A value that shows itself, by the renderers that ``camforge.notebook`` registers when it is imported."""
+
+    _renderers: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+
+    @classmethod
+    def register_renderers(cls, **renderers: Callable[..., Any]) -> None:
+        """Functions of a value of this class by what they do: "plot", "save" or "html"."""
+        cls._renderers = {**cls._renderers, **renderers}
+
+    def render(self, action: str, *arguments: object) -> Any:
+        """What the renderer of ``action`` makes of the value. Raises CamForgeError where none is registered."""
+        if action not in self._renderers:
+            raise CamForgeError(f"{type(self).__name__}.{action}: import camforge.notebook first, which draws")
+        return self._renderers[action](self, *arguments)
+
+    def _repr_html_(self) -> str | None:
+        return self.render("html") if "html" in self._renderers else None
 
 
 class DatasetError(CamForgeError):
@@ -148,7 +171,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Grouping:
+class Grouping(Shown):
     """The views of an experiment and how they came about.
 
     views_by_class  per class: the indices of the views whose maps are fused for it, in order. None: every view that
@@ -166,22 +189,15 @@ class Grouping:
             return self.views_by_class[class_index]
         return tuple(v for v, view in enumerate(self.views) if view.assignment[class_index] is not None)
 
-    def plot(self) -> Drawing:
+    def plot(self) -> Saveable:
         """A tree of the levels; where they do not nest, a matrix of the classes that views set against each other."""
-        from camforge.notebook.pictures import grouping_drawing
-
-        return grouping_drawing(self)
+        drawing: Saveable = self.render("plot")
+        return drawing
 
     def save(self, path: str | Path) -> Path:
         """Write the views and the diagnostics as .json, or the drawing as .svg."""
-        from camforge.notebook.files import save_grouping
-
-        return save_grouping(self, path)
-
-    def _repr_html_(self) -> str:
-        from camforge.notebook.html import grouping_html
-
-        return grouping_html(self)
+        written: Path = self.render("save", path)
+        return written
 
 
 class Network(nn.Module):
@@ -228,7 +244,7 @@ class TrainedModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Maps:
+class Maps(Shown):
     """A stack of maps for P (image, class) pairs of one batch.
 
     values   (P, *axes, H, W) float32, as the extractors define them: raw, signed where the method is
@@ -256,22 +272,15 @@ class Maps:
         """The same pairs with other values."""
         return replace(self, values=values, axes=axes)
 
-    def plot(self, photographs: Tensor | None = None, classes: Sequence[str] = ()) -> Picture:
+    def plot(self, photographs: Tensor | None = None, classes: Sequence[str] = ()) -> Saveable:
         """The first pairs' maps, over ``photographs`` (B, 3, H, W) uint8 where given, under the classes' names."""
-        from camforge.notebook.pictures import maps_picture
-
-        return maps_picture(self, photographs, classes)
+        picture: Saveable = self.render("plot", photographs, classes)
+        return picture
 
     def save(self, path: str | Path) -> Path:
         """Write every field as a tensor of a .pt file (``torch.load(path, weights_only=True)``), or a picture."""
-        from camforge.notebook.files import save_maps
-
-        return save_maps(self, path)
-
-    def _repr_html_(self) -> str:
-        from camforge.notebook.html import maps_html
-
-        return maps_html(self)
+        written: Path = self.render("save", path)
+        return written
 
 
 @dataclass(frozen=True, eq=False)

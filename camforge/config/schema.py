@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from camforge.interfaces import Dataset, Extractor, Fuser, Grouper, Metric, Trainer
 from camforge.interfaces.base import Options
+from camforge.types import Shown
 
 FolderName = Annotated[str, Field(pattern=r"^\w[\w .,-]*$")]
 """Letters, digits, spaces and ``_ . , -``: it names a folder."""
@@ -57,7 +58,7 @@ class Report(Options):
     ends; each needs its own package)."""
 
 
-class Experiment(Options):
+class Experiment(Shown, Options):
     """A whole experiment. A ``grouper``, ``trainer``, ``extractor`` or ``fusers`` stands for each arm without one."""
 
     name: FolderName
@@ -84,14 +85,8 @@ class Experiment(Options):
 
     def save(self, path: str | Path) -> Path:
         """Write the experiment, every option spelt out, as a .yaml or .json file that ``camforge.run`` takes."""
-        from camforge.notebook.files import save_experiment
-
-        return save_experiment(self, path)
-
-    def _repr_html_(self) -> str:
-        from camforge.notebook.html import experiment_html
-
-        return experiment_html(self)
+        written: Path = self.render("save", path)
+        return written
 
     @model_validator(mode="before")
     @classmethod

@@ -1,9 +1,16 @@
-"""How results, groupings, maps and experiments show themselves in a notebook.
+"""How groupings, maps and experiments show themselves, registered when this room is imported, as results do by import.
 
-Their own methods (``_repr_html_``, ``plot``, ``save``) come here when they are asked, and not before: nobody who shows
-nothing waits for an image library. ``show`` is for the tensors that ``camforge.explain`` returns.
+``show`` is for the maps that ``camforge.explain`` returns.
 """
 
-from camforge.notebook.pictures import Drawing, Picture, show
+from camforge.config.schema import Experiment
+from camforge.notebook.files import save_experiment, save_grouping, save_maps
+from camforge.notebook.html import experiment_html, grouping_html, maps_html
+from camforge.notebook.pictures import Drawing, Picture, grouping_drawing, maps_picture, show
+from camforge.types import Grouping, Maps
+
+Grouping.register_renderers(plot=grouping_drawing, save=save_grouping, html=grouping_html)
+Maps.register_renderers(plot=maps_picture, save=save_maps, html=maps_html)
+Experiment.register_renderers(save=save_experiment, html=experiment_html)
 
 __all__ = ["Drawing", "Picture", "show"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -15,15 +15,16 @@ from torch import Tensor
 
 from camforge import __version__
 from camforge.data.prepared import Prepared
+from camforge.notebook import Picture
+from camforge.notebook.files import save_results
+from camforge.notebook.html import results_html
+from camforge.notebook.pictures import gallery_maps, results_picture
 from camforge.pipeline.arms import Row
 from camforge.pipeline.session import Session
 from camforge.report.data import ReportData
 from camforge.report.table import arms_table
 from camforge.store.store import write_json
 from camforge.types import Grouping, Maps, TrainedModel
-
-if TYPE_CHECKING:
-    from camforge.notebook import Picture
 
 _LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy", "opencv-python")
 
@@ -67,25 +68,17 @@ class Results:
 
     def maps(self, arm: str) -> Maps:
         """An arm's or control's fused maps of the gallery's images, one per image and class shown."""
-        from camforge.notebook.pictures import gallery_maps
-
         return gallery_maps(self.report_data, arm)
 
     def plot(self) -> Picture:
         """A few photographs in rows, the truth and every arm's map in columns."""
-        from camforge.notebook.pictures import results_picture
-
         return results_picture(self.report_data)
 
     def save(self, path: str | Path) -> Path:
         """Write the numbers as .csv, the page as .html, or the plot as a picture."""
-        from camforge.notebook.files import save_results
-
         return save_results(self.report_data, path)
 
     def _repr_html_(self) -> str:
-        from camforge.notebook.html import results_html
-
         return results_html(self.report_data, self.report)
 
     def table(self) -> Table:
