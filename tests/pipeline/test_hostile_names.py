@@ -16,7 +16,7 @@ from camforge.analysis.export import export
 from camforge.data.inspection import contact
 from camforge.files import file_name
 from camforge.progress.progress import Progress
-from camforge.progress.terminal import Count, View
+from camforge.progress.terminal import Count, TerminalView
 from camforge.store.maintenance import list_entries
 from camforge.suite.run import SuiteResults
 
@@ -136,7 +136,7 @@ def config(inputs: Path) -> dict[str, Any]:
 
 def test_the_view_and_the_lines_show_a_name_as_it_is() -> None:
     name, console = "train [/b] or [red]", Console(file=StringIO(), width=200)
-    view = View(console, name, (name,))
+    view = TerminalView(console, name, (name,))
     view.task = name, Count(0.0)
     console.print(view.drawn())
     Progress(console=console).say(name)
