@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from camforge.data.geometry import Geometry
+from camforge.data.truth import boxes_of_mask, truth_of, union
 from camforge.types import Batch, CamForgeError, ImageSet, Sample
 
 MEMORY = 4 << 30  # bytes of decoded images kept in memory; a larger set is decoded anew at every use
@@ -27,6 +28,8 @@ class Prepared:
 
     indices  (M,) int64: the usable images, as places in ``images``;  labels (M, C) bool
     skipped  image id -> why it was left out (broken file, mask of another size)
+    truth    which of "masks", "boxes" and "parts" any usable image has
+    boxes_from_masks  the data set has masks and not one box: each box is that of a connected part of a class's mask
     """
 
     images: ImageSet
@@ -35,6 +38,8 @@ class Prepared:
     labels: Tensor
     skipped: dict[str, str]
     kept: list[Sample] | None
+    truth: frozenset[str] = frozenset()
+    boxes_from_masks: bool = False
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -43,7 +48,8 @@ class Prepared:
         """The i-th usable image, from memory where the set fits."""
         if self.kept is not None:
             return self.kept[i]
-        return self.geometry.place(self.images.load(int(self.indices[i])))
+        sample = self.geometry.place(self.images.load(int(self.indices[i])))
+        return _with_boxes(sample) if self.boxes_from_masks else sample
 
     def pixels(self, indices: list[int]) -> Tensor:
         """(B, 3, H, W) uint8."""
@@ -69,6 +75,13 @@ class Prepared:
         )
 
 
+def _with_boxes(sample: Sample) -> Sample:
+    if sample.mask is None:
+        return sample
+    boxes, classes = boxes_of_mask(sample.mask)
+    return replace(sample, boxes=boxes, box_classes=classes)
+
+
 class _Placed(Dataset[Any]):
     """Load and place image i; a broken one comes back as the reason."""
 
@@ -78,12 +91,13 @@ class _Placed(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, i: int) -> tuple[int, Sample | None, str]:
+    def __getitem__(self, i: int) -> tuple[int, Sample | None, frozenset[str], str]:
         try:
-            sample = self.geometry.place(self.images.load(i))
+            sample = self.images.load(i)
+            placed = self.geometry.place(sample)
         except CamForgeError as error:
-            return i, None, str(error)
-        return i, sample if self.keep else None, ""
+            return i, None, frozenset(), str(error)
+        return i, placed if self.keep else None, truth_of(sample), ""
 
 
 def prepare(
@@ -97,23 +111,29 @@ def prepare(
     kept: dict[int, Sample] = {}
     skipped: dict[str, str] = {}
     usable: list[int] = []
-    for i, sample, reason in _loader(_Placed(images, geometry, keep)):
+    truths: set[frozenset[str]] = set()
+    for i, sample, truth, reason in _loader(_Placed(images, geometry, keep)):
         if reason:
             skipped[images.ids[i]] = reason
         else:
             usable.append(i)
+            truths.add(truth)
         if sample is not None:
             kept[i] = sample
         if tick is not None:
             tick(len(usable) + len(skipped), len(images))
     _check_labels(images, usable, skipped, every_class)
+    truth = union(truths)
+    boxes_from_masks = "masks" in truth and "boxes" not in truth
     return Prepared(
         images,
         geometry,
         torch.tensor(usable),
         images.labels[usable],
         skipped,
-        [kept[i] for i in usable] if keep else None,
+        [_with_boxes(kept[i]) if boxes_from_masks else kept[i] for i in usable] if keep else None,
+        truth | {"boxes"} if boxes_from_masks else truth,
+        boxes_from_masks,
     )
 
 
