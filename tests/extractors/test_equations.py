@@ -135,6 +135,34 @@ def test_kpcacam_is_scikit_learns_kernel_pca(oddnet, images, kernel: str, gamma:
         np.testing.assert_allclose(values.flatten().numpy(), sign * component, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "slope"), [("sigmoid", 1 - np.tanh(1) ** 2), ("poly", 3.0), ("rbf", 2.0), ("linear", None)]
+)
+def test_kpcacam_of_features_that_hardly_differ(images, kernel: str, slope: float | None) -> None:
+    """There every kernel is a line, and its first component that of a linear PCA; in float32 as well."""
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2)).eval()
+    with torch.no_grad():
+        model[0].weight *= 1e-7
+    (found,) = maps_of(model, images.float(), [[0]] * 3, name="kpcacam", layers=["0"], kernel=kernel)
+    with torch.no_grad():
+        activations = model[0](images.float()).double()
+    for a, values in zip(activations, found.double(), strict=True):
+        rows = a.flatten(1).T
+        rows = rows - rows.mean(0)
+        left, strengths, _ = torch.linalg.svd(rows, full_matrices=False)
+        component = left[:, 0] * strengths[0] * (1 if slope is None else (slope / 6) ** 0.5)  # gamma is 1 / channels
+        component = component * torch.sign((component * rows.mean(1)).sum())
+        torch.testing.assert_close(values.flatten(), component, rtol=0, atol=1e-4 * float(component.abs().max()))
+
+
+def test_hirescam_rectified_layer_by_layer(oddnet, images) -> None:
+    spec = {"name": "hirescam", "layers": ["relu2", "bn1"]}
+    signed, rectified = maps_of(oddnet, images, **spec), maps_of(oddnet, images, **spec, rectify=True)
+    assert all((values < 0).any() for values in signed)
+    for before, after in zip(signed, rectified, strict=True):
+        assert torch.equal(after, before.clamp(min=0))
+
+
 def test_fem(oddnet, images) -> None:
     (found,) = maps_of(oddnet, images, name="fem", layers=["relu1"], sigmas=1.0)
     activations = [oracle.captured(copied(oddnet), images[i], "relu1", torch.sum)[0] for i, _ in pairs()]
@@ -260,6 +288,17 @@ def test_iscam(oddnet, images) -> None:
 def test_ablationcam(oddnet, images, layer: str) -> None:
     (found,) = maps_of(oddnet, images, name="ablationcam", layers=[layer])
     close(found, [oracle.ablationcam(oddnet, images[i], layer, t) for i, t in pairs()])
+
+
+def test_ablationcam_of_channels_below_the_rounding_of_a_float32_logit(gapnet, images) -> None:
+    with torch.no_grad():
+        gapnet.head.bias += 1e7
+    exact, rounded = (
+        maps_of(model, images.to(dtype), name="ablationcam", layers=["relu3"])[0].double()
+        for model, dtype in ((gapnet, torch.float64), (copy.deepcopy(gapnet).float(), torch.float32))
+    )
+    assert exact.amax() > 0
+    torch.testing.assert_close(rounded, exact, rtol=1e-4, atol=1e-5 * float(exact.amax()))
 
 
 @pytest.mark.parametrize("name", ["ablationcam", "scorecam"])

@@ -38,8 +38,9 @@ def slow(values, photograph, dilations, iterations, width):
                 for place in range(1, 1 + len(around)):
                     total = 0.0
                     for channel in colours:
-                        mean = sum(channel) / len(channel)
-                        sigma = math.sqrt(sum((v - mean) ** 2 for v in channel) / (len(channel) - 1))
+                        blocks = channel + [channel[0]] * (len(dilations) - 1)  # 3 x 3 each, all with their centre
+                        mean = sum(blocks) / len(blocks)
+                        sigma = math.sqrt(sum((v - mean) ** 2 for v in blocks) / (len(blocks) - 1))
                         total += abs(channel[place] - channel[0]) / (1e-8 + width * sigma)
                     scores.append(-total / 3)
                 weights = [math.exp(s - max(scores)) for s in scores]

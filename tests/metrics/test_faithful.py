@@ -6,13 +6,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
+from scipy.signal import convolve2d
 from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
+from camforge import build
 from camforge.api import CamForgeError, MetricInput
 from camforge.testing import example_metric_input
 from camforge_plugins.metrics.average_drop import AverageDrop
 from camforge_plugins.metrics.insertion_deletion import InsertionDeletion
+from camforge_plugins.metrics.insertion_deletion import blurred as blur
 from camforge_plugins.metrics.road import ROAD, imputed
 
 NAMES = ("cat", "dog", "horse")
@@ -38,11 +42,17 @@ def class_means(seen: MetricInput, numbers: list[float]) -> float:
 
 
 def blurred(image: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
-    """A Gaussian blur with reflected borders, from its definition."""
-    half = size // 2
-    weights = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * sigma**2))
-    weights /= weights.sum()
-    padded = np.pad(image.double().numpy(), ((0, 0), (half, half), (half, half)), mode="reflect")
+    """RISE's: a bright pixel in size x size, smeared by a Gaussian whose borders reflect; zeros around the image.
+
+    The smear from its definition: of the Gaussian's tail, cut off at four deviations, what leaves comes back mirrored.
+    """
+    half, reach = size // 2, int(4 * sigma + 0.5)
+    tail = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    weights = np.zeros(size)
+    for offset, weight in zip(range(-reach, reach + 1), tail / tail.sum(), strict=True):
+        place = (half + offset) % (2 * size)  # mirrored tiles repeat every two sizes
+        weights[place if place < size else 2 * size - 1 - place] += weight
+    padded = np.pad(image.double().numpy(), ((0, 0), (half, half), (half, half)))
     out = np.zeros(image.shape)
     for dy in range(size):
         for dx in range(size):
@@ -72,6 +82,18 @@ def test_insertion_and_deletion() -> None:
     numbers = metric.compute(metric.update(seen), NAMES)
     assert numbers["insertion"] == pytest.approx(class_means(seen, insertions), rel=1e-5)
     assert numbers["deletion"] == pytest.approx(class_means(seen, deletions), rel=1e-5)
+
+
+def test_the_blur_of_the_authors_code() -> None:
+    """``gkern(11, 5)`` and a convolution with zeros around the image, written out with SciPy."""
+    image = torch.randn(3, 9, 14, dtype=torch.float64)
+    bright = np.zeros((11, 11))
+    bright[5, 5] = 1
+    kernel = gaussian_filter(bright, 5)
+    expected = np.stack([convolve2d(channel, kernel, mode="same") for channel in image.numpy()])
+    np.testing.assert_allclose(blur(image, 11).numpy(), expected, atol=1e-12)
+    with pytest.raises(CamForgeError, match=r"blur.*must be odd"):
+        build("metric", {"name": "insertion_deletion", "blur": 10})
 
 
 def test_average_drop_and_increase() -> None:

@@ -44,6 +44,14 @@ def test_numbers_are_over_images_not_over_classes():
     assert numbers["top5_cls_error"] == 0
 
 
+def test_errors_have_the_precision_of_a_float64():
+    hit, miss = box_map([[0, 0, 4, 4]], 8, 8), box_map([[4, 4, 8, 8]], 8, 8)
+    maps = {(0, 0): hit, (1, 0): miss, (2, 0): miss}
+    boxes = {pair: [[0, 0, 4, 4]] for pair in maps}
+    numbers = measured(Localization(), metric_input(maps, [[1]] * 3, boxes=boxes, logits=torch.zeros(3, 1)))
+    assert numbers["top1_loc_error"] == numbers["gtknown_loc_error/a"] == pytest.approx(200 / 3, abs=1e-12)
+
+
 def test_without_logits_only_gt_known():
     seen = metric_input({(0, 0): torch.ones(8, 8)}, [[1]], boxes={(0, 0): [[0, 0, 8, 8]]})
     assert measured(Localization(), seen) == {"gtknown_loc_error": 0.0, "gtknown_loc_error/a": 0.0}

@@ -28,15 +28,18 @@ class AblationCAM(RerunExtractor):
             return capture.rerun.logits_behind(layer, pair, rows, change, self.max_memory)
 
         rows = activations.shape[1]
-        whole = capture.scores(capture.logits)
-        without = capture.scores(capture.rerun.table(self.key(layer), rows, ablated))
+        whole = capture.scores(capture.logits.double())
+        without = capture.scores(capture.rerun.table(self.key(layer), rows, ablated).double())
         weights = (whole[:, None] - without) / whole[:, None]
-        return torch.einsum("pc,pc...->p...", weights, activations).relu()
+        return torch.einsum("pc,pc...->p...", weights.to(activations), activations).relu()
 
 
 def without_each(channels: Tensor, logits: Tensor, head: LinearHead) -> Tensor:
-    """(C, h, w) and logits (K,) of one image -> (C, K): the logits without each channel, in closed form."""
-    return logits - (head.weight * channels.flatten(1).mean(1)).T
+    """(C, h, w) and logits (K,) of one image -> (C, K) float64: the logits without each channel, in closed form.
+
+    A channel's share may be below the rounding of a float32 logit.
+    """
+    return logits.double() - (head.weight.double() * channels.double().flatten(1).mean(1)).T
 
 
 def drop(value: Tensor, start: int, stop: int, axis: int) -> Tensor:

@@ -20,7 +20,8 @@ class PAMR(Fuser):
 
     Each pixel becomes the mean of its neighbours at every dilation, weighted by a softmax over
     -|x_i - x_j| / (width * sigma_i), the mean over the colour channels, where sigma_i is the deviation of the colours
-    around pixel i; ``iterations`` times. It reduces no axis: it stands where the maps are worth refining, usually last.
+    around pixel i; ``iterations`` times. As in the authors' code, sigma_i is that of nine values per dilation, pixel i
+    itself among them every time. It reduces no axis: it stands where the maps are worth refining, usually last.
     """
 
     name = "pamr"
@@ -48,14 +49,14 @@ class PAMR(Fuser):
         """(B, 3, H, W) -> (N, B, H, W): the weight of each neighbour, which add up to one."""
         colours = photographs.float()
         shifted = self._shifted(colours)
-        # the deviation around a pixel, from differences to it: the pixel itself is one of n + 1 values
+        # from differences to the pixel, of which its own, once per dilation, are 0
         total, squares = torch.zeros_like(colours), torch.zeros_like(colours)
         for neighbour in shifted:
             difference = neighbour - colours
             total += difference
             squares.addcmul_(difference, difference)
-        n = len(shifted)
-        deviation = ((squares - total.square() / (n + 1)).clamp(min=0) / n).sqrt()
+        n = len(shifted) + len(self.dilations)
+        deviation = ((squares - total.square() / n).clamp(min=0) / (n - 1)).sqrt()
         scale = 1 / (1e-8 + self.width * deviation)
         distances = [((neighbour - colours).abs_().mul_(scale)).mean(1) for neighbour in shifted]
         return torch.stack(distances).neg_().softmax(0)

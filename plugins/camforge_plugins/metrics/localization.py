@@ -53,14 +53,15 @@ class Localization(Metric):
 
     def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         need_boxes(float(total[-1, 0]), self.name)
-        cases = total[:-1].sum(0)
+        by_class = total[:-1].double()
+        cases = by_class.sum(0)
         names = ("top1_loc_error", "top5_loc_error", "gtknown_loc_error", "top1_cls_error", "top5_cls_error")
         numbers: dict[str, float] = {}
         for place, name in enumerate(names):
             asked = 5 if name == "gtknown_loc_error" else 6
             if cases[asked] > 0:
-                single = 100 * (1 - total[:-1, place] / total[:-1, asked].clamp(min=1))
-                numbers |= class_mean(name, single, total[:-1, asked] > 0, classes)
+                single = 100 * (1 - by_class[:, place] / by_class[:, asked].clamp(min=1))
+                numbers |= class_mean(name, single, by_class[:, asked] > 0, classes)
                 numbers[name] = float(100 * (1 - cases[place] / cases[asked]))
         return numbers
 
