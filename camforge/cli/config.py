@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -22,12 +24,25 @@ def check_config(config: ConfigFile, overrides: Overrides = None) -> None:
 
 
 @config.command("show")
-def show_config(config: ConfigFile, overrides: Overrides = None) -> None:
-    """What a file comes to after its bases and overrides, and where each value came from."""
-    from camforge.config.load import values_with_places
+def show_config(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    diff: Annotated[
+        Path | None, typer.Option("--diff", metavar="OTHER", help="Only what differs: - in OTHER, + in CONFIG.")
+    ] = None,
+) -> None:
+    """Every value that a file comes to, defaults included, and where each comes from."""
+    from camforge.config.show import ShownValue, differences, shown_values
 
-    for key, value, place in values_with_places(config, overrides or ()):
-        typer.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}  # {place}")
+    def line(shown: ShownValue) -> str:
+        return f"{shown.key} = {json.dumps(shown.value, ensure_ascii=False)}  # {shown.origin}"
+
+    values = shown_values(config, overrides or ())
+    if diff is None:
+        lines = [line(shown) for shown in values]
+    else:
+        lines = [f"{sign} {line(shown)}" for sign, shown in differences(shown_values(diff), values)]
+    typer.echo("\n".join(lines) or "no difference")
 
 
 @config.command()

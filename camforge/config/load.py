@@ -183,21 +183,3 @@ def _as_written(found: Sequence[Mistake], config: dict[str, Any]) -> list[Mistak
                 path, problem = path[2:], f"{problem}, here for all arms or in each of them"
         written.append(Mistake(path, problem, mistake.given))
     return written
-
-
-def values_with_places(path: str | Path, overrides: Sequence[str] = ()) -> Iterator[tuple[str, Any, SourceLocation]]:
-    """(key, value, place) of every single value of a config, in the order of the file."""
-    config, location = read(path, overrides)
-    for place, value in _leaves(config, ()):
-        yield ".".join(map(str, place)), value, location.find(place)
-
-
-def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    if isinstance(value, dict) and value:
-        for key, member in value.items():
-            yield from _leaves(member, (*path, key))
-    elif isinstance(value, list) and any(isinstance(member, dict | list) for member in value):
-        for place, member in enumerate(value):
-            yield from _leaves(member, (*path, place))
-    else:
-        yield path, value

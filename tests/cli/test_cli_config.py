@@ -9,6 +9,7 @@ import pytest
 
 from camforge.config.json_schema import experiment_schema
 from camforge.config.load import load, read
+from camforge.config.show import shown_values
 from camforge.host.registry import registry
 from camforge.types import CamForgeError
 
@@ -58,9 +59,45 @@ def test_show_tells_where_each_value_came_from(camforge: Camforge, small: Path) 
     _, out, _ = camforge("config", "show", "child.yaml", "--set", "arms.b.trainer.lr=0.5")
     lines = out.splitlines()
     assert "seed = 3  # child.yaml:3" in lines
-    assert 'trainer.backbone = "small"  # small.yaml:3' in lines
+    assert 'trainer.backbone.name = "small"  # small.yaml:3' in lines
     assert 'extractor.layers = ["stage1", "stage2"]  # small.yaml:4' in lines
     assert "arms.b.trainer.lr = 0.5  # --set" in lines
+
+
+def test_show_tells_every_default_and_whose_it_is(camforge: Camforge, small: Path) -> None:
+    lines = camforge("config", "show", small)[1].splitlines()
+    for line in (
+        "batch_size = 16  # default",
+        'images.fit = "crop"  # default',
+        "trainer.epochs = 100  # default of single",
+        "trainer.backbone.non_local = []  # default of small",
+        "arms.b.trainer.epochs = 2  # small.yaml:6",
+        'arms.b.grouper.name = "none"  # default',
+        'metrics.0.name = "miou"  # small.yaml:5',
+        "metrics.0.per_image = false  # default of miou",
+    ):
+        assert line in lines, line
+    keys = [line.partition(" = ")[0] for line in lines]
+    assert len(keys) == len(set(keys))
+    assert not any(key.startswith(("arms.a.trainer", "arms.a.extractor")) for key in keys)  # told at the top
+
+
+def test_what_show_tells_is_the_whole_experiment(small: Path) -> None:
+    """Set one after another on an empty file, the values make the same experiment."""
+    bare = small.with_name("bare.json")
+    values = [value for value in shown_values(small) if "." not in value.key or not value.key.split(".")[1].isdigit()]
+    bare.write_text(json.dumps({"arms": {"a": {}, "b": {}}, "metrics": ["miou"]}))
+    sets = [f"{value.key}={json.dumps(value.value)}" for value in values]
+    assert load(bare, sets).experiment == load(small).experiment
+
+
+def test_differences_of_two_files(camforge: Camforge, small: Path) -> None:
+    Path("child.yaml").write_text(f"_base_: {small}\n\nseed: 3\ntrainer: {{epochs: 100}}\n")
+    assert camforge("config", "show", "child.yaml", "--diff", small)[1].splitlines() == [
+        "- seed = 0  # default",
+        "+ seed = 3  # child.yaml:3",
+    ]
+    assert camforge("config", "show", small, "--diff", small)[1] == "no difference\n"
 
 
 def test_schema_is_a_schema(camforge: Camforge) -> None:

@@ -1,12 +1,14 @@
 """A small experiment that is right, in the three formats."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from camforge.config.load import Loaded, load
+from camforge.config.load import Loaded, load, read
+from camforge.config.locations import SourceLocation
 from camforge.types import CamForgeError
 
 PYTHON = """\
@@ -57,3 +59,15 @@ def complaint(path: Path, overrides: Sequence[str] = ()) -> str:
     except CamForgeError as error:
         return str(error)
     raise AssertionError(f"{path.name} has no mistake: {loaded.config}")
+
+
+def values_with_places(path: Path, overrides: Sequence[str] = ()) -> list[tuple[str, Any, SourceLocation]]:
+    """(key, value, place) of every single value that a file says, in its order."""
+    config, location = read(path, overrides)
+
+    def leaves(value: Any, keys: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        members = [leaf for key, member in pairs for leaf in leaves(member, (*keys, key))]
+        return iter(members or [(keys, value)])
+
+    return [(".".join(map(str, keys)), value, location.find(keys)) for keys, value in leaves(config, ())]

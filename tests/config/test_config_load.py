@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from experiments import PYTHON, VALUES, written
+from experiments import PYTHON, VALUES, values_with_places, written
 
-from camforge.config.load import load, values_with_places
+from camforge.config.load import load
 
 
 @pytest.mark.parametrize("name", ["small.py", "small.yaml", "small.json"])

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from experiments import values_with_places
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from camforge.config.load import load, values_with_places
+from camforge.config.load import load
 from camforge.types import CamForgeError
 
 KEYS = st.text("abcdefgh", min_size=1, max_size=4).filter(lambda key: not iskeyword(key))
