@@ -9,7 +9,8 @@ from camforge.host.damage import outlive_damage
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from camforge.explanation.explain import explain
+    from camforge.explanation.explain import MapWarning, explain
+    from camforge.explanation.explanation import Explanation
     from camforge.host.registry import build
     from camforge.pipeline.run import run
     from camforge.suite.run import bench
@@ -21,10 +22,12 @@ _PUBLIC = {
     "bench": "camforge.suite.run",
     "build": "camforge.host.registry",
     "explain": "camforge.explanation.explain",
+    "Explanation": "camforge.explanation.explanation",
+    "MapWarning": "camforge.explanation.explain",
     "CamForgeError": "camforge.types",
 }
 
-__all__ = ["CamForgeError", "__version__", "bench", "build", "explain", "run"]
+__all__ = ["CamForgeError", "Explanation", "MapWarning", "__version__", "bench", "build", "explain", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,14 +11,14 @@ from torch.nn.functional import interpolate
 
 
 def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """(…, h, w) -> (…, H, W), bilinear with align_corners=False (003 eq. 8); trilinear for three sizes."""
+    """(…, h, w) -> (…, H, W), bilinear with align_corners=False (003 eq. 8); linear and trilinear for 1 and 3 axes."""
     size, dims = tuple(size), len(size)
     before, spatial = maps.shape[:-dims], maps.shape[-dims:]
     if spatial == size:
         return maps
     if maps.numel() == 0:
         return maps.new_zeros(*before, *size)
-    mode = "bilinear" if dims == 2 else "trilinear"
+    mode = ("linear", "bilinear", "trilinear")[dims - 1]
     return interpolate(maps.reshape(-1, 1, *spatial), size=size, mode=mode, align_corners=False).reshape(*before, *size)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from camforge.files import write_atomically
 from camforge.maps import max_normalise, resize
@@ -26,7 +28,22 @@ FORMATS: Mapping[str, tuple[str, dict[str, object]]] = {
 }
 OPACITY = 0.6  # of the hottest pixel: the photograph stays readable under it
 MARGIN, CAPTION, FONT = 8, 24, 14  # pixels of a sheet
+TILE = 160  # pixels of a small map's side
 PAPER, INK = (250, 248, 244), (36, 33, 30)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture that a notebook shows. ``pixels`` (3, H, W) uint8, RGB."""
+
+    pixels: Tensor
+
+    def _repr_png_(self) -> bytes:
+        return encode(self.pixels, ".png")
+
+    def save(self, path: str | Path) -> Path:
+        """Write a .png, .jpg or .webp file."""
+        return save(path, self.pixels)
 
 
 @cache
@@ -62,6 +79,12 @@ def sheet(rows: Sequence[Sequence[tuple[str, Tensor]]]) -> Tensor:
             left += tile.shape[2] + MARGIN
         top += height
     return torch.from_numpy(np.array(canvas)).permute(2, 0, 1)
+
+
+def enlarged(tile: Tensor) -> Tensor:
+    """Small tiles in whole multiples, so that a map of 16 pixels can be seen."""
+    factor = max(1, TILE // max(tile.shape[-2:]))
+    return interpolate(tile[None], scale_factor=factor, mode="nearest-exact")[0]
 
 
 def encode(image: Tensor, suffix: str = ".webp") -> bytes:

@@ -54,6 +54,11 @@ class Needs:
         )
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """Every module that is read."""
+        return _union(self.activations, self.differentiated, self.raw_inputs)
+
+    @property
     def differentiated(self) -> tuple[str, ...]:
         """Every layer that a derivative is taken to."""
         return _union(self.gradients, self.curvatures, self.raw_gradients)

@@ -44,12 +44,14 @@ class Extraction:
 
     images (P,) int64 · targets (P,) int64, -1 where a callable was given · logits (B, K) of the whole batch
     maps    per extractor, per layer: (P, h, w), raw, at the layer's own size
+    layers  per extractor: the paths of the modules that it read
     """
 
     images: Tensor
     targets: Tensor
     logits: Tensor
     maps: list[list[Tensor]]
+    layers: list[tuple[str, ...]]
 
     def empty(self, extractor: int) -> Tensor:
         """(P,) bool: the pairs for which an extractor's maps are zero everywhere, on every layer."""
@@ -88,8 +90,9 @@ def extract_maps(
                 same = [i for i, extractor in enumerate(extractors) if _views(extractor) == views]
                 found = _augmented(runner, inputs, [extractors[i] for i in same], run.targets, *views)
                 maps |= dict(zip(same, found, strict=True))
+        layers = [extractor.needs(runner.model_layers).layers for extractor in extractors]
     pairs = run.gather([r.images for r in run.ranks]), run.gather([r.index for r in run.ranks])
-    return Extraction(*pairs, run.logits, [maps[i] for i in range(len(extractors))])
+    return Extraction(*pairs, run.logits, [maps[i] for i in range(len(extractors))], layers)
 
 
 _ONE_VIEW: tuple[tuple[float, ...], bool] = ((1.0,), False)

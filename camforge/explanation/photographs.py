@@ -61,10 +61,10 @@ def explain_files(
         with torch.inference_mode():
             logits = network(image)[0].float().cpu()
         chosen = int(logits.argmax()) if target is None else target
-        maps = explain(network, image, [chosen], makers)
-        for name, values in maps.items():
+        explained = explain(network, image, [chosen], makers)
+        for name, found in explained.items():
             picture = out / _free(f"{file.stem}-{name}-{chosen}", taken)
-            save_overlay(picture, pixels, values[0].cpu())
+            save_overlay(picture, pixels, found.maps[0].cpu())
             yield Overlay(file, name, chosen, _label(chosen, len(logits)), float(logits[chosen]), picture)
 
 

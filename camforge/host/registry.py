@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal, overload
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from camforge.api import VERSION
 from camforge.host.discovery import PluginClass, RejectedPlugin, discover
-from camforge.interfaces import KINDS, Plugin
+from camforge.interfaces import KINDS, Backbone, Dataset, Extractor, Fuser, Grouper, Metric, Plugin, Trainer
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
 
@@ -106,7 +106,26 @@ def registry() -> Registry:
     return found
 
 
-def build(kind: str, spec: Mapping[str, Any] | str) -> Any:
+Spec = Mapping[str, Any] | str
+
+
+@overload
+def build(kind: Literal["dataset"], spec: Spec) -> Dataset: ...
+@overload
+def build(kind: Literal["backbone"], spec: Spec) -> Backbone: ...
+@overload
+def build(kind: Literal["grouper"], spec: Spec) -> Grouper: ...
+@overload
+def build(kind: Literal["trainer"], spec: Spec) -> Trainer: ...
+@overload
+def build(kind: Literal["extractor"], spec: Spec) -> Extractor: ...
+@overload
+def build(kind: Literal["fuser"], spec: Spec) -> Fuser: ...
+@overload
+def build(kind: Literal["metric"], spec: Spec) -> Metric: ...
+@overload
+def build(kind: str, spec: Spec) -> Plugin: ...
+def build(kind: str, spec: Spec) -> Plugin:
     """A plugin from its name and options: ``build("extractor", {"name": "layercam", "layers": "stages"})``.
 
     Raises CamForgeError with one line per mistake.

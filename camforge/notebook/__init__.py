@@ -6,7 +6,8 @@
 from camforge.config.schema import Experiment
 from camforge.notebook.files import save_experiment, save_grouping, save_maps
 from camforge.notebook.html import experiment_html, grouping_html, maps_html
-from camforge.notebook.pictures import Drawing, Picture, grouping_drawing, maps_picture, show
+from camforge.notebook.pictures import Drawing, grouping_drawing, maps_picture, show
+from camforge.pictures import Picture
 from camforge.types import Grouping, Maps
 
 Grouping.register_renderers(plot=grouping_drawing, save=save_grouping, html=grouping_html)

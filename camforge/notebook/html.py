@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from camforge.explanation.captions import method_text
 from camforge.interfaces import Plugin
 from camforge.notebook.pictures import class_names, members_by_name
 from camforge.notebook.templates import rendered
@@ -69,11 +70,4 @@ def step_text(step: Plugin | Sequence[Plugin]) -> str:
     """A plugin, or several, by name with the options that differ from their defaults."""
     if not isinstance(step, Plugin):
         return ", ".join(map(step_text, step)) or "–"
-    fields = type(step).model_fields
-    own = {name: getattr(step, name) for name in fields if getattr(step, name) != fields[name].get_default()}
-    message = [f"{name}={_value(value)}" for name, value in own.items() if not isinstance(value, Plugin)]
-    return f"{step.name}({', '.join(message)})" if message else step.name
-
-
-def _value(value: Any) -> str:
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+    return method_text(step, nested=False)

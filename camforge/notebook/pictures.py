@@ -9,33 +9,19 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
+from camforge.explanation.drawing import comparison
+from camforge.explanation.explanation import Explanation
 from camforge.files import write_atomically
 from camforge.interfaces.base import choices
 from camforge.notebook.templates import rendered
-from camforge.pictures import encode, overlay, save, sheet
+from camforge.pictures import Picture, enlarged, overlay, sheet
 from camforge.report.contact import contact_sheet
 from camforge.report.data import ReportData, ViewReport
 from camforge.report.figures import tree
 from camforge.types import CamForgeError, Grouping, Maps, View
 
-TILE = 160  # pixels of a small map's side
 ROWS = 12  # pairs in one picture: more is a gallery, which the report has
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture that a notebook shows. ``pixels`` (3, H, W) uint8, RGB."""
-
-    pixels: Tensor
-
-    def _repr_png_(self) -> bytes:
-        return encode(self.pixels, ".png")
-
-    def save(self, path: str | Path) -> Path:
-        """Write a .png, .jpg or .webp file."""
-        return save(path, self.pixels)
 
 
 @dataclass(frozen=True)
@@ -54,30 +40,13 @@ class Drawing:
         return write_atomically(path, self.svg.encode())
 
 
-def show(photographs: Tensor, maps: Tensor | Mapping[str, Tensor]) -> Picture:
-    """Maps over their photographs, one row per image: what ``camforge.explain`` returned, to look at.
+def show(photographs: Tensor, found: Explanation | Mapping[str, Explanation]) -> Picture:
+    """Maps over their photographs, one row per image, one column per map: what ``camforge.explain`` returned.
 
-    photographs  (N, 3, H, W) uint8, or one (3, H, W)
-    maps         (N, h, w), or (N, T, h, w) for T targets of each image; or several of them by name
+    photographs  (N, 3, h, w) uint8, or one (3, h, w), as the network saw them, at any size
+    found        an explanation, or several of the same images by name
     """
-    images = photographs[None] if photographs.dim() == 3 else photographs
-    named = maps if isinstance(maps, Mapping) else {"map": maps}
-    for name, values in named.items():
-        if values.dim() not in (3, 4) or len(values) != len(images):
-            raise CamForgeError(
-                f"{name!r} has shape {tuple(values.shape)}: give {len(images)} maps, (N, h, w) or (N, T, h, w)"
-            )
-    rows = []
-    for i, image in enumerate(images):
-        tiles = [("image", image)]
-        for name, values in named.items():
-            several = values[i][None] if values.dim() == 3 else values[i]
-            labels = [name] if len(several) == 1 else [f"{name}, target {t + 1}" for t in range(len(several))]
-            tiles += [
-                (label, overlay(image.cpu(), one.detach().cpu())) for label, one in zip(labels, several, strict=True)
-            ]
-        rows.append([(label, _enlarged(tile.cpu())) for label, tile in tiles])
-    return Picture(sheet(rows))
+    return comparison(photographs, found if isinstance(found, Mapping) else {found.method: found})
 
 
 def results_picture(report_data: ReportData) -> Picture:
@@ -113,7 +82,7 @@ def maps_picture(maps: Maps, photographs: Tensor | None = None, classes: Sequenc
         ground = values.new_zeros(3, *values.shape[-2:]).byte() if photographs is None else photographs[image].cpu()
         tiles = [] if photographs is None else [(f"image {image}", ground)]
         tiles += [(f"{name}{part}", overlay(ground, values[place])) for part, place in _entries(maps, pair)]
-        rows.append([(caption, _enlarged(tile)) for caption, tile in tiles])
+        rows.append([(caption, enlarged(tile)) for caption, tile in tiles])
     return Picture(sheet(rows))
 
 
@@ -158,9 +127,3 @@ def _rivals(view: View) -> Iterator[tuple[int, int]]:
     """Pairs of classes that have different outputs in a view."""
     there = [(c, output) for c, output in enumerate(view.assignment) if output is not None]
     yield from ((a, b) for (a, x), (b, y) in product(there, there) if x != y)
-
-
-def _enlarged(tile: Tensor) -> Tensor:
-    """Small tiles in whole multiples, so that a map of 16 pixels can be seen."""
-    factor = max(1, TILE // max(tile.shape[-2:]))
-    return interpolate(tile[None], scale_factor=factor, mode="nearest-exact")[0]

@@ -53,7 +53,7 @@ class Scene:
         """The maps of both objects, or why this extractor cannot read this network."""
         inputs = (self.image.float() / 255 - 0.5) / 0.25  # as gallery.yaml says
         try:
-            maps = camforge.explain(self.network, inputs[None], [self.targets], extractor)[0]
+            maps = camforge.explain(self.network, inputs[None], [self.targets], extractor).maps
         except CamForgeError as error:
             return Card(name, b"", str(error))
         return Card(name, self.tiles([overlay(self.large, values) for values in maps]))

@@ -74,10 +74,11 @@ def test_every_kind_of_extractor_can_be_augmented(model, images, name: str) -> N
 
 def test_normalisers_by_name(model, images) -> None:
     extractor = {"name": "hirescam", "layers": ["1"]}
-    raw = camforge.explain(model, images, 0, extractor)
+    raw = camforge.explain(model, images, 0, extractor).maps
     assert raw.min() < 0
     for name, function in (("max", max_normalise), ("minmax", minmax_normalise)):
-        torch.testing.assert_close(camforge.explain(model, images, 0, extractor, normalise=name), function(raw))
+        found = camforge.explain(model, images, 0, extractor, normalise=name)
+        torch.testing.assert_close(found.maps, function(raw))
     with pytest.raises(CamForgeError, match="normalise='softmax'; allowed: none, max, minmax"):
         camforge.explain(model, images, 0, extractor, normalise="softmax")
 
@@ -101,7 +102,7 @@ def test_empty_and_broken_maps_are_counted_and_named(model, images) -> None:
         model[4].weight[2], model[4].bias[2] = 0, 0
     with pytest.warns(MapWarning, match=r"ablationcam: 1 of 2 maps are not finite: image 0 target 2"):
         found = camforge.explain(model, images, [2, 0], {"name": "ablationcam", "layers": ["1"]}, normalise="max")
-    assert found[0].isnan().any()
+    assert found.maps[0].isnan().any()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         camforge.explain(model, images, 0, {"name": "gradcam", "layers": ["1"]})

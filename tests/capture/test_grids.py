@@ -159,7 +159,7 @@ def test_volumes() -> None:
     for name, (values,) in zip(expected, found.maps, strict=True):
         torch.testing.assert_close(values, expected[name])
     merged = camforge.explain(model, volumes, 1, {"name": "fullgrad", "complete": 1e-6})
-    assert merged.shape == (2, 7, 8, 9)
+    assert merged.maps.shape == (2, 7, 8, 9)
     others = ["eigencam", "fem", "scorecam", "ablationcam", "random", "shapleycam", "kpcacam"]
-    maps = camforge.explain(model, volumes, 1, [{"name": name, "layers": ["conv2"]} for name in others])
-    assert all(m.shape == (2, 7, 8, 9) and torch.isfinite(m).all() for m in maps.values())
+    explained = camforge.explain(model, volumes, 1, [{"name": name, "layers": ["conv2"]} for name in others])
+    assert all(e.maps.shape == (2, 7, 8, 9) and torch.isfinite(e.maps).all() for e in explained.values())

@@ -157,7 +157,7 @@ def test_training_through_cam_reaches_head_and_convolutions(images) -> None:
     for name in ("gradcam", "layercam"):
         options = {"name": name, "layers": ("1",)}
         found = camforge.explain(model, images, 1, options, create_graph=True)
-        grads = torch.autograd.grad(found.sum(), [model[0].weight, model[4].weight])
+        grads = torch.autograd.grad(found.maps.sum(), [model[0].weight, model[4].weight])
         assert all(g.abs().sum() > 0 for g in grads)
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import camforge
 from camforge import CamForgeError
 from camforge.capture import Capture, Needs, extract_maps, target_lists
 
@@ -84,22 +83,3 @@ def test_callables_explain_any_function_of_the_logits(model, images) -> None:
     assert found.targets.tolist() == [-1, 2]
     torch.testing.assert_close(found.maps[0][0][0], expected(model, images[0], margin))
     torch.testing.assert_close(found.maps[0][0][1], expected(model, images[1], lambda row: row[2]))
-
-
-def test_explain_shapes_follow_the_targets(model, images) -> None:
-    extractor = {"name": "layercam", "layers": ["1"]}
-    single = [camforge.explain(model, images, t, extractor) for t in (0, 1)]
-    assert camforge.explain(model, images, None, extractor).shape == (2, 6, 8)
-    both = camforge.explain(model, images, [[0, 1], [1, 0]], extractor)
-    torch.testing.assert_close(both[0], torch.stack([single[0][0], single[1][0]]))
-    torch.testing.assert_close(both[1], torch.stack([single[1][1], single[0][1]]))
-    ragged = camforge.explain(model, images, [[0, 1], [1]], extractor)
-    torch.testing.assert_close(ragged, torch.stack([single[0][0], single[1][0], single[1][1]]))
-
-
-def test_explain_gives_a_dict_for_a_list_and_sums_layers(model, images) -> None:
-    both = {"name": "layercam", "layers": ["0", "2"]}
-    found = camforge.explain(model, images, 1, [{"name": "layercam", "layers": ["0"]}, "gradcam", both])
-    assert list(found) == ["layercam", "gradcam", "layercam#1"]
-    small = camforge.explain(model, images, 1, {"name": "layercam", "layers": ["2"]})
-    torch.testing.assert_close(found["layercam#1"], found["layercam"] + small)

@@ -44,7 +44,7 @@ def test_pictures_are_the_maps_over_the_photographs(camforge: Camforge, tmp_path
     network = backbone("squeezenet1_1", str(weights), None).eval()
     for file in files:
         pixels = read_photograph(file)
-        values = explain(network, IMAGENET.normalise(pixels[None]), [3], "gradcam")[0]
+        values = explain(network, IMAGENET.normalise(pixels[None]), [3], "gradcam").maps[0]
         found = np.asarray(Image.open(tmp_path / "out" / f"{file.stem}-gradcam-3.png"))
         assert np.array_equal(found, overlay(pixels, values).permute(1, 2, 0).numpy())
 

@@ -35,8 +35,8 @@ def test_nothing_is_left_open(interface):
 @pytest.mark.parametrize("interface", EXTRACTORS, ids=lambda cls: cls.__name__)
 def test_an_extractor_makes_maps(interface):
     images = example_images(2)
-    maps = camforge.explain(example_network(), images, targets=[[0, 1], [2, 3]], extractor=example(interface)())
-    assert maps.shape == (2, 2, *images.shape[2:])
+    maps = camforge.explain(example_network(), images, targets=[[0, 1], [2, 3]], extractor=example(interface)()).maps
+    assert maps.shape == (4, *images.shape[2:])
     assert maps.isfinite().all()
     assert maps.abs().sum() > 0
 

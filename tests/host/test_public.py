@@ -59,5 +59,5 @@ def test_the_worked_example_of_an_interface_is_a_plugin(cls: type[Plugin], code:
     required = {"fuser": {"axis": "view"}, "trainer": {"backbone": camforge.build("backbone", "small")}}
     plugin = made(**required.get(made.kind, {}))
     if isinstance(plugin, Extractor):
-        maps = camforge.explain(example_network(), example_images(2), [0, 1], plugin)
+        maps = camforge.explain(example_network(), example_images(2), [0, 1], plugin).maps
         assert torch.isfinite(maps).all()

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from camforge import CamForgeError, build, run
+from camforge import CamForgeError, Explanation, build, run
 from camforge.config.load import load
 from camforge.config.schema import Experiment
 from camforge.notebook import show
@@ -122,7 +122,7 @@ def test_trained_networks_come_back_and_explain(results):
     ) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     maps = results.maps("plain")
     again = explain(network, normalised[maps.images], maps.classes, "gradcam")
-    torch.testing.assert_close(again, maps.values, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(again.maps, maps.values, rtol=1e-4, atol=1e-6)
 
 
 def test_a_grouping_tells_its_classes_by_name(results):
@@ -188,19 +188,25 @@ def test_maps_come_back_from_their_file(tmp_path):
     assert all(torch.equal(read[name], getattr(maps, name)) for name in ("values", "images", "classes", "valid"))
 
 
+def explained(images: list[int], maps: Tensor) -> Explanation:
+    """An explanation of output 0 of those images."""
+    pairs = torch.tensor(images), torch.zeros(len(images), dtype=torch.int64)
+    return Explanation(maps, *pairs, torch.zeros(max(images) + 1, 2), ("layer",), "gradcam")
+
+
 def test_show_lays_named_maps_out_in_columns():
     photographs = torch.randint(0, 256, (2, 3, 200, 200), dtype=torch.uint8)
-    maps = {"one": torch.rand(2, 200, 200), "two": torch.rand(2, 2, 200, 200)}
+    maps = {"one": explained([0, 1], torch.rand(2, 200, 200)), "two": explained([0, 0, 1, 1], torch.rand(4, 200, 200))}
     shown = show(photographs, maps).pixels
     height, width = 2 * (200 + CAPTION + MARGIN) + MARGIN, 4 * (200 + MARGIN) + MARGIN
     assert shown.shape == (3, height, width)
     last = shown[:, height - MARGIN - 200 : height - MARGIN, width - MARGIN - 200 : width - MARGIN]
-    assert torch.equal(last, overlay(photographs[1], maps["two"][1, 1]))
+    assert torch.equal(last, overlay(photographs[1], maps["two"].of(1)[1]))
 
 
 def test_show_refuses_maps_of_other_images():
-    with pytest.raises(CamForgeError, match=r"'map' has shape \(3, 8, 8\): give 2 maps"):
-        show(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(3, 8, 8))
+    with pytest.raises(CamForgeError, match="gradcam explains 3 images; photographs: 2"):
+        show(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), explained([0, 1, 2], torch.zeros(3, 8, 8)))
 
 
 def test_an_experiment_tells_what_arms_share_and_where_they_differ(experiment):

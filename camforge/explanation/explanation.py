@@ -1,0 +1,78 @@
+"""What explain() returns: maps with what they explain, to look at, to save, to make seeds of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from camforge.explanation.boxes import largest_boxes
+from camforge.explanation.drawing import comparison
+from camforge.explanation.saving import save_explanation
+from camforge.maps import max_normalise
+from camforge.pictures import Picture
+from camforge.types import CamForgeError
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """One map per (image, target) pair: image by image, and of each image in the order of its targets.
+
+    maps     (P, H, W), raw, signed as the method defines them; (P, *size) for signals (one axis) and volumes (three)
+    images   (P,) int64, the pair's image in the batch
+    targets  (P,) int64, the explained output; -1 where a function of the logits was explained
+    logits   (N, K), the outputs of every image
+    layers   paths of the modules that were read
+    method   the extractor's name with the options that differ from their defaults
+    """
+
+    maps: Tensor
+    images: Tensor
+    targets: Tensor
+    logits: Tensor
+    layers: tuple[str, ...]
+    method: str
+
+    def __len__(self) -> int:
+        return self.maps.shape[0]
+
+    def of(self, image: int) -> Tensor:
+        """(T, H, W): the maps of one image, in the order of its targets. Raises CamForgeError for no such image."""
+        count = self.logits.shape[0]
+        if not 0 <= image < count:
+            raise CamForgeError(f"image {image}: the explanation has images 0 to {count - 1}")
+        return self.maps[self.images == image]
+
+    def masks(self, threshold: float) -> Tensor:
+        """(P, H, W) bool: where a map, without its negative values and divided by its maximum, reaches ``threshold``.
+
+        threshold  0 to 1. A map without a positive value has an empty mask.
+        """
+        if not 0 <= threshold <= 1:
+            raise CamForgeError(f"threshold {threshold}: allowed are 0 to 1, a share of each map's maximum")
+        heat = max_normalise(self.maps.detach(), self.maps.dim() - 1)
+        return (heat >= threshold) & (heat > 0)
+
+    def boxes(self, threshold: float) -> Tensor:
+        """(P, 4) float32: x0, y0, x1, y1 around the largest connected part of each mask, x1 and y1 exclusive.
+
+        In pixels of the maps; touching at a corner connects. An empty mask has a box of zeros. Signals have (P, 2),
+        volumes (P, 6): the starts along the axes, the last axis first, then the ends.
+        """
+        return largest_boxes(self.masks(threshold))
+
+    def show(self, photographs: Tensor) -> Picture:
+        """One row per image: the photograph and its maps over it. A notebook shows what comes back.
+
+        photographs  (N, 3, h, w) uint8, or one (3, h, w), as the network saw them, at any size
+        """
+        return comparison(photographs, {self.method: self})
+
+    def save(self, folder: str | Path, photographs: Tensor | None = None, threshold: float = 0.15) -> Path:
+        """Write a folder: of each map its raw values (.npy), its mask and, over ``photographs``, a picture (.png).
+
+        ``explanation.json`` names the method, the layers, and of each map image, target, logit, box and files.
+        The files of an earlier explanation in the folder are overwritten where they have the same names.
+        """
+        return save_explanation(self, Path(folder), photographs, threshold)
