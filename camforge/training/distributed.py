@@ -153,6 +153,16 @@ def synchronise_batch_norms(module: nn.Module) -> nn.Module:
     return module
 
 
+def share_statistics(module: nn.Module, shared: bool) -> None:
+    """False for a batch that every process has whole: its statistics are each one's own, as in one process.
+
+    torch's SyncBatchNorm on GPUs has no such switch: there its running variance counts that batch several times.
+    """
+    for layer in module.modules():
+        if isinstance(layer, _SharedBatchNorm):
+            layer.shared = shared
+
+
 class _Total(torch.autograd.Function):
     """The sum over the processes. Each one's loss depends on everyone's part: gradients are summed as well."""
 
@@ -168,11 +178,13 @@ class _Total(torch.autograd.Function):
 class _SharedBatchNorm(_BatchNorm):
     """Batch normalisation whose mean and variance are those of all processes' images together."""
 
+    shared = True
+
     def _check_input_dim(self, input: Tensor) -> None:
         del input
 
     def forward(self, input: Tensor) -> Tensor:
-        if not (self.training or self.running_mean is None):
+        if not self.shared or not (self.training or self.running_mean is None):
             return super().forward(input)
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)

@@ -89,6 +89,7 @@ class _Model(BaseModel):
         del mode
         task, total = self._task, int(of)
         mine = distributed.share(total)
+        distributed.share_statistics(self.learner, total >= distributed.size())
         if task.size is not None:
             images = random_crop(images, task.size, total, mine)
         images = task.data.geometry.normalise(images.to(task.device, non_blocking=True))

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import double_backbone
 import pytest
 import torch
 
 import camforge
+from camforge.host.discovery import PluginClass
+from camforge.host.registry import registry
 
 TINY = """
 name = "tiny"
@@ -35,6 +38,15 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.py"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture
+def tiny_double(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny experiment in float64, where another batch size or another processor changes no digit that shows."""
+    plugin = PluginClass("backbone", double_backbone.SmallDouble, "double", double_backbone.DISTRIBUTION, "1.0")
+    monkeypatch.setitem(registry().plugins["backbone"], "small_double", plugin)
+    tiny.write_text(tiny.read_text().replace('name="small"', 'name="small_double"'))
+    return tiny
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ def classification_loss(logits: Tensor, targets: Tensor, loss: Loss) -> Tensor:
     "bce"      binary cross entropy of every output
     "softmax"  cross entropy; an image that shows several outputs shares its target equally among them
     """
+    targets = targets.to(torch.promote_types(logits.dtype, targets.dtype))  # torch would give a float32 loss
     if loss == "bce":
         return binary_cross_entropy_with_logits(logits, targets)
     return cross_entropy(logits, targets / targets.sum(1, keepdim=True).clamp(min=1))
