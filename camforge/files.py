@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from camforge.types import CamForgeError
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Neither write to what a link points at nor wait for the reader of a pipe."""
+_CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP})
+"""What file systems without fsync of a folder answer."""
 
 
 def file_name(text: str) -> str:
@@ -18,18 +26,58 @@ def file_name(text: str) -> str:
 def write_atomically(path: Path | str, content: bytes) -> Path:
     """Write to a temporary name beside ``path``, flush to the disk, rename. Raises CamForgeError naming the path."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        _replace(path, content)
+    except OSError as error:
+        raise CamForgeError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:  # x: nobody's file, and no link to one
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file, which is made where it is missing. Raises CamForgeError, also where it is a link."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o666)
+        with os.fdopen(file, "ab") as log:
+            log.write(f"{line}\n".encode(errors="replace"))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise CamForgeError(f"cannot write {path}: {error.strerror or error}") from error
-    return path
+        what = "is a link, which is not followed" if path.is_symlink() else error.strerror or str(error)
+        raise CamForgeError(f"cannot write {path}: {what}") from error
+
+
+def sync(path: Path) -> None:
+    """Have a file's content reach the disk. Raises OSError."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names reach the disk: without it a power loss may undo a rename. Raises OSError."""
+    if os.name != "posix":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(opened)
 
 
 def checksum(path: Path) -> str:

@@ -16,28 +16,30 @@ StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="The store's 
 
 @store.command("ls")
 def list_store(folder: StoreFolder = Path("work/store")) -> None:
-    """Every finished stage: its size, its age, and what made it."""
+    """Every finished stage, and what else lies there: its size, its age, what made it or what it is."""
     from rich.table import Table
 
     from camforge.store.maintenance import list_entries
 
-    table = Table("stage", "MiB", "days", "made by")
+    table = Table("name", "MiB", "days", "made by")
     held = list(list_entries(folder))
     for item in held:
         table.add_row(item.name, f"{item.size / 2**20:.1f}", f"{item.days:.1f}", item.about)
     console().print(table)
-    typer.echo(f"{len(held)} stages, {sum(item.size for item in held) / 2**20:.1f} MiB")
+    typer.echo(f"{len(held)} entries, {sum(item.size for item in held) / 2**20:.1f} MiB")
 
 
 @store.command("verify")
 def verify_store(folder: StoreFolder = Path("work/store")) -> None:
-    """Compare every file with its checksum; exit code 1 where a stage is damaged."""
-    from camforge.store.maintenance import damaged
+    """Compare every file with its checksum; exit code 1 where a stage is damaged or cannot be read."""
+    from camforge.store.maintenance import verify
 
-    wrong = damaged(folder)
-    for name, problem in wrong.items():
-        typer.echo(f"{name}: {problem}")
-    typer.echo(f"{len(wrong)} damaged" if wrong else "all whole")
+    wrong = list(verify(folder))
+    for finding in wrong:
+        typer.echo(f"{finding.name}: {finding.problem}")
+    kinds = [finding.kind for finding in wrong]
+    counts = [f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)]
+    typer.echo(", ".join(counts) or "all whole")
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -49,7 +51,7 @@ def prune_store(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Throw away damaged stages, and what unfinished ones left more than a day ago."""
+    """Throw away damaged stages, those moved aside too, and what unfinished ones left more than a day ago."""
     from camforge.store.maintenance import prunable, prune
 
     doomed = prunable(folder, older_than)

@@ -12,7 +12,8 @@ from camforge.host.registry import registry
 from camforge.interfaces import Plugin
 from camforge.types import CamForgeError
 
-DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE})
+"""Full, read-only, failing, a network's that went away, too many files open."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def blaming(plugin: Plugin) -> Iterator[None]:
 
 
 def disk_fault(error: BaseException | None) -> OSError | None:
-    """The error of a full or read-only disk behind an exception: no plugin's fault, and it affects every arm."""
+    """The error of a full or failing disk behind an exception: no plugin's fault, and it affects every arm."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in DISK:
             return error

@@ -38,7 +38,7 @@ class WorkerContext:
     experiment: Experiment
     images: str
     store: Path
-    not_before: float
+    fresh: str
     device: str
     crop: int | None
     quiet: bool
@@ -138,7 +138,7 @@ def _job(experiment: Experiment, session: Session, images: str) -> WorkerContext
     said, store = session.progress, session.store
     quiet = said.console.quiet or said.is_live
     return WorkerContext(
-        experiment, images, store.root, store.not_before, str(session.device), session.crop,
+        experiment, images, store.root, store.fresh, str(session.device), session.crop,
         quiet, said.log, session.log_folder,
     )  # fmt: skip
 
@@ -166,7 +166,7 @@ def work(job: WorkerContext, task: Task) -> TaskResult:
         if job.images not in _split:
             _split.clear()
             _split[job.images] = prepare_split(experiment, "train", Progress(quiet=True))
-        store, device = Store(job.store, progress.say, job.not_before), torch.device(job.device)
+        store, device = Store(job.store, progress.say, job.fresh), torch.device(job.device)
         loggers = experiment.report.loggers
         session = Session(
             _split[job.images], store, device, experiment.seed, progress, job.crop, loggers, job.log_folder

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -146,11 +146,11 @@ def _opened(
     check_groupers(experiment, train)
     calibration = calibration_split(experiment, train, val, said[0])
     crop = experiment.images.size if experiment.images.train_size else None
-    since, loggers = time.time() if fresh else 0.0, experiment.report.loggers
+    made_by, loggers = uuid4().hex if fresh else "", experiment.report.loggers
     return [
         Splits(
             Session(
-                train, Store(store, progress.say, since), where, loaded.experiment.seed, progress, crop, loggers,
+                train, Store(store, progress.say, made_by), where, loaded.experiment.seed, progress, crop, loggers,
                 folder / "logs",
             ),
             val, calibration,

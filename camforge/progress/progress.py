@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from camforge.files import append_line
 from camforge.progress.terminal import Count, TerminalView, written
 
 Tick = Callable[..., None]
@@ -39,8 +40,7 @@ class Progress:
         """A line that stays."""
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         if self.log is not None:
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
+            append_line(self.log, f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}")
 
     @contextmanager
     def experiment(self, title: str, stages: Sequence[str]) -> Iterator[None]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,31 +15,31 @@ from uuid import uuid4
 import torch
 from filelock import FileLock
 
-from camforge.files import checksum, write_atomically
+from camforge.files import sync_folder
+from camforge.store.recipe import DamagedEntry, Recipe, check, digest, seal, write_json
 from camforge.training import distributed
 from camforge.types import CamForgeError
 
-RECIPE = "recipe.json"
+__all__ = ["Store", "digest", "write_json", "write_tensors"]
 
-
-def digest(value: Any) -> str:
-    """A short hash of plain JSON values, the same in every process."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+MADE_BY = "fresh"
+"""The file of an unfinished stage that says which fresh run began it."""
 
 
 @dataclass(frozen=True)
 class Store:
     """A folder of entries ``<stage>-<key>/``: the stage's files and a recipe with their checksums.
 
-    An entry is written under another name and renamed when it is whole; a damaged one is made anew, never used.
-    Several runs may share a store: who needs a stage that another is making waits for it. Of the processes of one
-    run only the leader reads and writes here; all learn what it found.
+    The key is the digest of the recipe. An entry is written under another name, flushed to the disk and renamed when
+    it is whole; a damaged one is moved aside and made anew, never used. Where the disk does not answer, nothing
+    changes, and a CamForgeError says so. Several runs may share a store: who needs a stage that another is making waits
+    for it. Of the processes of one run only the leader reads and writes here; all learn what it found.
     """
 
     root: Path
     tell: Callable[[str], None] = lambda _line: None
-    not_before: float = 0.0
-    """Entries older than this (seconds since the epoch) are made anew: a run that starts afresh."""
+    fresh: str = ""
+    """The id of a run that starts afresh: it takes only what it made itself."""
 
     def entry(self, stage: str, key: str) -> Path:
         """Where a finished entry lies."""
@@ -51,9 +50,12 @@ class Store:
         return distributed.on_rank_zero(lambda: self._scratch_dir(self.root / f"{stage}-{key}.unfinished"))
 
     def _scratch_dir(self, folder: Path) -> Path:
-        if folder.is_dir() and folder.stat().st_mtime < self.not_before:
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        with _disk_errors("write", folder):
+            if folder.is_symlink() or (self.fresh and not _is_of(folder, self.fresh)):
+                remove(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.fresh:
+                (folder / MADE_BY).write_text(self.fresh)
         return folder
 
     def find(self, stage: str, key: str) -> Path | None:
@@ -61,78 +63,122 @@ class Store:
         return distributed.on_rank_zero(lambda: self._find(self.entry(stage, key)))
 
     def _find(self, entry: Path) -> Path | None:
-        if not entry.is_dir() or entry.stat().st_mtime < self.not_before:
-            return None
-        problem = self.problem(entry)
-        if problem:
-            self.tell(f"store: {entry.name} is damaged ({problem}) and is made anew")
-            shutil.rmtree(entry)
-            return None
-        return entry
+        with _disk_errors("read", entry):
+            try:
+                recipe = check(entry)
+            except DamagedEntry:
+                with self._placing(entry):  # looked at again: another run may just have made it anew
+                    recipe = self._whole_or_aside(entry)
+        return entry if recipe is not None and self._counts(recipe) else None
+
+    def _counts(self, recipe: Recipe) -> bool:
+        return self.fresh in ("", recipe.fresh)
 
     def commit(self, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]) -> Path:
         """Have ``write(folder)`` make the entry's files; they appear under their name all at once."""
+        if key != digest(recipe):
+            raise ValueError(f"store: {key} is not the digest of the recipe")
         return distributed.on_rank_zero(lambda: self._commit(self.entry(stage, key), stage, key, recipe, write))
 
     def _commit(
         self, entry: Path, stage: str, key: str, recipe: Mapping[str, Any], write: Callable[[Path], None]
     ) -> Path:
-        draft = self.root / f".{entry.name}.{uuid4().hex}"
+        draft = self._unused(entry)
         try:
-            draft.mkdir(parents=True)
-            write(draft)
-            sums = {path.name: checksum(path) for path in sorted(draft.iterdir())}
-            write_json(draft / RECIPE, {"stage": stage, "key": key, "recipe": recipe, "files": sums})
-            self._place(draft, entry)
-            shutil.rmtree(self.root / f"{entry.name}.unfinished", ignore_errors=True)
-        except OSError as error:
-            raise CamForgeError(f"store: cannot write {entry}: {error.strerror or error}") from error
+            with _disk_errors("write", entry):
+                draft.mkdir(parents=True)
+                write(draft)
+                seal(draft, stage, key, recipe, self.fresh)
+                self._place(draft, entry)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(self.root / f"{entry.name}.unfinished", ignore_errors=True)
         return entry
 
     def _place(self, draft: Path, entry: Path) -> None:
         """Under a lock of its own: two runs that share the store may finish the same stage at the same time."""
-        with FileLock(self.root / f".{entry.name}.place.lock"):
-            young = entry.is_dir() and entry.stat().st_mtime >= self.not_before
-            if young and not self.problem(entry):
+        with self._placing(entry):
+            recipe = self._whole_or_aside(entry)
+            if recipe is not None and self._counts(recipe):
                 return  # another run's; a reader may have it open
-            shutil.rmtree(entry, ignore_errors=True)
-            os.replace(draft, entry)
+            old = self._unused(entry)
+            if recipe is not None:
+                os.rename(entry, old)
+            os.rename(draft, entry)
+            sync_folder(self.root)
+        shutil.rmtree(old, ignore_errors=True)
 
-    def problem(self, entry: Path) -> str:
-        """What is wrong with an entry; empty where every file is whole."""
+    def _whole_or_aside(self, entry: Path) -> Recipe | None:
+        """The recipe of a whole entry; a damaged one gets a name under which nothing is looked for."""
         try:
-            sums = json.loads((entry / RECIPE).read_text())["files"]
-            wrong = [name for name, expected in sums.items() if checksum(entry / name) != expected]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return f"{type(error).__name__}: {error}"
-        return f"checksum of {', '.join(wrong)}" if wrong else ""
+            return check(entry)
+        except DamagedEntry as damage:
+            names = (entry.with_name(f"{entry.name}.damaged-{number}") for number in count(1))
+            aside = next(name for name in names if not os.path.lexists(name))
+            os.rename(entry, aside)
+            self.tell(f"store: {entry.name} is damaged ({damage}): it is now {aside.name}, and is made anew")
+            return None
 
-    def entries(self) -> Iterator[Path]:
-        """Every finished entry, by name."""
-        if self.root.is_dir():
-            yield from sorted(path for path in self.root.iterdir() if (path / RECIPE).is_file() and path.name[0] != ".")
+    def _unused(self, entry: Path) -> Path:
+        """A name for an entry that is not in its place yet, or no longer."""
+        return self.root / f".{entry.name}.{uuid4().hex}"
 
-    def leftovers(self) -> Iterator[Path]:
-        """What unfinished stages left: drafts, checkpoints, locks."""
-        if self.root.is_dir():
-            yield from sorted(p for p in self.root.iterdir() if p.name[0] == "." or p.name.endswith(".unfinished"))
+    @contextmanager
+    def _placing(self, entry: Path) -> Iterator[None]:
+        with _locked(self.root / f".{entry.name}.place.lock"):
+            yield
 
-    def lock(self, stage: str, key: str) -> AbstractContextManager[Any]:
+    @contextmanager
+    def lock(self, stage: str, key: str) -> Iterator[None]:
         """Held while a costly stage is made, so that no other run makes the same at the same time."""
         if distributed.rank() > 0:
-            return nullcontext()
-        self.root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.root / f".{stage}-{key}.lock")
+            yield
+            return
+        with _locked(self.root / f".{stage}-{key}.lock"):
+            yield
+
+
+@contextmanager
+def _disk_errors(verb: str, entry: Path) -> Iterator[None]:
+    """An error of the disk as one line that names the entry."""
+    try:
+        yield
+    except OSError as error:
+        raise CamForgeError(f"store: cannot {verb} {entry}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        message = getattr(error, "strerror", None) or str(error)
+        raise CamForgeError(f"store: cannot lock {path}: {message}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_of(folder: Path, fresh: str) -> bool:
+    """Whether the fresh run of that id began this unfinished stage."""
+    try:
+        return (folder / MADE_BY).read_text() == fresh
+    except FileNotFoundError:
+        return False
+
+
+def remove(path: Path) -> None:
+    """Whatever stands there, but nothing behind a link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_tensors(path: Path, value: Any) -> None:
     """In torch's format. A full disk raises OSError; given the path alone, torch raises an error of its own."""
     with path.open("wb") as file:
         torch.save(value, file)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A JSON file, renamed into place when it is whole."""
-    write_atomically(path, (json.dumps(value, indent=1) + "\n").encode())

@@ -92,7 +92,7 @@ def test_a_store_is_listed_verified_and_pruned(camforge: Camforge, tmp_path: Pat
     code, out, _ = camforge("store", "verify", *store)
     assert (code, out.splitlines()) == (1, [f"{network.name}: checksum of weights.pt", "1 damaged"])
 
-    left = tmp_path / "w" / "store" / "network-0.unfinished"
+    left = tmp_path / "w" / "store" / f"{network.name}.unfinished"
     left.mkdir()
     os.utime(left, (time.time() - 2 * 86400,) * 2)
     code, out, _ = camforge("store", "prune", *store, "--yes")

@@ -73,7 +73,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def suite(inputs: Path) -> SuiteResults:
     """A finished suite, deep enough in its folder that what leads up by two would be seen."""
     work = inputs.parent / "a" / "b" / "suite"
-    return camforge.session(str(inputs / "hostile.json"), work_dir=work, device="cpu", quiet=True)
+    return camforge.bench(str(inputs / "hostile.json"), work_dir=work, device="cpu", quiet=True)
 
 
 class Tags(HTMLParser):
