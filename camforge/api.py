@@ -43,6 +43,7 @@ from camforge.types import (
     TrainedModel,
     View,
 )
+from camforge.weights import head_outputs, is_weights_file, load_state_dict, read_state_dict
 
 VERSION = "2.0"
 """The version of this interface: the first number changes when a plugin must change.
@@ -96,12 +97,16 @@ __all__ = [
     "Trainer",
     "Truncation",
     "View",
+    "head_outputs",
     "hookimpl",
+    "is_weights_file",
+    "load_state_dict",
     "max_normalise",
     "merge_layers",
     "minmax_normalise",
     "read_image",
     "read_mask",
+    "read_state_dict",
     "resize",
     "seed_mask",
     "spatial_mean",

@@ -27,6 +27,8 @@ def explain(
     from camforge.training.device import pick_device
     from camforge.types import CamForgeError
 
+    if missing := [str(path) for path in images if not path.exists()]:
+        raise CamForgeError(f"no such file: {', '.join(missing)}")
     names = [name.strip() for name in extractor.split(",") if name.strip()]
     table = Table("image", "extractor", "target", "class", "logit", "picture")
     failed: list[CamForgeError] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from camforge.data.decoding import read_image
 from camforge.data.geometry import Geometry
 from camforge.explanation.explain import explain
 from camforge.host.registry import build, registry
+from camforge.interfaces import Backbone
 from camforge.interfaces.base import choices
 from camforge.pictures import save_overlay
 from camforge.types import CamForgeError, Network, Sample
@@ -68,15 +69,28 @@ def explain_files(
             yield Overlay(file, name, chosen, _label(chosen, len(logits)), float(logits[chosen]), picture)
 
 
-def backbone(model: str, weights: str | None, outputs: int | None) -> Network:
+def backbone(model: str, weights: str | None, outputs: int | None = None) -> Network:
     """A backbone plugin of that name, or else torchvision's model of that name with its published weights.
 
-    outputs  None: as many as the weight file has, 1000 where there is none
+    outputs  None: as many as the weights have; another number than that is an error, as is a head that stays random
     """
     spec: dict[str, Any] = {"name": model} if model in registry().plugins["backbone"] else _torchvision(model)
     if weights is not None:
         spec["weights"] = weights
-    return build("backbone", spec).build(outputs or _outputs_of(Path(weights or "")) or len(_NAMES))
+    plugin = build("backbone", spec)
+    return plugin.build(_checked_outputs(plugin, spec, outputs))
+
+
+def _checked_outputs(plugin: Backbone, spec: Mapping[str, Any], outputs: int | None) -> int:
+    trained, model, weights = plugin.trained_outputs(), spec.get("arch", spec["name"]), spec.get("weights")
+    if trained is None and weights is None:
+        hint = "; give --weights" if "weights" in plugin.options() else ""
+        raise CamForgeError(f"model {model!r} has no trained weights: its maps would mean nothing{hint}")
+    if trained is None:
+        raise CamForgeError(f"model {model!r}: the weights {weights!r} hold no head for it, which would stay random")
+    if outputs not in (None, trained):
+        raise CamForgeError(f"--outputs {outputs}: the head of the weights {weights!r} has {trained} outputs")
+    return trained
 
 
 def read_photograph(file: Path) -> Tensor:
@@ -94,20 +108,6 @@ def _torchvision(model: str) -> dict[str, Any]:
         hint = choices(model, known).partition("known: ")[0]
         raise CamForgeError(f"unknown model {model!r}; {hint}known: the backbone plugins and torchvision's classifiers")
     return {"name": "torchvision", "arch": model, "weights": "DEFAULT"}
-
-
-def _outputs_of(file: Path) -> int | None:
-    """How many outputs the last layer of a weight file has: with another number its head would start untrained."""
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception:  # the backbone reads the file again and says what is wrong with it
-        return None
-    for key in ("state_dict", "model"):  # what many training scripts save it under
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    values = state.values() if isinstance(state, dict) else ()
-    rows = [v.shape[0] for v in values if isinstance(v, Tensor) and v.dim() in (2, 4)]
-    return rows[-1] if rows else None
 
 
 def _label(target: int, outputs: int) -> str:

@@ -27,3 +27,10 @@ class Backbone(Plugin, ABC):
     @abstractmethod
     def build(self, outputs: int, pretrained: bool = True) -> Network:
         """A network (B, 3, H, W) -> (B, outputs). ``pretrained=False`` skips the weights: a checkpoint follows."""
+
+    def trained_outputs(self) -> int | None:
+        """With how many outputs ``build`` gives a network that is trained throughout, head and all; None: with none.
+
+        Raises CamForgeError where the weights cannot be read. Heat maps of untrained parts would mean nothing.
+        """
+        return None

@@ -14,6 +14,7 @@ from camforge.host.registry import build
 from camforge.pictures import overlay
 from camforge.types import CamForgeError
 
+FILE = ("--model", "squeezenet1_1", "--weights", "weights.pt")
 Camforge = Callable[..., "tuple[int, str, str]"]
 
 
@@ -67,12 +68,10 @@ def test_a_broken_photograph_among_good_ones_is_named(camforge: Camforge, tmp_pa
     good, bad = photograph(tmp_path / "good.png"), tmp_path / "bad.jpg"
     bad.write_bytes(b"not a picture")
     options = ("--model", "squeezenet1_1", "--weights", weights, "--out", tmp_path / "out")
-    code, out, err = camforge("explain", bad, good, tmp_path / "none.png", *options)
+    code, out, err = camforge("explain", bad, good, *options)
     assert code == 0
     assert "good.png" in out
-    broken, missing = err.splitlines()
-    assert broken.startswith(f"skipped: {bad}: cannot be read as an image (cannot identify image file ")
-    assert missing == f"skipped: {tmp_path / 'none.png'}: cannot be read as an image (No such file or directory)"
+    assert err.startswith(f"skipped: {bad}: cannot be read as an image (cannot identify image file ")
     code, out, err = camforge("explain", bad, *options)
     assert (code, out) == (2, "")
 
@@ -94,13 +93,25 @@ def test_equal_names_do_not_overwrite_one_another(camforge: Camforge, tmp_path: 
             "weights 'nothing.pt' for squeezenet1_1: no such file",
         ),
         (("--model", "small", "--weights", "w.pt"), "backbone: weights: unknown option; "),
-        (("--model", "small", "--extractor", "gradcan"), "unknown extractor 'gradcan'; did you mean 'gradcam'?"),
-        (("--model", "small", "--extractor", ","), "no extractor was named"),
-        (("--model", "small", "--target", "1000"), "target 1000 of image 0: the model has outputs 0 to 999"),
-        (("--model", "small", "--device", "tpu3"), "unknown device 'tpu3'; allowed: auto, cpu, cuda"),
+        (("--model", "small"), "model 'small' has no trained weights: its maps would mean nothing\n"),
+        (
+            ("--model", "vgg_gap"),
+            "model 'vgg_gap' has no trained weights: its maps would mean nothing; give --weights\n",
+        ),
+        ((*FILE, "--extractor", "gradcan"), "unknown extractor 'gradcan'; did you mean 'gradcam'?"),
+        ((*FILE, "--extractor", ","), "no extractor was named"),
+        ((*FILE, "--target", "7"), "target 7 of image 0: the model has outputs 0 to 6"),
+        ((*FILE, "--device", "tpu3"), "unknown device 'tpu3'; allowed: auto, cpu, cuda"),
+        ((*FILE, "--outputs", "9"), "--outputs 9: the head of the weights 'weights.pt' has 7 outputs"),
+        (("none.png", "other.png", *FILE), "no such file: none.png, other.png\n"),
+        (("none.png", "--model", "resnet18"), "no such file: none.png\n"),
     ],
 )
-def test_a_mistake_is_one_line(camforge: Camforge, tmp_path: Path, options: tuple[str, ...], expected: str) -> None:
+def test_a_mistake_is_one_line(
+    camforge: Camforge, weights: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], expected: str
+) -> None:
+    tmp_path = weights.parent
+    monkeypatch.chdir(tmp_path)
     code, out, err = camforge("explain", photograph(tmp_path / "a.png"), *options, "--out", tmp_path / "out")
     assert (code, out) == (2, "")
     assert err.startswith(f"camforge: {expected}")

@@ -42,6 +42,9 @@ class CBAM(Torchvision):
                 block.bn2 = self._attended(block.bn2)
         return network
 
+    def trained_outputs(self) -> int | None:
+        return None  # the attention is new
+
     def _attended(self, norm: nn.Module) -> nn.Sequential:
         """The block's last normalisation with the attention behind it."""
         return nn.Sequential(norm, BlockAttention(cast(nn.BatchNorm2d, norm).num_features, self.reduction))

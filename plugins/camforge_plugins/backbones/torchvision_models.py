@@ -6,16 +6,22 @@ torchvision is imported when a model is asked for: it takes as long as torch, an
 from __future__ import annotations
 
 import difflib
-import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from camforge.api import Backbone, CamForgeError, Network, stages_of
-from camforge_plugins.backbones.weights import load_into, read_state_dict
+from camforge.api import (
+    Backbone,
+    CamForgeError,
+    Network,
+    head_outputs,
+    is_weights_file,
+    load_state_dict,
+    read_state_dict,
+    stages_of,
+)
 
 # Their training mode returns tuples unless the auxiliary heads are left out, which no map ever reads.
 _WITHOUT_AUX = {"aux_logits": False, "transform_input": True, "init_weights": True}
@@ -27,8 +33,9 @@ class Torchvision(Backbone):
 
     arch     a name of ``torchvision.models.list_models()``
     weights  one of torchvision's names for this model (DEFAULT, IMAGENET1K_V2, …: downloaded once by torchvision),
-             the path of a local state-dict file (read as data, never run; half precision becomes float32),
-             or None for random weights. A head of another shape than ``outputs`` asks for starts afresh.
+             a local file (read as data, never run; torch.save's or safetensors, also inside a training checkpoint;
+             half precision becomes float32), or None for random weights.
+             A head of another shape than ``outputs`` asks for starts afresh.
     """
 
     name = "torchvision"
@@ -55,8 +62,21 @@ class Torchvision(Backbone):
         body = get_model(self.arch, weights=None, num_classes=outputs, **_EXTRA.get(self.arch, {}))
         head = _head(body, outputs)
         if pretrained and self.weights is not None:
-            load_into(body, self._state_dict(self.weights), head, f"weights {self.weights!r} for {self.arch}")
+            label = f"weights {self.weights!r} for {self.arch}"
+            load_state_dict(body, self._state_dict(self.weights), head, label, new_head=True)
         return Network(body, stages_of(body, torch.zeros(1, 3, 224, 224)), head)
+
+    def trained_outputs(self) -> int | None:
+        from torchvision.models import get_model, get_model_weights
+
+        if self.weights is None:
+            return None
+        published = get_model_weights(self.arch).__members__
+        if self.weights in published:
+            return len(published[self.weights].meta["categories"])
+        with torch.device("meta"):
+            body = get_model(self.arch, weights=None, **_EXTRA.get(self.arch, {}))
+        return head_outputs(self._state_dict(self.weights), body, _head(body, 1000))
 
     def _state_dict(self, weights: str) -> dict[str, Tensor]:
         from torchvision.models import get_model_weights
@@ -67,10 +87,10 @@ class Torchvision(Backbone):
                 return published[weights].get_state_dict(progress=False, check_hash=True)
             except (OSError, RuntimeError) as error:
                 raise CamForgeError(f"weights {weights!r} for {self.arch} could not be fetched: {error}") from None
-        if not os.path.isfile(weights):
+        if not is_weights_file(weights):
             names = ", ".join(published) or "none are published"
             raise CamForgeError(f"weights {weights!r} for {self.arch}: no such file, nor a name known for it ({names})")
-        return read_state_dict(Path(weights))
+        return read_state_dict(weights)
 
 
 def _head(body: nn.Module, outputs: int) -> str:

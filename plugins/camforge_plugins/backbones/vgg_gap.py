@@ -52,3 +52,6 @@ class VGGGap(Torchvision):
         )
         last = "conv5_3" if "conv5_3" in self.non_local else str(_LAST)
         return Network(body, (*(f"features.{i}" for i in _STAGES[:-1]), f"features.{last}"), "fc")
+
+    def trained_outputs(self) -> int | None:
+        return None  # the linear layer is new
