@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from camforge.host.registry import build
     from camforge.pipeline.run import run
     from camforge.suite.run import bench
+    from camforge.types import CamForgeError
 
 outlive_damage()  # before torch and pydantic are imported: they would die of another distribution's damage
 

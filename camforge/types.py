@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -212,7 +212,8 @@ class Network(nn.Module):
         self.body, self.stages, self.head = body, stages, head
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.body(images)
+        logits: Tensor = self.body(images)
+        return logits
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, K) and the last stage's activation (B, C, h, w), both differentiable."""
@@ -226,7 +227,7 @@ class Network(nn.Module):
 
     def class_features(self) -> Tensor:
         """(K, C): one row of the last linear layer's weight per output, no bias (Huang et al. 2019, sec. II-B)."""
-        return self.body.get_submodule(self.head).weight.detach().flatten(1)  # type: ignore[operator]
+        return cast(Tensor, self.body.get_submodule(self.head).weight).detach().flatten(1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -191,7 +191,7 @@ def _repeated(values: Any, image: int, rows: int, batch: int, copy: bool) -> Any
         if not tensor.dim() or tensor.shape[0] % batch:
             return tensor
         own = tensor.unflatten(0, (batch, -1))[image]  # (1, …), or (windows, …) for outputs (batch * windows, …)
-        many = own.expand(rows, *own.shape).flatten(0, 1)
+        many: Tensor = own.expand(rows, *own.shape).flatten(0, 1)
         return many.clone(memory_format=torch.contiguous_format) if copy else many
 
     return _mapped(values, repeat)

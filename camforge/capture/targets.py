@@ -108,7 +108,8 @@ def _rows(targets: Tensor, outputs: int) -> list[Any]:
 
 def _checked(target: Any, image: int, outputs: int) -> Target:
     if callable(target):
-        return target
+        function: Target = target
+        return function
     if isinstance(target, bool | float) or not 0 <= int(target) < outputs:
         raise CamForgeError(f"target {target} of image {image}: the model has outputs 0 to {outputs - 1}")
     return int(target)

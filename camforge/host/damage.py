@@ -13,7 +13,8 @@ _read = metadata.Distribution.entry_points.fget  # type: ignore[attr-defined]
 
 def entry_points_of(distribution: metadata.Distribution) -> metadata.EntryPoints:
     """A distribution's entry points. Raises whatever is wrong with its file."""
-    return _read(distribution)
+    entry_points: metadata.EntryPoints = _read(distribution)
+    return entry_points
 
 
 def outlive_damage() -> None:

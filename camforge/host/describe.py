@@ -95,7 +95,7 @@ def type_text(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " | ".join(type_text(member) for member in schema["anyOf"])
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2].lower()
+        return str(schema["$ref"]).rpartition("/")[2].lower()
     if "const" in schema or "enum" in schema:
         return " | ".join(map(repr, schema.get("enum", [schema.get("const")])))
     if "prefixItems" in schema:

@@ -44,7 +44,8 @@ class Registry:
         if not isinstance(name, str) or name not in self.plugins[kind]:
             rejected = "".join(f"; rejected: {a.reason}" for a in self.rejected if f"'{name}'" in a.reason)
             raise CamForgeError(f"unknown {kind} {name!r}; {choices(name, self.plugins[kind])}{rejected}")
-        return self.plugins[kind][name].cls
+        cls: type[Plugin] = self.plugins[kind][name].cls
+        return cls
 
     def build(self, kind: str, spec: Mapping[str, Any] | str) -> Plugin:
         """An instance from a name or from {"name": …, option: …}. Raises CamForgeError or ValidationError."""

@@ -61,7 +61,8 @@ class Plugin(Options):
 
     def spec(self) -> dict[str, Any]:
         """Name and options as plain JSON values: what the plugin can be built from again."""
-        return json.loads(self.model_dump_json())
+        values: dict[str, Any] = json.loads(self.model_dump_json())
+        return values
 
     @model_serializer(mode="plain")
     def _with_name(self) -> dict[str, Any]:
@@ -80,7 +81,8 @@ class Plugin(Options):
             raise PydanticCustomError("plugin", f'give the {cls.kind} by name or as {{"name": …, option: …}}')
         if info.context is None or "build" not in info.context:
             raise PydanticCustomError("no_registry", f"a {cls.kind} by name needs camforge.build(); got {value!r}")
-        return info.context["build"](cls.kind, value)  # the errors of its options keep their place
+        plugin: Self = info.context["build"](cls.kind, value)  # the errors of its options keep their place
+        return plugin
 
 
 def choices(wrong: Any, known: Iterable[str], label: str = "known") -> str:

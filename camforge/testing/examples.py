@@ -28,7 +28,7 @@ def example_network(outputs: int = 5, seed: int = 0) -> Network:
             tensor.copy_(torch.rand(tensor.shape, generator=generator) * (0.8 if tensor.dim() == 1 else 1) - 0.4)
     for norm in body.modules():
         if isinstance(norm, nn.BatchNorm2d):
-            norm.running_var.data.abs_().add_(0.5)  # type: ignore[union-attr]
+            norm.get_buffer("running_var").abs_().add_(0.5)
             norm.weight.data.abs_().add_(0.5)
     return Network(body, ("2", "5", "8"), "11").eval()
 

@@ -97,9 +97,10 @@ def on_all_ranks(step: Callable[[], T]) -> T:
     """Each process takes the step; where one fails, all do, so that none waits for it."""
     if size() == 1:
         return step()
-    result, failed = None, None
+    result: list[T] = []
+    failed: Exception | None = None
     try:
-        result = step()
+        result.append(step())
     except Exception as error:
         failed = error
     message: list[str | None] = [None] * size()
@@ -107,7 +108,7 @@ def on_all_ranks(step: Callable[[], T]) -> T:
     wrong = [f"process {i}: {text}" for i, text in enumerate(message) if text is not None]
     if wrong:
         raise CamForgeError(wrong[0]) from failed
-    return result  # type: ignore[return-value]
+    return result[0]
 
 
 def gather(mine: list[T]) -> list[T]:
@@ -146,7 +147,8 @@ def synchronise_batch_norms(module: nn.Module) -> nn.Module:
     if size() == 1:
         return module
     if next((p.is_cuda for p in module.parameters()), False):
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return converted
     for layer in module.modules():
         if isinstance(layer, _BatchNorm):
             layer.__class__ = _SharedBatchNorm  # torch's own is for GPUs alone
@@ -197,5 +199,5 @@ class _SharedBatchNorm(_BatchNorm):
             step = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
             self.running_mean.lerp_(centre.detach(), step)
             self.running_var.lerp_(variance.detach() * (count / max(count - 1, 1)), step)
-        normal = centred * (variance + self.eps).rsqrt().view(shape)
+        normal: Tensor = centred * (variance + self.eps).rsqrt().view(shape)
         return normal * self.weight.view(shape) + self.bias.view(shape) if self.affine else normal

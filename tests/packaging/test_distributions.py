@@ -96,6 +96,7 @@ def test_the_wheel_holds_all_that_camforge_reads(tmp_path: Path) -> None:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     needed = {path.relative_to(ROOT).as_posix().removeprefix("plugins/") for path in files}
     assert needed - inside == set()
+    assert {"camforge/py.typed", "camforge_plugins/py.typed"} <= inside
     shipped = {f"camforge/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.py")}
     assert shipped - inside == set()
     assert not [name for name in inside if name.startswith(("tests/", "configs/", "examples/"))]

@@ -24,8 +24,10 @@ class NonLocal(nn.Module):
     def attention(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, HW, HW): row i says where place i looks."""
         q, k = self.q(x).flatten(2), self.k(x).flatten(2)
-        return (q.transpose(1, 2) @ k).softmax(-1)
+        attention: Tensor = (q.transpose(1, 2) @ k).softmax(-1)
+        return attention
 
     def forward(self, x: Tensor) -> Tensor:
         gathered = self.v(x).flatten(2) @ self.attention(x).transpose(1, 2)
-        return x + self.bn(self.m(gathered.unflatten(2, x.shape[2:])))
+        out: Tensor = x + self.bn(self.m(gathered.unflatten(2, x.shape[2:])))
+        return out

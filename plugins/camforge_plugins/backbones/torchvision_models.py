@@ -84,7 +84,8 @@ class Torchvision(Backbone):
         published = get_model_weights(self.arch).__members__
         if weights in published:
             try:
-                return published[weights].get_state_dict(progress=False, check_hash=True)
+                fetched: dict[str, Tensor] = published[weights].get_state_dict(progress=False, check_hash=True)
+                return fetched
             except (OSError, RuntimeError) as error:
                 raise CamForgeError(f"weights {weights!r} for {self.arch} could not be fetched: {error}") from None
         if not is_weights_file(weights):
@@ -97,4 +98,5 @@ def _head(body: nn.Module, outputs: int) -> str:
     """Path of the last linear layer, or of the 1x1 convolution in its place (SqueezeNet)."""
     linear = [name for name, m in body.named_modules() if isinstance(m, nn.Linear) and m.out_features == outputs]
     conv = [name for name, m in body.named_modules() if isinstance(m, nn.Conv2d) and m.out_channels == outputs]
-    return (linear or conv)[-1]
+    last: str = (linear or conv)[-1]
+    return last

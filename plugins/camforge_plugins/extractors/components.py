@@ -62,10 +62,10 @@ def eigh(gram: Tensor) -> tuple[Tensor, Tensor]:
     LAPACK's float32 solver may not converge where entries underflow (channels without a gradient): float64 then does.
     """
     try:
-        return torch.linalg.eigh(gram)
+        strengths, vectors = torch.linalg.eigh(gram)
     except torch.linalg.LinAlgError:
         strengths, vectors = torch.linalg.eigh(gram.double())
-        return strengths.to(gram), vectors.to(gram)
+    return strengths.to(gram), vectors.to(gram)
 
 
 def with_sign(found: Tensor, reference: Tensor) -> Tensor:

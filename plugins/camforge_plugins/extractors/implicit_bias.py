@@ -43,4 +43,5 @@ def implicit_bias(module: nn.Module, inputs: Tensor) -> Tensor:
     """f(x) - f'(x) x, in the shape of f(x)."""
     inputs = inputs.contiguous()  # torch 2.6 cannot push a tangent of other strides through group_norm
     value, along, *_ = torch.func.jvp(lambda x: module.forward(x.clone()), (inputs,), (inputs,))
-    return value - along
+    bias: Tensor = value - along
+    return bias

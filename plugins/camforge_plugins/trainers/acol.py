@@ -24,7 +24,8 @@ class Classifier(nn.Module):
         self.fc = nn.Linear(width, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.fc(self.convs(features).mean((2, 3)))
+        logits: Tensor = self.fc(self.convs(features).mean((2, 3)))
+        return logits
 
     def with_maps(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, K) and the class maps (B, K, h, w) behind them, detached, without the bias."""
@@ -44,7 +45,8 @@ class Trunk(nn.Module):
         self.smooth = nn.AvgPool2d(3, stride=1, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.smooth(self.layers(images)["features"])
+        features: Tensor = self.smooth(self.layers(images)["features"])
+        return features
 
 
 class FirstBranch(nn.Module):
@@ -55,7 +57,8 @@ class FirstBranch(nn.Module):
         self.trunk, self.classifier = trunk, classifier
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.trunk(images))
+        logits: Tensor = self.classifier(self.trunk(images))
+        return logits
 
 
 class SecondBranch(nn.Module):
@@ -69,7 +72,9 @@ class SecondBranch(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         features = self.trunk(images)
         logits, maps = self.first.with_maps(features)
-        return self.classifier(erase(features, maps, predicted(logits, self.options.loss), self.options.threshold))
+        rest = erase(features, maps, predicted(logits, self.options.loss), self.options.threshold)
+        second: Tensor = self.classifier(rest)
+        return second
 
 
 class ACoLLearner(Learner):

@@ -28,7 +28,8 @@ def orthogonal_loss(first: Tensor, second: Tensor, reduction: Reduction = "sum")
 
 def feature_norm(features: Tensor) -> Tensor:
     """(B, …) -> the mean over the batch of each image's Euclidean norm. A branch at 0 has taken the trivial minimum."""
-    return wide(features.detach()).flatten(1).norm(dim=1).mean()
+    mean: Tensor = wide(features.detach()).flatten(1).norm(dim=1).mean()
+    return mean
 
 
 class TwoBranchLearner(Learner):

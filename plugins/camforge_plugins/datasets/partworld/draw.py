@@ -86,7 +86,8 @@ def _ground(kind: int, rng: np.random.Generator, size: int) -> Array:
 
 def _water(x: Array, y: Array, rng: np.random.Generator, size: int) -> Array:
     bend = 2.2 * np.sin(rng.uniform(3, 6) * x + rng.uniform(0, 6)) + 0.8 * _noise(rng, 4, 4, size)
-    return 1 + 0.14 * np.sin(rng.uniform(22, 30) * y + bend)
+    brightness: Array = 1 + 0.14 * np.sin(rng.uniform(22, 30) * y + bend)
+    return brightness
 
 
 def _sand(x: Array, y: Array, rng: np.random.Generator, size: int) -> Array:
@@ -102,7 +103,8 @@ def _grass(x: Array, y: Array, rng: np.random.Generator, size: int) -> Array:
 def _stone(x: Array, y: Array, rng: np.random.Generator, size: int) -> Array:
     del x, y
     field = _noise(rng, 9, 9, size)
-    return 1 + 0.07 * np.tanh(3 * field) - 0.4 * np.exp(-((field / 0.13) ** 2))
+    brightness: Array = 1 + 0.07 * np.tanh(3 * field) - 0.4 * np.exp(-((field / 0.13) ** 2))
+    return brightness
 
 
 _TEXTURES = (_water, _sand, _grass, _stone)

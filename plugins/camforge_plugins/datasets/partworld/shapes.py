@@ -47,7 +47,8 @@ def _shade(mask: NDArray[np.bool_], roundness: float) -> Array:
 # Fields are positive inside. Bodies: half-length 1 along x, the head at the right end.
 def _fish(x: Array, y: Array) -> Array:
     tail = np.minimum(np.minimum(x + 1.25, -0.7 - x), -(x + 0.55) * 0.75 - np.abs(y))
-    return np.maximum(1 - x**2 - (y / 0.48) ** 2, tail)
+    field: Array = np.maximum(1 - x**2 - (y / 0.48) ** 2, tail)
+    return field
 
 
 def _crate(x: Array, y: Array) -> Array:
@@ -56,13 +57,15 @@ def _crate(x: Array, y: Array) -> Array:
 
 
 def _kite(x: Array, y: Array) -> Array:
-    return np.minimum(x + 1, (1 - x) * 0.42 - np.abs(y))
+    field: Array = np.minimum(x + 1, (1 - x) * 0.42 - np.abs(y))
+    return field
 
 
 def _snake(x: Array, y: Array) -> Array:
     wave = 0.32 * np.sin(4.4 * x)
     slope = 0.32 * 4.4 * np.cos(4.4 * x)
-    return np.minimum(0.16 - np.abs(y - wave) / np.hypot(1, slope), np.minimum(1.1 + x, HEAD_AT - x))
+    field: Array = np.minimum(0.16 - np.abs(y - wave) / np.hypot(1, slope), np.minimum(1.1 + x, HEAD_AT - x))
+    return field
 
 
 _BODIES: tuple[Field, ...] = (_fish, _crate, _kite, _snake)
@@ -88,7 +91,8 @@ def _diamond(x: Array, y: Array) -> Array:
 
 
 def _arrow(x: Array, y: Array) -> Array:
-    return np.minimum(x + 0.75, (1.25 - x) * 0.6 - np.abs(y))
+    field: Array = np.minimum(x + 0.75, (1.25 - x) * 0.6 - np.abs(y))
+    return field
 
 
 def _star(x: Array, y: Array) -> Array:
@@ -96,11 +100,13 @@ def _star(x: Array, y: Array) -> Array:
 
 
 def _gear(x: Array, y: Array) -> Array:
-    return 0.9 + 0.17 * np.tanh(4 * np.cos(8 * np.arctan2(y, x))) - np.hypot(x, y)
+    field: Array = 0.9 + 0.17 * np.tanh(4 * np.cos(8 * np.arctan2(y, x))) - np.hypot(x, y)
+    return field
 
 
 def _cross(x: Array, y: Array) -> Array:
-    return np.maximum(np.minimum(1 - np.abs(x), 0.4 - np.abs(y)), np.minimum(0.4 - np.abs(x), 1 - np.abs(y)))
+    field: Array = np.maximum(np.minimum(1 - np.abs(x), 0.4 - np.abs(y)), np.minimum(0.4 - np.abs(x), 1 - np.abs(y)))
+    return field
 
 
 def _spikes(x: Array, y: Array, count: int, depth: float) -> Array:
