@@ -47,6 +47,7 @@ def run(
 def bench(
     suite: Annotated[str | None, typer.Argument(help="A name from --list, or a file.", show_default=False)] = None,
     listed: Annotated[bool, typer.Option("--list", help="Say which suites there are and what they need.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="Of a paper the experiments for 2 processor cores.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each experiment: mean and spread.")] = 1,
     add: Annotated[
         list[str] | None,
@@ -75,7 +76,7 @@ def bench(
     try:
         results = run_suite(
             suite, seeds=seeds, add=add or (), overrides=overrides or (), work_dir=work_dir, device=device,
-            fresh=fresh, quiet=quiet, workers=workers,
+            fresh=fresh, quiet=quiet, workers=workers, small=small,
         )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)

@@ -11,9 +11,12 @@ from camforge.report.data import GalleryImage, ReportData
 TILE = 128  # pixels of a tile's side
 
 
-def contact_sheet(report_data: ReportData, images: int = 6) -> Tensor | None:
-    """(3, H, W) uint8: per image its photograph, the truth of its first class, and every arm's map of that class."""
-    rows = [_row(report_data, image) for image in _spread(report_data.gallery, images)]
+def contact_sheet(report_data: ReportData, images: int = 6, before_fusion: bool = False) -> Tensor | None:
+    """(3, H, W) uint8: per image its photograph, the truth of its first class, and every arm's map of that class.
+
+    ``before_fusion`` puts the maps of an arm's views, branches and layers before the one they are fused to.
+    """
+    rows = [_row(report_data, image, before_fusion) for image in _spread(report_data.gallery, images)]
     return sheet(rows) if rows else None
 
 
@@ -23,13 +26,16 @@ def _spread(gallery: tuple[GalleryImage, ...], count: int) -> list[GalleryImage]
     return list(gallery[::step][:count])
 
 
-def _row(report_data: ReportData, image: GalleryImage) -> list[tuple[str, Tensor]]:
+def _row(report_data: ReportData, image: GalleryImage, before_fusion: bool) -> list[tuple[str, Tensor]]:
     label = int(image.labels.nonzero()[0])
     tiles = [(report_data.classes[label], image.image)]
     if image.mask is not None:
         tiles.append(("truth", overlay(image.image, (image.mask == label + 1).float())))
     arms = [arm.name for arm in report_data.arms if not (arm.control or arm.failure)]
-    tiles += [(name, overlay(image.image, image.maps[name][label])) for name in arms]
+    for name in arms:
+        parts = image.before_fusion.get(name, {}) if before_fusion else {}
+        tiles += [(part, overlay(image.image, maps[label])) for part, maps in parts.items() if label in maps]
+        tiles.append((name, overlay(image.image, image.maps[name][label])))
     return [(caption, _tile(picture)) for caption, picture in tiles]
 
 

@@ -15,6 +15,7 @@ from camforge.config.load import read
 from camforge.config.schema import FolderName
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options, choices
+from camforge.suite.papers import Paper
 from camforge.types import CamForgeError
 
 FOLDERS = ("", "suites", "studies")  # below configs/: a file here is called by its stem
@@ -43,6 +44,8 @@ class Suite:
     about: str = ""
     cost: str = ""
     overrides: tuple[str, ...] = ()
+    paper: Paper | None = None
+    """The tables and figures that the experiments are for, where the suite is a paper's."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +75,19 @@ def named() -> dict[str, Path]:
     return found
 
 
-def open_suite(name: str) -> Suite:
-    """A suite by its name or by its file's path. Raises CamForgeError with what there is."""
-    path = Path(name)
-    if not path.suffix:
-        known = named()
-        if name not in known:
-            raise CamForgeError(f"no suite is called {name!r}; {choices(name, known)}; or give a file")
-        path = known[name]
+def open_suite(name: str, small: bool = False) -> Suite:
+    """A suite by its name or by its file's path; ``small``: a paper's small experiments instead of its own.
+
+    Raises CamForgeError with what there is.
+    """
+    path = _file_of(name)
     config, _ = read(path)
+    if "items" in config:
+        paper = Paper.read(config, path, small, _matching)
+        said = paper.definition
+        return Suite(paper.name, paper.experiments, said.about, said.small_cost if small else said.cost, paper=paper)
+    if small:
+        raise CamForgeError(f"suite {name!r} has one size; a paper's own, such as paper002, has a small one as well")
     if "experiments" not in config:
         return Suite(_dashed(path.stem) if Path(name).suffix else name, (path,), _about(config, path), _cost(config))
     with option_errors(str(path), config):
@@ -89,6 +96,16 @@ def open_suite(name: str) -> Suite:
     return Suite(
         definition.name, tuple(dict.fromkeys(files)), definition.about, definition.cost, definition.overrides
     )  # fmt: skip
+
+
+def _file_of(name: str) -> Path:
+    path = Path(name)
+    if path.suffix:
+        return path
+    known = named()
+    if name not in known:
+        raise CamForgeError(f"no suite is called {name!r}; {choices(name, known)}; or give a file")
+    return known[name]
 
 
 def listing() -> Iterator[Listed]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from camforge.analysis.oracle import Oracle, oracle
 from camforge.config.load import Loaded, load, read
 from camforge.files import write_atomically
 from camforge.pipeline.run import run_seeds
 from camforge.progress.progress import Progress
+from camforge.report.paper import write_paper
 from camforge.report.suite import Front, SuiteReport, TableEntry, write_front, write_suite
 from camforge.suite.additions import Addition, overrides_of
 from camforge.suite.catalogue import Suite, open_suite
+from camforge.suite.papers import paper_page
 from camforge.suite.tables import as_csv, suite_report
 from camforge.types import CamForgeError
 
@@ -31,13 +34,31 @@ class Planned:
 class SuiteResults:
     """A finished suite: its tables in order, and why an experiment has none, or an arm no numbers.
 
-    folder  holds index.html, table.csv and a folder per experiment with its page and its runs
+    folder   holds index.html, table.csv and a folder per experiment with its page and its runs
+    by_file  {experiment's file: its table}
+    oracles  {experiment's file: its best pairs by the validation masks}, where a paper prints them
     """
 
     name: str
     folder: Path
-    tables: tuple[SuiteReport, ...]
-    failures: Mapping[str, str]
+    by_file: Mapping[Path, SuiteReport] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+    oracles: Mapping[Path, Oracle] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> tuple[SuiteReport, ...]:
+        """Of the experiments that ran, in order."""
+        return tuple(self.by_file.values())
+
+    def joined(self, file: Path, table: SuiteReport, oracle: Oracle | None) -> SuiteResults:
+        """With one more experiment."""
+        failures = {f"{table.title}: {arm.name}": arm.failure for arm in table.arms if arm.failure}
+        return replace(
+            self,
+            by_file={**self.by_file, file: table},
+            failures={**self.failures, **failures},
+            oracles={**self.oracles, **({} if oracle is None else {file: oracle})},
+        )
 
     @property
     def page(self) -> Path:
@@ -56,10 +77,12 @@ def bench(
     fresh: bool = False,
     quiet: bool = False,
     workers: int = 1,
+    small: bool = False,
 ) -> SuiteResults:
     """Run a suite: experiments that share every stage they can, and one table of them.
 
     suite      a name of ``camforge bench --list``, or a file: a list of experiments, or one experiment
+    small      of a paper's suite the experiments that a computer without a GPU runs
     seeds      each experiment runs with the seeds s, s + 1 … of its own seed s: mean and spread
     add        plugins that join as arms or metrics: ``extractor=mycam``
     work_dir   None: ``work/bench/<suite>``, the stages in ``work/store``; otherwise the stages in its ``store``
@@ -67,24 +90,22 @@ def bench(
     A finished stage is picked up; an experiment that fails is named in the results, the others go on.
     Raises CamForgeError where a file is wrong, with every mistake, before anything runs.
     """
-    found = open_suite(suite)
+    found = open_suite(suite, small)
     folder = Path(work_dir) if work_dir is not None else Path("work/bench") / found.name
     store = folder / "store" if work_dir is not None else Path("work/store")
     planned = plan(found, [Addition.parse(text) for text in add], overrides)
     progress = Progress(quiet)
-    tables: list[SuiteReport] = []
-    failures: dict[str, str] = {}
+    results = SuiteResults(found.name, folder)
     start = time.perf_counter()
     for number, experiment in enumerate(planned):
         name = experiment.loaded.experiment.name
         progress.say(_headline(name, number, len(planned), time.perf_counter() - start))
         try:
-            tables.append(_run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet, workers))
-            failures |= {f"{name}: {arm.name}": arm.failure for arm in tables[-1].arms if arm.failure}
+            table = _run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet, workers)
+            results = results.joined(experiment.path, table, _oracle(found, experiment, folder / name, device))
         except CamForgeError as error:
-            failures[name] = str(error)
+            results = replace(results, failures={**results.failures, name: str(error)})
             progress.say(f"{name}: {error}")
-        results = SuiteResults(found.name, folder, tuple(tables), failures)
         _write(results, found, seeds)
     return results
 
@@ -123,6 +144,12 @@ def _run_seeds(
     return report_data
 
 
+def _oracle(suite: Suite, planned: Planned, folder: Path, device: str) -> Oracle | None:
+    """The best pairs of the experiment's first seed, where an item of the paper prints them."""
+    arm = suite.paper.oracle_arm(planned.path) if suite.paper else ""
+    return oracle(folder / f"seed-{planned.loaded.experiment.seed}", arm, device=device, quiet=True) if arm else None
+
+
 def _headline(name: str, number: int, count: int, elapsed: float) -> str:
     left = f", about {elapsed / number * (count - number) / 60:.0f} min left" if number else ""
     return f"[{number + 1}/{count}] {name}{left}"
@@ -130,6 +157,9 @@ def _headline(name: str, number: int, count: int, elapsed: float) -> str:
 
 def _write(results: SuiteResults, suite: Suite, seeds: int) -> None:
     """The table and the first page, whole after every experiment."""
-    entries = tuple(TableEntry(table, f"{table.title}/suite.html") for table in results.tables)
     write_atomically(results.folder / "table.csv", as_csv(results.tables, seeds).encode())
+    if suite.paper is not None:
+        write_paper(results.page, paper_page(suite.paper, results.by_file, results.oracles, results.failures))
+        return
+    entries = tuple(TableEntry(table, f"{table.title}/suite.html") for table in results.tables)
     write_front(results.page, Front(suite.name, entries, suite.about, results.failures))

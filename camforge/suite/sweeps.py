@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import product, takewhile
 from typing import Any
 
 from camforge.report.data import ArmReport
@@ -22,21 +22,22 @@ def sweeps(arms: Sequence[ArmReport]) -> tuple[Sweep, ...]:
 
 
 def _over_options(arms: Sequence[ArmReport]) -> tuple[Sweep, ...]:
-    """The first metric over each of those options."""
+    """The first metric, of every split that it is measured on, over each of those options."""
     raced = [arm for arm in arms if not arm.control and arm.metrics]
     leaves = {arm.name: dict(_leaves(arm.spec, ())) for arm in raced}
     options = dict.fromkeys(path for flat in leaves.values() for path, value in flat.items() if _is_number(value))
+    first = next(iter(raced[0].metrics)) if raced else ""
+    splits = [name for name in (raced[0].metrics if raced else ()) if name.partition("@")[0] == first]
     found = []
-    for option in options:
-        series = _series(option, raced, leaves)
+    for option, metric in product(options, splits):
+        series = _series(option, metric, raced, leaves)
         if series:
-            metric = next(iter(raced[0].metrics))
             found.append(Sweep(f"{metric} over {'.'.join(option)}", series))
     return tuple(found)
 
 
 def _series(
-    option: Leaf, arms: Sequence[ArmReport], leaves: Mapping[str, Mapping[Leaf, Any]]
+    option: Leaf, metric: str, arms: Sequence[ArmReport], leaves: Mapping[str, Mapping[Leaf, Any]]
 ) -> dict[str, list[tuple[float, float]]]:
     alike: dict[str, list[ArmReport]] = {}
     for arm in arms:
@@ -44,7 +45,6 @@ def _series(
         if _is_number(flat.get(option)):
             others = sorted((path, value) for path, value in flat.items() if path != option)
             alike.setdefault(json.dumps(others), []).append(arm)
-    metric = next(iter(arms[0].metrics))
     return {
         _name(group): sorted((float(leaves[a.name][option]), a.metrics[metric]) for a in group)
         for group in alike.values()

@@ -67,3 +67,15 @@ def test_the_authors_slope_lets_negative_activations_pass() -> None:
     x = torch.randn(1, 3, 32, 32)
     assert network().features(x)[1].min() >= 0
     assert network(slope=0.2).features(x)[1].min() < 0
+
+
+def test_a_further_convolution_is_the_last_stage() -> None:
+    torch.manual_seed(3)
+    made = VGGGap(weights=None, non_local=("conv5_3",), width=24).build(4, pretrained=False)
+    assert made.stages[-1] == "features.relu6"
+    assert made.stages[:-1] == ("features.3", "features.8", "features.15", "features.22")
+    features = made.body.features[:-2](torch.rand(1, 3, 32, 32))
+    assert features.shape == (1, 512, 2, 2)
+    last = made.body.features[-2:](features)
+    assert last.shape == (1, 24, 2, 2)
+    torch.testing.assert_close(made.body.fc(last.mean((2, 3))), made.body.fc(made.body.pool(last)))

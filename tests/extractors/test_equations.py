@@ -319,6 +319,22 @@ def test_further_targets_of_an_image_run_nothing_again(oddnet, images, name: str
     assert sum(runs) == once > len(images)
 
 
+@pytest.mark.parametrize(("rank", "place"), [(1, 0), (3, 2), (-1, 4), (-3, 2)])
+def test_one_rank_alone_is_that_classs_cam(gapnet, images, rank: int, place: int) -> None:
+    (found,) = maps_of(gapnet, images, [[0]] * 3, name="ccam", combine="rank", rank=rank)
+    order = gapnet(images).argsort(1, descending=True)
+    targets = [[int(order[i, place])] for i in range(3)]
+    close(found, list(maps_of(gapnet, images, targets, name="cam")[0]))
+
+
+def test_a_rank_beyond_the_classes_or_without_its_combination(gapnet, images) -> None:
+    with pytest.raises(CamForgeError, match="rank 6 exceeds the 5 classes"):
+        maps_of(gapnet, images, [[0]] * 3, name="ccam", combine="rank", rank=6)
+    for wrong in ({"rank": 1}, {"combine": "rank"}, {"combine": "rank", "rank": 0}):
+        with pytest.raises(CamForgeError, match='belongs to combine="rank"'):
+            build("extractor", {"name": "ccam", **wrong})
+
+
 @pytest.mark.parametrize("eta", [0, 1, 2, 3])
 @pytest.mark.parametrize("classes", [5, 20])
 def test_polynomial_combination(core, classes: int, eta: int) -> None:

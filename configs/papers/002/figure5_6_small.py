@@ -14,6 +14,7 @@ _recipe = dict(
 )  # fmt: skip
 _single = dict(name="single", **_recipe)
 _softmax = dict(_single, loss="softmax")
+_alone = dict(name="none", exclusive=True)  # one network for all classes: softmax on images with a single label
 _clusters = dict(name="false_positive_clusters", clusters=4, min_size=2, trainer=_softmax)
 _f = dict(name="mean", axis="view")
 _a = dict(name="product_with_last")
@@ -22,11 +23,13 @@ _pair = dict(name="binary_pair", **dict(_recipe, schedule="constant", lr=3e-3, h
 
 extractor = dict(name="gradcam")
 arms = {
-    "Grad-CAM": dict(trainer=_single, note="one network for all classes"),
+    "Grad-CAM": dict(grouper=_alone, trainer=_softmax, note="one network for all classes"),
     "representatives": dict(
         grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f], note="the page shows every pair's map too"
     ),
-    "layers": dict(trainer=_single, extractor=_stages, fusers=[_a], note="the page shows every stage's map too"),
+    "layers": dict(
+        grouper=_alone, trainer=_softmax, extractor=_stages, fusers=[_a], note="the page shows every stage's map too"
+    ),
 }
 metrics = [dict(name="miou")]
 report = dict(images=60)

@@ -15,6 +15,7 @@ _mobilenet = dict(
 _recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
 _single = dict(name="single", **_recipe)
 _softmax = dict(_single, loss="softmax")
+_alone = dict(name="none", exclusive=True)  # one network for all classes: softmax on images with a single label
 _clusters = dict(name="false_positive_clusters", clusters=3, min_size=1, trainer=_softmax)
 _f = dict(name="mean", axis="view")
 _a = dict(name="product_with_last")
@@ -23,11 +24,13 @@ _pair = dict(name="binary_pair", backbone=_mobilenet, lr=1e-4, batch_size=24, ep
 
 extractor = dict(name="gradcam")
 arms = {
-    "Grad-CAM": dict(trainer=_single, note="one network for all classes"),
+    "Grad-CAM": dict(grouper=_alone, trainer=_softmax, note="one network for all classes"),
     "representatives": dict(
         grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f], note="the page shows every pair's map too"
     ),
-    "layers": dict(trainer=_single, extractor=_stages, fusers=[_a], note="the page shows every stage's map too"),
+    "layers": dict(
+        grouper=_alone, trainer=_softmax, extractor=_stages, fusers=[_a], note="the page shows every stage's map too"
+    ),
 }
 metrics = [dict(name="miou")]
 report = dict(images=60)

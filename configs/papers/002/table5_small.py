@@ -14,25 +14,30 @@ _recipe = dict(
 )  # fmt: skip
 _single = dict(name="single", **_recipe)
 _softmax = dict(_single, loss="softmax")
+_alone = dict(name="none", exclusive=True)  # one network for all classes: softmax on images with a single label
 _clusters = dict(name="false_positive_clusters", clusters=4, min_size=2, trainer=_softmax)
 _f = dict(name="mean", axis="view")
 _a = dict(name="product_with_last")
 _stages = dict(name="gradcam", layers="stages")
 _pair = dict(name="binary_pair", **dict(_recipe, schedule="constant", lr=3e-3, head_lr=1e-2, epochs=10))
-_acol = dict(name="acol", width=64, **dict(_recipe, lr=2e-3, head_lr=5e-3))  # its classifiers have no batch norm
+# Its classifiers have no batch norm.
+_acol = dict(name="acol", loss="softmax", width=64, **dict(_recipe, lr=2e-3, head_lr=5e-3))
 _attended = dict(name="small", blocks=["cbam", "cbam", "plain", "plain"])
-_cbam = dict(name="single", **dict(_recipe, backbone=_attended))
+_cbam = dict(name="single", loss="softmax", **dict(_recipe, backbone=_attended))
 
-trainer = _single
+trainer = _softmax
 extractor = dict(name="gradcam")
 arms = {
-    "CAM": dict(extractor=dict(name="cam")),
-    "Grad-CAM": dict(),
-    "ACoL": dict(trainer=_acol, extractor=dict(name="cam"), fusers=[dict(name="max", axis="branch", normalise="max")]),
-    "CBAM": dict(trainer=_cbam),
+    "CAM": dict(grouper=_alone, extractor=dict(name="cam")),
+    "Grad-CAM": dict(grouper=_alone),
+    "ACoL": dict(
+        grouper=_alone, trainer=_acol, extractor=dict(name="cam"),
+        fusers=[dict(name="max", axis="branch", normalise="max")],
+    ),
+    "CBAM": dict(grouper=_alone, trainer=_cbam),
     "ours without fusion": dict(grouper=_clusters, trainer=_pair, fusers=[_f]),
     "ours": dict(grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f]),
-}
+}  # fmt: skip
 metrics = [dict(name="miou"), dict(name="coverage")]
 
 paper = {  # the paper's numbers on VOC val

@@ -15,22 +15,26 @@ _mobilenet = dict(
 _recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
 _single = dict(name="single", **_recipe)
 _softmax = dict(_single, loss="softmax")
+_alone = dict(name="none", exclusive=True)  # one network for all classes: softmax on images with a single label
 _clusters = dict(name="false_positive_clusters", clusters=3, min_size=1, trainer=_softmax)
 _f = dict(name="mean", axis="view")
 _a = dict(name="product_with_last")
 _stages = dict(name="gradcam", layers="stages")
 _pair = dict(name="binary_pair", backbone=_mobilenet, lr=1e-4, batch_size=24, epochs=4)
-_acol = dict(name="acol", width=256, **_recipe)
+_acol = dict(name="acol", loss="softmax", width=256, **_recipe)
 
-trainer = _single
+trainer = _softmax
 extractor = dict(name="gradcam")
 arms = {
-    "CAM": dict(extractor=dict(name="cam")),
-    "Grad-CAM": dict(),
-    "ACoL": dict(trainer=_acol, extractor=dict(name="cam"), fusers=[dict(name="max", axis="branch", normalise="max")]),
+    "CAM": dict(grouper=_alone, extractor=dict(name="cam")),
+    "Grad-CAM": dict(grouper=_alone),
+    "ACoL": dict(
+        grouper=_alone, trainer=_acol, extractor=dict(name="cam"),
+        fusers=[dict(name="max", axis="branch", normalise="max")],
+    ),
     "ours without fusion": dict(grouper=_clusters, trainer=_pair, fusers=[_f]),
     "ours": dict(grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f]),
-}
+}  # fmt: skip
 metrics = [dict(name="miou")]
 
 paper = {  # the paper's numbers on VOC val

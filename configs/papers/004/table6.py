@@ -3,18 +3,14 @@
 Combination functions on one NL-CCAM network.
 """
 
+_base_ = "table1_3_5.py"
+
 name = "004_table6"
 cost = "days on a GPU, not measured"
-dataset = dict(name="wsol", root="data/ILSVRC", metadata="data/metadata/ILSVRC")
-images = dict(size=224, fit="squash", train_size=256)
 
-_recipe = dict(loss="softmax", epochs=30, batch_size=32, lr=1e-4, optimizer="adam", flip=True)
-trainer = dict(
-    name="single",
-    backbone=dict(name="vgg_gap", weights="IMAGENET1K_V1", non_local=["pool2", "pool3", "pool4", "conv5_3"]),
-    **_recipe,
-)
+trainer = _base_.arms["NL-CCAM"]["trainer"]
 arms = {
+    "_delete_": True,
     "top-1 & bottom-0": dict(extractor=dict(name="ccam", combine="top_bottom", top=1, bottom=0)),
     "top-0 & bottom-1": dict(extractor=dict(name="ccam", combine="top_bottom", top=0, bottom=1)),
     "top-1 & bottom-1": dict(extractor=dict(name="ccam", combine="top_bottom", top=1, bottom=1)),
@@ -25,9 +21,9 @@ arms = {
     "Quadratic (eta = 2)": dict(extractor=dict(name="ccam", eta=2.0)),
     "Cubic (eta = 3)": dict(extractor=dict(name="ccam", eta=3.0)),
 }
-metrics = [dict(name="localization"), dict(name="maxboxacc")]
 
 paper = {  # the paper's errors, percent
+    "_delete_": True,
     "top-1 & bottom-0": {"top1_loc_error": 54.17},
     "top-0 & bottom-1": {"top1_loc_error": 52.3},
     "top-1 & bottom-1": {"top1_loc_error": 50.77},

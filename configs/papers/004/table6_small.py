@@ -12,7 +12,7 @@ images = dict(size=224, fit="squash", train_size=256)
 _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
-_recipe = dict(loss="softmax", epochs=10, batch_size=20, lr=1e-4, flip=True)
+_recipe = dict(loss="softmax", epochs=10, batch_size=20, lr=1e-4, schedule="constant")
 trainer = dict(name="single", backbone=_mobilenet, **_recipe)
 arms = {
     "CAM": dict(extractor=dict(name="cam")),

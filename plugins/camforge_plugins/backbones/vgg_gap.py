@@ -31,6 +31,9 @@ class VGGGap(Torchvision):
     """Behind which layers a non-local block stands."""
     slope: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Slope of the activations below zero; the authors' code has 0.2."""
+    width: Annotated[int, Field(ge=0)] = 0
+    """Channels of a further 3x3 convolution behind conv5_3, ``conv6``; VGGnet-GAP (Zhou et al. 2016) has 1024. 0: none.
+    """
 
     def build(self, outputs: int, pretrained: bool = True) -> Network:
         features = super().build(outputs, pretrained).body.get_submodule("features")
@@ -43,14 +46,18 @@ class VGGGap(Torchvision):
             place, channels = _AFTER.get(i, ("", 0))
             if place in self.non_local:
                 layers[place] = NonLocal(channels)
+        last = "conv5_3" if "conv5_3" in self.non_local else str(_LAST)
+        if self.width:
+            last = "relu6"
+            layers["conv6"] = nn.Conv2d(512, self.width, 3, padding=1)
+            layers[last] = nn.LeakyReLU(self.slope, inplace=True) if self.slope else nn.ReLU(inplace=True)
         body = nn.Sequential(
             OrderedDict(
                 features=nn.Sequential(layers),
                 pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-                fc=nn.Linear(512, outputs),
+                fc=nn.Linear(self.width or 512, outputs),
             )
         )
-        last = "conv5_3" if "conv5_3" in self.non_local else str(_LAST)
         return Network(body, (*(f"features.{i}" for i in _STAGES[:-1]), f"features.{last}"), "fc")
 
     def trained_outputs(self) -> int | None:

@@ -9,7 +9,8 @@ from camforge.api import Capture, LinearHead, RerunExtractor
 class AblationCAM(RerunExtractor):
     """Ablation-CAM: ReLU(sum_k w_k A_k), w_k = (y - y_k) / y (Desai and Ramaswamy 2020).
 
-    y_k is the score without channel k.
+    y_k is the score without channel k. Where y is negative, as logits of binary cross entropy often are, the division
+    turns the map round.
     Only what lies behind the layer is run again; behind global average pooling and one linear layer nothing is:
     there y_k = y - weight_k * mean(A_k).
     """

@@ -3,7 +3,10 @@
 from camforge.api import Trainer, hookimpl
 
 from .acol import ACoL
+from .adl import ADL
 from .binary_pair import BinaryPair
+from .cutmix import CutMix
+from .has import HaS
 from .single import Single
 from .two_branch_orthogonal import TwoBranchOrthogonal
 
@@ -11,4 +14,4 @@ from .two_branch_orthogonal import TwoBranchOrthogonal
 @hookimpl
 def camforge_trainers() -> list[type[Trainer]]:
     """The classes of this folder."""
-    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL]
+    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix]

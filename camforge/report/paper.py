@@ -1,0 +1,149 @@
+"""A paper's page: its tables and figures in the order of print, each number in print beside the one measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from camforge.files import write_atomically
+from camforge.pictures import data_uri
+from camforge.report.contact import contact_sheet
+from camforge.report.data import ReportData
+from camforge.report.figures import Chart, line_chart
+from camforge.report.page import render_template
+from camforge.report.standing import NO_NUMBER, Column, columns
+from camforge.report.suite import SuiteReport, SuiteRow
+
+
+@dataclass(frozen=True)
+class PaperLine:
+    """One number of one row, everything as it is written. ``recipe``: where the manifest lies, relative to the page."""
+
+    row: str
+    metric: str
+    split: str
+    printed: str
+    measured: str
+    spread: str
+    difference: str
+    recipe: str
+    control: bool
+
+
+@dataclass(frozen=True)
+class OracleRow:
+    """``cells``: (measured, printed) per column, as they are written; "" where nothing is printed."""
+
+    name: str
+    cells: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class OracleTable:
+    """{row: {column: number}}, measured and in print; NaN and missing ones have no number."""
+
+    columns: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, float]]
+    printed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def written(self) -> Iterator[OracleRow]:
+        """The rows that are measured, then those that are only in print, as they are written."""
+        in_print = [name for name, row in self.printed.items() if row.keys() & set(self.columns)]
+        for name in dict.fromkeys([*self.rows, *in_print]):
+            measured, printed = self.rows.get(name, {}), self.printed.get(name, {})
+            cells = ((_number(measured.get(column)), _number(printed.get(column), "")) for column in self.columns)
+            yield OracleRow(name, tuple(cells))
+
+
+@dataclass(frozen=True, eq=False)
+class PaperTable:
+    """What one experiment has for a table or figure.
+
+    address  of the experiment's own page, relative to the paper's;  picture  a data URI, or ""
+    """
+
+    experiment: str
+    data: str
+    address: str
+    lines: tuple[PaperLine, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    picture: str = ""
+    oracle: OracleTable | None = None
+
+
+@dataclass(frozen=True)
+class PaperPart:
+    """One table or figure. ``differs``: in what it does not follow the text; ``full_only``: it has no small version."""
+
+    title: str
+    tables: tuple[PaperTable, ...]
+    about: str = ""
+    differs: str = ""
+    full_only: bool = False
+
+
+@dataclass(frozen=True)
+class PaperPage:
+    """The whole page. ``failures``: {experiment, or experiment: arm: why there is no number}."""
+
+    title: str
+    parts: tuple[PaperPart, ...]
+    about: str = ""
+    small: bool = False
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_paper(path: Path | str, page: PaperPage) -> Path:
+    """Write the page as one HTML file."""
+    return write_atomically(path, render_template("paper.html", page=page).encode())
+
+
+def split_of(metric: str) -> tuple[str, str]:
+    """ "miou@train" -> ("miou", "train"), "miou" -> ("miou", "val"): what a number is called, and where it is taken."""
+    name, _, split = metric.partition("@")
+    return name, split or "val"
+
+
+def paper_table(suite: SuiteReport, metrics: Sequence[str], pictures: bool = False) -> PaperTable:
+    """The numbers of an experiment that an item of a paper prints, row by row, controls last; ``pictures`` as well."""
+    shown = {column.metric: column for column in columns(suite.arms)}
+    rows = sorted(suite.rows, key=lambda row: row.arm.control)
+    lines = [
+        _line(row, metric, shown[metric], suite.title)
+        for row in rows
+        for metric in metrics
+        if metric in shown and (metric in row.arm.metrics or metric in row.paper)
+    ]
+    charts = [
+        line_chart(sweep.title, sweep.series)
+        for sweep in suite.sweeps
+        if any(sweep.title.startswith(f"{metric} over ") for metric in metrics)
+    ]
+    data = suite.recipe.get("config", {}).get("dataset", "")
+    name = data.get("name", "") if isinstance(data, Mapping) else str(data)
+    address = f"{suite.title}/suite.html"
+    return PaperTable(suite.title, name, address, tuple(lines), tuple(charts), _picture(suite) if pictures else "")
+
+
+def _picture(suite: SuiteReport) -> str:
+    """A few images with the maps of every arm, those of its views, branches and layers before them."""
+    data = ReportData(suite.title, suite.classes, suite.arms, gallery=suite.gallery)
+    picture = contact_sheet(data, before_fusion=True)
+    return "" if picture is None else data_uri(picture)
+
+
+def _line(row: SuiteRow, metric: str, column: Column, folder: str) -> PaperLine:
+    name, split = split_of(metric)
+    spread = f"± {column.number(row.spread[metric])}" if metric in row.spread else ""
+    return PaperLine(
+        row.arm.name, f"{name} ↓" if column.lower_is_better else name, split, column.number(row.paper.get(metric)),
+        column.text(row.arm), spread, column.number(row.difference(metric), sign=True),
+        f"{folder}/{row.recipe}" if row.recipe else "", row.arm.control,
+    )  # fmt: skip
+
+
+def _number(value: float | None, nothing: str = NO_NUMBER) -> str:
+    return nothing if value is None or math.isnan(value) else f"{value:.2f}"

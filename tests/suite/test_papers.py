@@ -1,0 +1,138 @@
+"""A paper as a suite: its page in the order of print, each printed number beside the measured one."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_suite import TINY
+
+from camforge import CamForgeError, bench
+from camforge.suite.catalogue import named, open_suite
+from camforge.suite.run import SuiteResults
+
+PAIRS = """
+_all = dict(name="false_positive_clusters", select="random", clusters=2, min_images=1)
+arms = {
+    "one network": dict(),
+    "pairs": dict(
+        grouper=_all, trainer=dict(name="binary_pair", **_recipe), extractor=dict(name="gradcam", layers="stages"),
+        fusers=[dict(name="product_with_last"), dict(name="mean", axis="view")],
+    ),
+}
+"""
+PAPERS = [f"paper00{number}" for number in range(5)]
+
+
+def write_paper(folder: Path, **changes: object) -> Path:
+    (folder / "first.py").write_text(TINY.format(name="first"))
+    (folder / "pairs.py").write_text(TINY.format(name="pairs").replace("train=64", "train=240") + PAIRS)
+    text = (folder / "pairs.py").read_text().replace('paper = {"baseline": {"miou": 25.0}}', "")
+    (folder / "pairs.py").write_text(text)
+    (folder / "printed.csv").write_text('row,checker-kite,nowhere,mean\n"ORACLE, best 1",12.5,1,40.25\nelsewhere,,1,\n')
+    items = [
+        {
+            "title": "Table B",
+            "about": "Pairs & <all>", "full": ["pairs.py"], "small": ["pairs.py"], "metrics": ["miou"],
+            "oracle": "pairs", "printed": "printed.csv", "differs": "everything is <b>tiny</b>",
+        },
+        {"title": "Table A", "full": ["first.py"], "small": ["fir*.py"], "metrics": ["mlev", "miou"], "pictures": True},
+        {"title": "Table C", "full": ["first.py"], "metrics": ["miou"]},
+    ]  # fmt: skip
+    path = folder / "paper.yaml"
+    path.write_text(yaml.safe_dump({"name": "tiny", "items": items, "cost": "none", **changes}, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> SuiteResults:
+    folder = tmp_path_factory.mktemp("paper")
+    return bench(str(write_paper(folder)), small=True, work_dir=folder / "w", device="cpu", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def sections(finished: SuiteResults) -> dict[str, str]:
+    """{item: its part of the page}."""
+    parts = re.findall(r'<section id="p\d">\s*<h2>(.*?)</h2>(.*?)</section>', finished.page.read_text(), re.DOTALL)
+    return dict(parts)
+
+
+def cells(text: str) -> list[list[str]]:
+    rows = re.findall(r"<tr.*?</tr>", text, re.DOTALL)
+    found = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
+    return [[re.sub(r"<.*?>", "", cell).strip() for cell in row] for row in found]
+
+
+@pytest.mark.slow
+def test_the_page_has_the_items_in_the_order_of_print(finished: SuiteResults, sections: dict[str, str]) -> None:
+    assert (finished.name, finished.failures) == ("tiny-small", {})
+    assert list(sections) == ["Table B", "Table A", "Table C"]
+    assert "Pairs &amp; &lt;all&gt;" in sections["Table B"]
+    assert "Not as in the text: everything is &lt;b&gt;tiny&lt;/b&gt;" in sections["Table B"]
+    assert "it has no small experiment" in sections["Table C"]
+    assert [path.name for path in finished.by_file] == ["pairs.py", "first.py"]  # each ran once
+
+
+@pytest.mark.slow
+def test_a_line_tells_printed_measured_difference_split_and_recipe(
+    finished: SuiteResults, sections: dict[str, str]
+) -> None:
+    first = next(table for file, table in finished.by_file.items() if file.name == "first.py")
+    measured = first.rows[0].arm.metrics
+    head, *lines = cells(sections["Table A"])
+    assert head == ["row", "number", "split", "printed", "measured", "difference", "recipe"]
+    mlev, miou = lines[0], lines[1]
+    assert mlev == ["baseline", "mlev ↓", "val", "–", f"{measured['mlev']:.2f}", "–", "manifest"]
+    assert miou == [
+        "baseline", "miou", "val", "25.00", f"{measured['miou']:.2f}", f"{measured['miou'] - 25:+.2f}", "manifest",
+    ]  # fmt: skip
+    links = re.findall(r'href="\./([^"]+)"', sections["Table A"])
+    assert {"first/suite.html", "first/seed-0/manifest.json"} <= set(links)
+    assert all((finished.folder / link).is_file() for link in links)
+    assert sections["Table A"].count('<img alt="photographs') == 1
+    assert "<img" not in sections["Table C"]
+
+
+@pytest.mark.slow
+def test_the_oracle_stands_beside_its_printed_numbers(finished: SuiteResults, sections: dict[str, str]) -> None:
+    (oracle,) = finished.oracles.values()
+    table = [row for row in cells(sections["Table B"]) if row[0].startswith(("row", "pair with", "ORACLE", "else"))]
+    head = next(row for row in table if row[1] == oracle.classes[0])
+    assert head == ["row", *oracle.classes, "mean"]
+    best = next(row for row in table if row[0] == "ORACLE, best 1")
+    values = dict(oracle.rows())["ORACLE, best 1"]
+    place = oracle.classes.index("checker-kite")
+    assert best[1 + place].split() == ["–" if values[place] != values[place] else f"{values[place]:.2f}", "(12.50)"]
+    assert best[-1].endswith("(40.25)")
+    assert not any(row[0] == "elsewhere" for row in table)  # printed for no class of this data
+    assert (finished.folder / "pairs/seed-0/oracle.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"items": []}, "items: "),
+        ({"items": [{"title": "T", "full": ["none.py"]}]}, "no file none.py in"),
+        ({"items": [{"title": "T", "full": ["first.py"], "metric": ["miou"]}]}, "did you mean 'metrics'?"),
+        ({"items": [{"title": "T", "full": ["first.py"], "printed": "first.py"}]}, "no table of printed numbers"),
+    ],
+)
+def test_mistakes_in_a_paper(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
+    with pytest.raises(CamForgeError, match=re.escape(expected)):
+        open_suite(str(write_paper(tmp_path, **changes)))
+
+
+def test_only_a_paper_has_a_small_size() -> None:
+    with pytest.raises(CamForgeError, match="suite 'quickstart' has one size"):
+        open_suite("quickstart", small=True)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_a_papers_suite_runs_every_experiment_of_its_folder(name: str) -> None:
+    """A file that no item names would never be run; the small ones stand for the full ones."""
+    folder = named()[name].parent.parent / "papers" / name.removeprefix("paper")
+    full, small = (set(open_suite(name, small).experiments) for small in (False, True))
+    shipped = {path.resolve() for path in folder.glob("*.py")}
+    assert {path.resolve() for path in full | small} == shipped
+    assert not {path for path in full if "_small" in path.stem}
+    assert {path for path in small if "_small" in path.stem} == small
