@@ -19,7 +19,7 @@ from camforge.analysis.finished import Finished
 from camforge.files import file_name
 from camforge.interfaces import Split
 from camforge.maps import max_normalise
-from camforge.pipeline.measure import FusedMaps
+from camforge.pipeline.fuse import FusedMaps
 from camforge.progress.progress import Progress
 from camforge.store.store import write_json
 from camforge.types import IGNORED, CamForgeError
@@ -89,9 +89,9 @@ def export(
     try:
         (draft / "masks").mkdir(parents=True)
         (draft / "maps").mkdir()
-        seen, _ = finished.fused_maps(name, split)  # type: ignore[arg-type]
-        made = _write(draft, seen, threshold, progress, finished.experiment.batch_size)
-        classes = seen.images.images.classes
+        maps = finished.fused_maps(name, split)  # type: ignore[arg-type]
+        made = _write(draft, maps, threshold, progress, finished.experiment.batch_size)
+        classes = maps.split.images.classes
         (draft / "classes.txt").write_text("".join(f"{label}\n" for label in classes), "utf-8")
         message = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
         (draft / "README.txt").write_text(message, "utf-8")
@@ -106,38 +106,36 @@ def export(
     return made
 
 
-def _write(draft: Path, seen: FusedMaps, threshold: float, progress: Progress, size: int) -> Exported:
-    geometry = seen.images.geometry
+def _write(draft: Path, fused: FusedMaps, threshold: float, progress: Progress, size: int) -> Exported:
+    geometry = fused.split.geometry
     boxes: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
     shard: list[Seeds] = []
     shards = 0
     with progress.task("write") as tick:
-        for number, seeds in enumerate(_each(seen, size), start=1):
+        for number, seeds in enumerate(_each(fused, size), start=1):
             maps, inside = geometry.back(seeds.maps, seeds.size)
             scaled = max_normalise(maps)
             _save_mask(draft / "masks" / f"{file_name(seeds.id)}.png", scaled, seeds.classes, inside, threshold)
             pictures.append({"id": number, "file_name": seeds.id, "height": seeds.size[0], "width": seeds.size[1]})
             boxes += _boxes(scaled, seeds.classes, threshold, number, len(boxes))
             shard.append(seeds)
-            if len(shard) == SHARD or number == len(seen.images):
+            if len(shard) == SHARD or number == len(fused.split):
                 _save_maps(draft / "maps" / f"{shards:05}.npz", shard)
                 shards, shard = shards + 1, []
-            tick(number, len(seen.images))
-    categories = [{"id": 1 + c, "name": label} for c, label in enumerate(seen.images.images.classes)]
+            tick(number, len(fused.split))
+    categories = [{"id": 1 + c, "name": label} for c, label in enumerate(fused.split.images.classes)]
     write_json(draft / "boxes.json", {"images": pictures, "categories": categories, "annotations": boxes})
     return Exported(len(pictures), len(boxes), shards)
 
 
-def _each(seen: FusedMaps, size: int) -> Iterator[Seeds]:
-    images = seen.images
-    for places, batch in images.batches(size, torch.device("cpu")):
-        metric_input = seen.source(places, batch)
+def _each(fused: FusedMaps, size: int) -> Iterator[Seeds]:
+    images, indices = fused.split.images, fused.split.indices
+    for places, shown in fused.batches(size, torch.device("cpu")):
         for i, place in enumerate(places):
-            photograph = images.images.load(int(images.indices[place])).image
-            mine = metric_input.images == i
-            height, width = photograph.shape[-2:]
-            yield Seeds(batch.ids[i], metric_input.maps[mine], metric_input.classes[mine], (height, width))
+            height, width = images.load(int(indices[place])).image.shape[-2:]
+            mine = shown.images == i
+            yield Seeds(shown.batch.ids[i], shown.maps[mine], shown.classes[mine], (height, width))
 
 
 def _save_mask(path: Path, scaled: Tensor, classes: Tensor, inside: Tensor, threshold: float) -> None:

@@ -10,14 +10,12 @@ from typing import Any
 
 from camforge.config.load import built
 from camforge.config.schema import Experiment
-from camforge.data.prepared import Prepared
 from camforge.interfaces import Split
 from camforge.interfaces.base import choices
-from camforge.pipeline.arms import fused_maps, prepare_split, train_arm
+from camforge.pipeline.arms import fused_maps, train_arm
 from camforge.pipeline.extract import extract
-from camforge.pipeline.fuse import MapFuser
-from camforge.pipeline.measure import FusedMaps
-from camforge.pipeline.session import Session
+from camforge.pipeline.fuse import FusedMaps
+from camforge.pipeline.session import Session, Splits
 from camforge.progress.progress import Progress
 from camforge.store.store import Store
 from camforge.training.device import pick_device
@@ -54,24 +52,16 @@ class Finished:
             raise CamForgeError(f"no arm {name!r}; {choices(name, arms, 'arms')}")
         return name or next(iter(arms))
 
-    def fused_maps(self, arm: str, split: Split) -> tuple[FusedMaps, MapFuser]:
-        """An arm's fused maps of a split, and what fuses them."""
-        trained_arm = train_arm(arm, self.experiment.arms[arm], self.session)
-        images = self.images(split)
-        entries = extract(list(trained_arm.requests), self.session, images, self.experiment.batch_size)
-        return fused_maps(trained_arm, entries, images, self.session)
+    def fused_maps(self, arm: str, split: Split) -> FusedMaps:
+        """An arm's fused maps of a split."""
+        trained = train_arm(arm, self.session)
+        images = self.session.splits.measured(split)
+        return fused_maps(trained, extract(trained.requests, self.session, images), images, self.session)
 
     @cached_property
     def session(self) -> Session:
-        """The training images and the store of the run."""
-        train = prepare_split(self.experiment, "train", self.progress)
+        """The images and the store of the run."""
         store = Store(Path(self.manifest["store"]), self.progress.say)
-        crop = self.experiment.images.size if self.experiment.images.train_size else None
-        return Session(train, store, pick_device(self.device), self.experiment.seed, self.progress, crop)
-
-    def images(self, split: Split) -> Prepared:
-        """A split in the geometry in which maps are measured."""
-        if split == "train" and self.experiment.images.train_size is None:
-            return self.session.train
-        settings = self.experiment.images.model_copy(update={"train_size": None})
-        return prepare_split(self.experiment.model_copy(update={"images": settings}), split, self.progress)
+        return Session(
+            self.experiment, Splits(self.experiment, self.progress), store, pick_device(self.device), self.progress
+        )

@@ -14,8 +14,7 @@ from torch import Tensor
 from camforge.analysis.finished import Finished
 from camforge.files import write_atomically
 from camforge.maps import max_normalise, seed_mask
-from camforge.pipeline.fuse import MapFuser
-from camforge.pipeline.measure import FusedMaps
+from camforge.pipeline.fuse import FusedMaps, MapFuser
 from camforge.progress.progress import Progress
 from camforge.types import IGNORED, Batch, CamForgeError
 
@@ -59,10 +58,10 @@ def oracle(
     """
     finished = Finished.open(Path(folder), device, Progress(quiet))
     name = finished.arm(arm or list(finished.experiment.arms)[-1])
-    seen, map_fuser = finished.fused_maps(name, "val")
-    partners = _partners(map_fuser, name)
+    maps = finished.fused_maps(name, "val")
+    partners = _partners(maps.fuser, name)
     size = finished.experiment.batch_size
-    alone = _iou(seen, map_fuser, threshold, size, lambda maps, _classes: maps)
+    alone = _iou(maps, threshold, size, lambda maps, _classes: maps)
     order = alone.nan_to_num(-1).argsort(dim=1, descending=True, stable=True)
 
     def best(maps: Tensor, classes: Tensor) -> Tensor:
@@ -70,33 +69,33 @@ def oracle(
         ranked = maps.gather(1, order[classes][..., None, None].expand_as(maps))
         return ranked.cumsum(1) / torch.arange(1, 1 + maps.shape[1])[:, None, None]
 
-    chosen = _iou(seen, map_fuser, threshold, size, best)
-    found = Oracle(seen.images.images.classes, partners, alone, chosen.where(~alone.isnan().sort(1).values, torch.nan))
+    chosen = _iou(maps, threshold, size, best)
+    found = Oracle(maps.split.images.classes, partners, alone, chosen.where(~alone.isnan().sort(1).values, torch.nan))
     write_atomically(Path(folder) / "oracle.csv", _csv(found).encode())
     return found
 
 
-def _partners(map_fuser: MapFuser, arm: str) -> tuple[tuple[str, ...], ...]:
-    views = map_fuser.grouping.views
+def _partners(fuser: MapFuser, arm: str) -> tuple[tuple[str, ...], ...]:
+    views = fuser.grouping.views
     if any(len(view.outputs) != 2 for view in views):
         raise CamForgeError(f"arm {arm!r}: the oracle chooses among pairs of classes; its views are no pairs")
     table = []
     for c in range(len(views[0].assignment)):
         of_class = []
-        for v in map_fuser.grouping.views_of(c):
+        for v in fuser.grouping.views_of(c):
             own = views[v].assignment[c]
             of_class.append(next(name for o, name in enumerate(views[v].outputs) if o != own))
         table.append(tuple(of_class))
     return tuple(table)
 
 
-def _iou(seen: FusedMaps, map_fuser: MapFuser, threshold: float, size: int, change: Change) -> Tensor:
+def _iou(fused: FusedMaps, threshold: float, size: int, change: Change) -> Tensor:
     """(C, V) IoU in percent of every entry of the view axis after ``change(maps (P, V, H, W), classes)``."""
     counts: Tensor | None = None
-    for places, batch in seen.images.batches(size, torch.device("cpu")):
+    for places, batch in fused.split.batches(size, torch.device("cpu")):
         if batch.masks is None:
             raise CamForgeError(f"the oracle looks at masks, and image {batch.ids[0]!r} has none")
-        counts = _add(counts, _batch_counts(places, batch, batch.masks, map_fuser, threshold, change))
+        counts = _add(counts, _batch_counts(places, batch, batch.masks, fused.fuser, threshold, change))
     assert counts is not None
     iou = 100 * counts[..., 0] / counts[..., 1].clamp(min=1)
     return iou.where(counts[..., 2] > 0, torch.nan)
@@ -107,11 +106,11 @@ def _add(total: Tensor | None, counts: Tensor) -> Tensor:
 
 
 def _batch_counts(
-    places: list[int], batch: Batch, masks: Tensor, map_fuser: MapFuser, threshold: float, change: Change
+    places: list[int], batch: Batch, masks: Tensor, fuser: MapFuser, threshold: float, change: Change
 ) -> Tensor:
     """(C, V, 3) float64: intersection, union, pairs."""
     height, width = batch.images.shape[-2:]
-    stack = map_fuser.stack(places, batch.labels, batch.labels, (height, width))
+    stack = fuser.stack(places, batch.labels, batch.labels, (height, width))
     maps = max_normalise(stack.values[:, :, 0, 0]) * stack.valid[..., None, None]
     predicted = seed_mask(change(maps, stack.classes), threshold)
     own = masks[stack.images]

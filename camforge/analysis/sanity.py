@@ -18,7 +18,7 @@ from camforge.data.prepared import Prepared
 from camforge.files import write_atomically
 from camforge.pipeline.arms import TrainedArm, fused_maps, train_arm
 from camforge.pipeline.extract import extract
-from camforge.pipeline.measure import FusedMaps
+from camforge.pipeline.fuse import FusedMaps
 from camforge.progress.progress import Progress
 from camforge.store.store import digest
 from camforge.types import CamForgeError, Network, TrainedModel
@@ -58,8 +58,8 @@ def sanity(
     """
     finished = Finished.open(Path(folder), device, Progress(quiet))
     names = [finished.arm(name) for name in arms] or list(finished.experiment.arms)
-    trained_arms = {name: train_arm(name, finished.experiment.arms[name], finished.session) for name in names}
-    images = finished.images("val")
+    trained_arms = {name: train_arm(name, finished.session) for name in names}
+    images = finished.session.val
     before = _fused(trained_arms, finished, images)
     depth = {name: _depth(p) for name, p in trained_arms.items()}
     found: dict[str, dict[str, list[float]]] = {name: {measure: [] for measure in MEASURES} for name in names}
@@ -124,15 +124,16 @@ def _lost(trained_arm: TrainedArm, step: int, seed: int) -> TrainedArm:
 def _fused(trained_arms: Mapping[str, TrainedArm], finished: Finished, images: Prepared) -> dict[str, FusedMaps]:
     """Every arm's fused maps; arms share the passes of a network."""
     requests = [request for p in trained_arms.values() for request in p.requests]
-    entries = extract(requests, finished.session, images, finished.experiment.batch_size)
-    return {name: fused_maps(p, entries, images, finished.session)[0] for name, p in trained_arms.items()}
+    entries = extract(requests, finished.session, images)
+    return {name: fused_maps(p, entries, images, finished.session) for name, p in trained_arms.items()}
 
 
 def _alike(before: FusedMaps, after: FusedMaps, finished: Finished) -> dict[str, float]:
     """Each measure's mean over all maps."""
     found: dict[str, list[Tensor]] = {measure: [] for measure in MEASURES}
-    for places, batch in before.images.batches(finished.experiment.batch_size, finished.session.device):
-        old, new = before.source(places, batch).maps, after.source(places, batch).maps
+    size, device = finished.experiment.batch_size, finished.session.device
+    for (_, first), (_, second) in zip(before.batches(size, device), after.batches(size, device), strict=True):
+        old, new = first.maps, second.maps
         for measure, compare in MEASURES.items():
             found[measure].append(compare(old, new))
     means = {measure: float(torch.cat(values).mean()) for measure, values in found.items()}

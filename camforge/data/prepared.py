@@ -59,9 +59,11 @@ class Prepared:
         """All images in order, normalised, with the places they have in this split; or ``some`` of the batches."""
         for start in range(0, len(self), size)[some]:
             places = list(range(start, min(start + size, len(self))))
-            yield places, self._batch([self.sample(i) for i in places], device)
+            yield places, self.batch(places, device)
 
-    def _batch(self, samples: list[Sample], device: torch.device) -> Batch:
+    def batch(self, places: list[int], device: torch.device) -> Batch:
+        """The images at some places, normalised."""
+        samples = [self.sample(i) for i in places]
         masks = [s.mask for s in samples if s.mask is not None]
         parts = [s.parts for s in samples if s.parts is not None]
         return Batch(

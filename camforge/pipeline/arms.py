@@ -11,47 +11,31 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from camforge.config.schema import Arm, Experiment
-from camforge.data.geometry import Geometry
-from camforge.data.inspection import opened
-from camforge.data.prepared import Prepared, prepare
-from camforge.interfaces import Split
-from camforge.pipeline.controls import CONTROLS
+from camforge.config.schema import Arm
+from camforge.data.prepared import Prepared
+from camforge.interfaces import Metric
+from camforge.pipeline.controls import CONTROLS, ControlMaps, control_maps
 from camforge.pipeline.diagnostics import DegenerateMaps, degenerate_maps
 from camforge.pipeline.extract import MapRequest, extract, load, unwrap_or_raise
 from camforge.pipeline.failure import Failure, disk_fault
 from camforge.pipeline.families import recovered
-from camforge.pipeline.fuse import MapFuser
+from camforge.pipeline.fuse import Classify, FusedMaps, MapFuser
 from camforge.pipeline.group import group
-from camforge.pipeline.measure import NOTHING, FusedMaps, Measured, calibrate_metrics, measure
-from camforge.pipeline.session import ArmContext, Session, recipe_of
-from camforge.progress.progress import Progress
+from camforge.pipeline.measure import Measurement, calibrate_metrics, measure
+from camforge.pipeline.recipes import recipe_of
+from camforge.pipeline.session import Session
+from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest
 from camforge.training import distributed
-from camforge.types import Batch, CamForgeError, Grouping, MetricInput, Network, TrainedModel, View
+from camforge.types import CamForgeError, Grouping, Network, TrainedModel, View
 
 T = TypeVar("T")
-Score = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One arm, or one control, after all its stages. ``stacker`` is None for a control; with a ``failure``, all is."""
-
-    name: str
-    measured: Measured = NOTHING
-    arm: Arm | None = None
-    grouping: Grouping | None = None
-    models: tuple[TrainedModel, ...] = ()
-    map_fuser: MapFuser | None = None
-    keys: Mapping[str, Any] | None = None
-    degenerate: DegenerateMaps | None = None
-    failure: Failure | None = None
+Entries = Mapping[str, Path | Exception]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedArm:
-    """An arm whose networks are trained and whose maps are ordered."""
+    """An arm whose networks are trained, and what it asks of them."""
 
     name: str
     arm: Arm
@@ -60,88 +44,102 @@ class TrainedArm:
     models: tuple[TrainedModel, ...]
     requests: tuple[MapRequest, ...]
 
+    @property
+    def plain(self) -> int | None:
+        """The place of the ungrouped view: one output per class, in their order."""
+        return next((place for place, model in enumerate(self.models) if _is_plain(model.view)), None)
 
-def calibration_split(experiment: Experiment, train: Prepared, val: Prepared, progress: Progress) -> Prepared | None:
-    """The training images in the validation's geometry, where a metric chooses something by them."""
-    if not any(metric.needs_calibration for metric in experiment.metrics):
-        return None
-    if train.geometry == val.geometry:
-        return train
-    with progress.task(f"read {len(train.images)} training images for the metrics") as tick:
-        return prepare(train.images, val.geometry, every_class=False, tick=tick)
-
-
-def prepare_split(experiment: Experiment, split: Split, progress: Progress) -> Prepared:
-    """One split, decoded into the network's geometry. Every class must have training images."""
-    settings = experiment.images
-    size = settings.train_size or settings.size if split == "train" else settings.size
-    geometry = Geometry(size, settings.fit, settings.mean, settings.std)
-    images = opened(experiment.dataset, split)
-    with progress.task(f"read {len(images)} {split} images") as tick:
-        return prepare(images, geometry, every_class=split == "train", tick=tick)
+    @property
+    def classify(self) -> Classify | None:
+        """The logits of the ungrouped network, as a function of images."""
+        return None if self.plain is None else partial(_mean_logits, self.models[self.plain].networks)
 
 
 @dataclass(frozen=True, eq=False)
-class Splits:
-    """What an experiment measures on, and what metrics tune on (None where none does), in one geometry."""
+class ArmResult:
+    """One arm after all its stages. ``keys``: its stages' keys in the store."""
 
-    session: Session
-    val: Prepared
-    calibration: Prepared | None = None
+    name: str
+    measurement: Measurement
+    trained: TrainedArm
+    maps: FusedMaps
+    keys: Mapping[str, Any]
+    degenerate: DegenerateMaps | None
 
 
-def run_arms(experiment: Experiment, splits: Splits, failed: Mapping[str, Failure]) -> list[Row]:
-    """Every arm and control of the experiment, in order; one that fails ends early, and its row says why.
+@dataclass(frozen=True, eq=False)
+class ControlResult:
+    """One control, measured."""
 
-    failed  arms that ended before, in workers
+    name: str
+    measurement: Measurement
+    maps: ControlMaps
+
+
+@dataclass(frozen=True)
+class FailedArm:
+    """An arm, or a control, that ended early, and why."""
+
+    name: str
+    failure: Failure
+
+
+Result = ArmResult | ControlResult | FailedArm
+
+
+def run_arms(session: Session, metrics: Sequence[Metric], failed: Mapping[str, Failure]) -> list[Result]:
+    """Every arm and control of the experiment, in order; one that fails ends early, and its result says why.
+
+    metrics  those that the data can serve;  failed  arms that ended before, in workers
     Raises CamForgeError where no arm is left, and what a full or read-only disk raises.
     """
-    session, failures = splits.session, dict(failed)
+    experiment, failures = session.experiment, dict(failed)
 
     def attempt(name: str, step: Callable[[], T]) -> T | None:
         try:
             return step()
         except Exception as error:
             if distributed.size() > 1 or disk_fault(error):
-                raise  # the other processes may know nothing of it: the launcher ends them; no arm escapes a full disk
+                raise  # other processes may know nothing of it: the launcher ends them; a full disk ends every arm
             failures[name] = Failure.from_exception(error)
             session.progress.say(f"arm {name!r} ended: {error}")
             return None
 
-    left = [(name, arm) for name, arm in experiment.arms.items() if name not in failures]
-    each = session.progress.track
-    trained = [attempt(name, partial(train_arm, name, arm, session)) for name, arm in each("train", left)]
-    trained_arms = {p.name: p for p in trained if p is not None}
-    requests = [request for p in trained_arms.values() for request in p.requests]
-    entries = extract(requests, session, splits.val, experiment.batch_size)
-    if splits.calibration is not None:
-        entries |= extract(requests, session, splits.calibration, experiment.batch_size)
-    rows = {
-        name: attempt(name, partial(_measure, trained_arm, entries, experiment, splits))
-        for name, trained_arm in each("measure", trained_arms.items())
+    trained = _train_arms(session, failures, attempt)
+    requests = [request for arm in trained.values() for request in arm.requests]
+    entries = _extract(requests, session)
+    results: dict[str, Result | None] = {
+        name: attempt(name, partial(_measure_arm, arm, entries, metrics, session))
+        for name, arm in session.progress.track("measure", trained.items())
     }
     if experiment.arms.keys() == failures.keys():
         raise CamForgeError("\n".join(f"arm {name!r}: {failure.reason}" for name, failure in failures.items()))
-    score = next((_score_of(p) for p in trained_arms.values() if _score_of(p) is not None), None)
-    for name in CONTROLS if experiment.controls else ():
-        rows[name] = attempt(name, partial(_control, name, experiment, splits, score))
-    names = [*experiment.arms, *(CONTROLS if experiment.controls else ())]
-    return [rows.get(name) or Row(name, failure=failures[name]) for name in names]
+    classify = next((arm.classify for arm in trained.values() if arm.classify is not None), None)
+    controls = tuple(CONTROLS) if experiment.controls else ()
+    for name in controls:
+        results[name] = attempt(name, partial(_measure_control, name, metrics, session, classify))
+    return [results.get(name) or FailedArm(name, failures[name]) for name in (*experiment.arms, *controls)]
 
 
-def check_groupers(experiment: Experiment, train: Prepared) -> None:
-    """All that groupers know cannot work with these classes, before anything is trained."""
-    problems = [
-        f"arms.{name}.grouper ({arm.grouper.name}): {problem}"
-        for name, arm in experiment.arms.items()
-        for problem in arm.grouper.check(train.images.classes, train.labels)
-    ]
-    if problems:
-        raise CamForgeError("\n".join(problems))
+def _train_arms(
+    session: Session, failures: Mapping[str, Failure], attempt: Callable[..., TrainedArm | None]
+) -> dict[str, TrainedArm]:
+    """The arms that could be trained, in order. Those that share all their networks count as one for the time left."""
+    shared: dict[str, list[str]] = {}
+    for name, arm in session.experiment.arms.items():
+        if name not in failures:
+            shared.setdefault(digest([recipe_of(arm.grouper), recipe_of(arm.trainer)]), []).append(name)
+    trained: dict[str, TrainedArm] = {}
+    for names in session.progress.track("train", shared.values()):
+        for name in names:
+            found = attempt(name, partial(train_arm, name, session))
+            trained |= {} if found is None else {name: found}
+    return {name: trained[name] for name in session.experiment.arms if name in trained}
 
 
-def train_arm(name: str, arm: Arm, session: Session) -> TrainedArm:
+def train_arm(name: str, session: Session) -> TrainedArm:
     """The arm's networks, from the store or trained now."""
+    arm = session.experiment.arms[name]
     grouping, key = group(arm, session)
     context = ArmContext(session, arm.trainer)
     models = tuple(context.train(view) for view in grouping.views)
@@ -149,72 +147,56 @@ def train_arm(name: str, arm: Arm, session: Session) -> TrainedArm:
     return TrainedArm(name, arm, grouping, key, models, requests)
 
 
-def _measure(p: TrainedArm, entries: Mapping[str, Path | Exception], experiment: Experiment, splits: Splits) -> Row:
+def _extract(requests: Sequence[MapRequest], session: Session) -> Entries:
+    """The maps of the validation images, and of those that metrics calibrate by."""
+    entries = extract(requests, session, session.val)
+    return entries if session.calibration is None else entries | extract(requests, session, session.calibration)
+
+
+def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric], session: Session) -> ArmResult:
     """The arm's numbers on the validation images; what metrics choose by training images, they choose first."""
-    session, size = splits.session, experiment.batch_size
-    seen, map_fuser = fused_maps(p, entries, splits.val, session)
-    metrics = list(experiment.metrics)
-    if splits.calibration is not None:
-        metrics = calibrate_metrics(fused_maps(p, entries, splits.calibration, session)[0], metrics, session, size)
-    measured = measure(seen, metrics, session, size)
-    known = recovered(p.grouping, session.train.images.taxonomy, session.train.images.classes)
-    measured = replace(measured, metrics={**measured.metrics, **known})
-    stages = {"grouping": p.grouping_key, "networks": [m.key for m in p.models], "maps": seen.recipe["extracted"]}
-    ids = [splits.val.images.ids[i] for i in splits.val.indices.tolist()]
-    degenerate = degenerate_maps(map_fuser.extracted, p.grouping.views, ids)
-    return Row(p.name, measured, p.arm, p.grouping, p.models, map_fuser, stages, degenerate)
+    maps = fused_maps(trained, entries, session.val, session)
+    if session.calibration is not None:
+        metrics = calibrate_metrics(fused_maps(trained, entries, session.calibration, session), metrics, session)
+    measurement = measure(maps, metrics, session)
+    images = session.train.images
+    known = recovered(trained.grouping, images.taxonomy, images.classes)
+    measurement = replace(measurement, metrics={**measurement.metrics, **known})
+    networks = [model.key for model in trained.models]
+    keys = {"grouping": trained.grouping_key, "networks": networks, "maps": maps.recipe["extracted"]}
+    ids = [maps.split.images.ids[i] for i in maps.split.indices.tolist()]
+    degenerate = degenerate_maps(maps.fuser.stored, trained.grouping.views, ids)
+    return ArmResult(trained.name, measurement, trained, maps, keys, degenerate)
 
 
-def fused_maps(
-    p: TrainedArm, entries: Mapping[str, Path | Exception], images: Prepared, session: Session
-) -> tuple[FusedMaps, MapFuser]:
-    """One split with the arm's fused maps, and what fuses them."""
-    keys = [digest(request.recipe(session, images)) for request in p.requests]
-    extracted = [load(unwrap_or_raise(entries[key])) for key in keys]
-    map_fuser = MapFuser(p.name, p.arm, p.grouping, extracted)
-    plain = next((place for place, model in enumerate(p.models) if _is_plain(model.view)), None)
-    score = _score_of(p)
-
-    def source(places: list[int], batch: Batch) -> MetricInput:
-        maps = map_fuser.fused(places, batch.labels, batch.images)
-        logits = None if plain is None else extracted[plain].logits[places].to(batch.labels.device)
-        return MetricInput(batch, maps.values, maps.images, maps.classes, logits, score)
-
-    recipe = {"extracted": keys, "fusers": [recipe_of(f) for f in p.arm.fusers], "grouping": p.grouping_key}
-    label = p.name if images is not session.train else f"{p.name} on training images"
-    return FusedMaps(label, recipe, source, images), map_fuser
+def fused_maps(trained: TrainedArm, entries: Entries, split: Prepared, session: Session) -> FusedMaps:
+    """One split with the arm's fused maps."""
+    keys = [digest(request.recipe(split)) for request in trained.requests]
+    stored = [load(unwrap_or_raise(entries[key])) for key in keys]
+    fuser = MapFuser(trained.name, trained.arm, trained.grouping, stored)
+    logits = None if trained.plain is None else stored[trained.plain].logits
+    recipe = {
+        "extracted": keys, "fusers": [recipe_of(f) for f in trained.arm.fusers], "grouping": trained.grouping_key
+    }  # fmt: skip
+    label = f"{trained.name} on training images" if split is session.calibration else trained.name
+    return FusedMaps(label, recipe, split, fuser, logits, trained.classify)
 
 
-def _score_of(p: TrainedArm) -> Score | None:
-    """The logits of the arm's ungrouped network, as a function of images."""
-    plain = next((model for model in p.models if _is_plain(model.view)), None)
-    return None if plain is None else partial(_score, plain.networks)
+def _measure_control(
+    name: str, metrics: Sequence[Metric], session: Session, classify: Classify | None
+) -> ControlResult:
+    """A control's numbers; metrics that ask a network ask that of the first arm that has one."""
+    if session.calibration is not None:
+        metrics = calibrate_metrics(control_maps(name, session.calibration, classify), metrics, session)
+    maps = control_maps(name, session.val, classify)
+    return ControlResult(name, measure(maps, metrics, session), maps)
 
 
 def _is_plain(view: View) -> bool:
-    """One output per class, in their order."""
     return view.level == 0 and view.assignment == tuple(range(len(view.outputs)))
 
 
-def _score(networks: Sequence[Network], images: Tensor) -> Tensor:
+def _mean_logits(networks: Sequence[Network], images: Tensor) -> Tensor:
     """(N, 3, H, W) -> (N, C) logits, the mean over the branches."""
     with torch.no_grad():
         return torch.stack([network(images).float() for network in networks]).mean(0)
-
-
-def _control(name: str, experiment: Experiment, splits: Splits, score: Score | None) -> Row:
-    """A control's numbers; metrics that ask a network ask that of the first arm that has one."""
-
-    def source(_places: list[int], batch: Batch) -> MetricInput:
-        images, classes = batch.labels.nonzero(as_tuple=True)
-        pattern = CONTROLS[name](*batch.images.shape[-2:]).to(batch.images.device)
-        return MetricInput(batch, pattern.expand(len(images), *pattern.shape), images, classes, None, score)
-
-    session, size = splits.session, experiment.batch_size
-    recipe = {"control": name}
-    metrics = list(experiment.metrics)
-    if splits.calibration is not None:
-        metrics = calibrate_metrics(
-            FusedMaps(f"{name} on training images", recipe, source, splits.calibration), metrics, session, size
-        )
-    return Row(name, measure(FusedMaps(name, recipe, source, splits.val), metrics, session, size))

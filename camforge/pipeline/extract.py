@@ -17,7 +17,8 @@ from camforge.capture.rerun import in_chunks
 from camforge.data.prepared import Prepared
 from camforge.interfaces import Extractor
 from camforge.pipeline.failure import blaming
-from camforge.pipeline.session import Session, recipe_of
+from camforge.pipeline.recipes import data_recipe, recipe_of
+from camforge.pipeline.session import Session
 from camforge.store.store import digest, write_tensors
 from camforge.training import distributed
 from camforge.types import CamForgeError, Network, TrainedModel
@@ -33,9 +34,9 @@ class MapRequest:
     extractor: Extractor
     target_classes: TargetClasses
 
-    def recipe(self, session: Session, val: Prepared) -> dict[str, Any]:
+    def recipe(self, split: Prepared) -> dict[str, Any]:
         """What determines the maps."""
-        return session.data_recipe(val) | {
+        return data_recipe(split) | {
             "network": self.model.key,
             "assignment": self.model.view.assignment,
             "extractor": recipe_of(self.extractor),
@@ -57,21 +58,19 @@ class StoredMaps:
     logits: Tensor
 
 
-def extract(
-    requests: Sequence[MapRequest], session: Session, val: Prepared, batch_size: int
-) -> dict[str, Path | Exception]:
+def extract(requests: Sequence[MapRequest], session: Session, split: Prepared) -> dict[str, Path | Exception]:
     """Every order's entry in the store by its key, or why there is none. Orders of one network share its passes."""
     done: dict[str, Path | Exception] = {}
     missing: dict[tuple[str, str], dict[str, MapRequest]] = {}
     for request in requests:
-        key = digest(request.recipe(session, val))
+        key = digest(request.recipe(split))
         entry = done.get(key) or session.store.find("maps", key)
         if entry is not None:
             done[key] = entry
         else:
             missing.setdefault((request.model.key, request.target_classes), {})[key] = request
     for same_pass in session.progress.track("extract", missing.values()):
-        done |= _isolated(same_pass, session, val, batch_size)
+        done |= _isolated(same_pass, session, split)
     return done
 
 
@@ -82,30 +81,25 @@ def unwrap_or_raise(entry: Path | Exception) -> Path:
     return entry
 
 
-def _isolated(
-    requests: Mapping[str, MapRequest], session: Session, val: Prepared, batch_size: int
-) -> Mapping[str, Path | Exception]:
+def _isolated(requests: Mapping[str, MapRequest], session: Session, split: Prepared) -> Mapping[str, Path | Exception]:
     """One pass for all; where it fails, one for each, so that an extractor that fails takes no other with it."""
     try:
         first = next(iter(requests.values()))
         with blaming(first.extractor) if len(requests) == 1 else nullcontext():
-            return _one_network(requests, session, val, batch_size)
+            return _one_network(requests, session, split)
     except Exception as error:
         if len(requests) == 1:
             return dict.fromkeys(requests, error)
         session.progress.say(f"a pass with {len(requests)} extractors failed ({error}): each has one of its own")
-        apart = [_isolated({key: request}, session, val, batch_size) for key, request in requests.items()]
+        apart = [_isolated({key: request}, session, split) for key, request in requests.items()]
         return {key: entry for part in apart for key, entry in part.items()}
 
 
-def _one_network(
-    requests: Mapping[str, MapRequest], session: Session, val: Prepared, batch_size: int
-) -> dict[str, Path]:
+def _one_network(requests: Mapping[str, MapRequest], session: Session, split: Prepared) -> dict[str, Path]:
     branches = [
-        distributed.gather(parts)
-        for parts in distributed.on_all_ranks(lambda: _passes(requests, session, val, batch_size))
+        distributed.gather(parts) for parts in distributed.on_all_ranks(lambda: _passes(requests, session, split))
     ]
-    rows = _row_table(_targets(next(iter(requests.values())), val))
+    rows = _row_table(_targets(next(iter(requests.values())), split))
     done = {}
     for i, (key, request) in enumerate(requests.items()):
 
@@ -114,7 +108,7 @@ def _one_network(
             maps = [_joined([part.maps[i] for part in parts]) for parts in branches]
             write_tensors(draft / "maps.pt", {"rows": rows, "maps": maps, "logits": logits})
 
-        done[key] = session.store.commit("maps", key, request.recipe(session, val), write)
+        done[key] = session.store.commit("maps", key, request.recipe(split), write)
     return done
 
 
@@ -141,20 +135,18 @@ def _pass(
     return BatchMaps(maps, seen.logits.float().cpu())
 
 
-def _passes(
-    requests: Mapping[str, MapRequest], session: Session, val: Prepared, batch_size: int
-) -> list[list[BatchMaps]]:
+def _passes(requests: Mapping[str, MapRequest], session: Session, split: Prepared) -> list[list[BatchMaps]]:
     """Per branch the batches of the split that are this process's, in smaller passes from where memory runs out."""
     first = next(iter(requests.values()))
     extractors = [request.extractor for request in requests.values()]
-    target_classes, networks = _targets(first, val), first.model.networks
+    target_classes, networks = _targets(first, split), first.model.networks
     label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {first.model.view.name}"
     branches: list[list[BatchMaps]] = []
-    fits = batch_size
+    fits = batch_size = session.experiment.batch_size
     with session.progress.task(label) as tick:
         for branch, network in enumerate(networks):
             branches.append([])
-            for places, batch in val.batches(batch_size, session.device, distributed.batches()):
+            for places, batch in split.batches(batch_size, session.device, distributed.batches()):
                 some = partial(_pass, network, extractors, batch.images, target_classes[places])
                 try:
                     parts = list(in_chunks(0, len(places), fits, some))
@@ -164,7 +156,7 @@ def _passes(
                     session.progress.say(f"{label}: memory ran out with {fits} images at a time, {most} fit")
                     fits = most
                 branches[branch].append(BatchMaps.joined(parts))
-                tick(branch * len(val) + places[-1] + 1, len(val) * len(networks))
+                tick(branch * len(split) + places[-1] + 1, len(split) * len(networks))
     return branches
 
 
@@ -173,9 +165,9 @@ def _joined(parts: list[list[Tensor]]) -> list[Tensor]:
     return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 
 
-def _targets(request: MapRequest, val: Prepared) -> Tensor:
+def _targets(request: MapRequest, split: Prepared) -> Tensor:
     """(N, K) bool: the outputs whose maps are asked for."""
-    shown = request.model.view.targets(val.labels)
+    shown = request.model.view.targets(split.labels)
     return shown if request.target_classes == "present" else torch.ones_like(shown)
 
 

@@ -1,31 +1,76 @@
-"""The fuse stage: from the extracted maps of every view, branch and layer to one map per (image, class)."""
+"""The fuse stage: from the extracted maps of every view, branch and layer to one map per (image, class), by batches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from camforge.config.schema import Arm
+from camforge.data.prepared import Prepared
 from camforge.maps import resize
 from camforge.pipeline.extract import StoredMaps
 from camforge.pipeline.failure import blaming
-from camforge.types import CamForgeError, Grouping, Maps
+from camforge.types import Batch, CamForgeError, Grouping, Maps, MetricInput
+
+Classify = Callable[[Tensor], Tensor]
+"""Images (N, 3, H, W) as networks see them -> logits (N, C) of the ungrouped view."""
+
+
+@dataclass(frozen=True, eq=False)
+class SplitMaps(ABC):
+    """One split with one map per image and label: an arm's or a control's. ``recipe``: what determines the maps."""
+
+    label: str
+    recipe: Mapping[str, Any]
+    split: Prepared
+
+    @abstractmethod
+    def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
+        """The batch at ``places`` of the split, with its maps."""
+
+    def batches(
+        self, size: int, device: torch.device, share: slice = slice(None)
+    ) -> Iterator[tuple[list[int], MetricInput]]:
+        """(places, the batch with its maps) of the whole split in order, or of a share of its batches."""
+        for places, batch in self.split.batches(size, device, share):
+            yield places, self.metric_input(places, batch)
+
+
+@dataclass(frozen=True, eq=False)
+class FusedMaps(SplitMaps):
+    """An arm's maps.
+
+    fuser     from stored maps to one per image and label
+    logits    (N, C) of the arm's ungrouped network for the whole split, None where it has none
+    classify  that network
+    """
+
+    fuser: MapFuser
+    logits: Tensor | None
+    classify: Classify | None
+
+    def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
+        maps = self.fuser.fused(places, batch.labels, batch.images)
+        logits = None if self.logits is None else self.logits[places].to(batch.labels.device)
+        return MetricInput(batch, maps.values, maps.images, maps.classes, logits, self.classify)
 
 
 @dataclass(frozen=True, eq=False)
 class MapFuser:
     """Builds the stack of an arm for a batch and takes it through the arm's fusers.
 
-    extracted  one per view of the grouping
+    stored  one per view of the grouping
     """
 
     name: str
     arm: Arm
     grouping: Grouping
-    extracted: Sequence[StoredMaps]
+    stored: Sequence[StoredMaps]
 
     def fused(self, places: list[int], labels: Tensor, photographs: Tensor) -> Maps:
         """Labels (B, C) bool and photographs (B, 3, H, W) at ``places`` -> a map (P, H, W) per image and label."""
@@ -46,18 +91,18 @@ class MapFuser:
         images, classes = pairs.nonzero(as_tuple=True)
         slots = self._slots().to(labels.device)[classes]
         outputs = torch.full_like(slots, -1)
-        branches, layers = len(self.extracted[0].maps), len(self.extracted[0].maps[0])
+        branches, layers = len(self.stored[0].maps), len(self.stored[0].maps[0])
         values = torch.zeros(len(images), slots.shape[1], branches, layers, *size, device=labels.device)
         where = torch.tensor(places, device=labels.device)[images]
-        for v, extracted in enumerate(self.extracted):
+        for v, stored in enumerate(self.stored):
             pair, slot = (slots == v).nonzero(as_tuple=True)
             if len(pair) == 0:
                 continue
             assignment = self.grouping.views[v].assignment
             owner = torch.tensor([-1 if o is None else o for o in assignment], device=labels.device)
             outputs[pair, slot] = owner[classes[pair]]
-            rows = extracted.rows[where[pair].cpu(), owner[classes[pair]].cpu()]
-            for b, branch in enumerate(extracted.maps):
+            rows = stored.rows[where[pair].cpu(), owner[classes[pair]].cpu()]
+            for b, branch in enumerate(stored.maps):
                 for layer, maps in enumerate(branch):
                     values[pair, slot, b, layer] = resize(maps[rows].to(labels.device), size)
         return Maps(values, ("view", "branch", "layer"), images, classes, slots >= 0, outputs, labels)

@@ -9,14 +9,16 @@ from typing import Any
 
 from camforge.config.schema import Arm
 from camforge.pipeline.failure import blaming
-from camforge.pipeline.session import ArmContext, Session, recipe_of
+from camforge.pipeline.recipes import data_recipe, recipe_of
+from camforge.pipeline.session import Session
+from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest, write_json
 from camforge.types import CamForgeError, Grouping, View
 
 
 def group(arm: Arm, session: Session) -> tuple[Grouping, str]:
     """The arm's grouping and its key; networks that the grouper asks for are trained on the way."""
-    recipe = session.data_recipe(session.train) | {
+    recipe = data_recipe(session.train) | {
         "grouper": recipe_of(arm.grouper),
         "trainer": recipe_of(arm.trainer),
         "seed": session.seed,

@@ -9,108 +9,144 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camforge.data.prepared import Prepared
 from camforge.interfaces import Metric
 from camforge.interfaces.metric import Curve
 from camforge.pipeline.failure import blaming
-from camforge.pipeline.session import Session, recipe_of
+from camforge.pipeline.fuse import SplitMaps
+from camforge.pipeline.recipes import data_recipe, recipe_of
+from camforge.pipeline.session import Session
 from camforge.store.store import digest, write_tensors
 from camforge.training import distributed
-from camforge.types import Batch, CamForgeError, MetricInput
-
-Source = Callable[[list[int], Batch], MetricInput]
-"""(places, batch) -> the batch with its fused maps."""
+from camforge.types import CamForgeError, MetricInput
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Numbers and curves of one row of the table, and how many (image, class) maps had nothing above zero."""
+class Measurement:
+    """Numbers and curves of one row of the table, and how many (image, class) maps had nothing above zero.
+
+    missing  {metric: why it has no number here}
+    """
 
     metrics: Mapping[str, float]
     pairs: int
     empty: int
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
-class FusedMaps:
-    """One split as a row of the table sees it; ``recipe`` says what determines the maps."""
+@dataclass
+class Statistics:
+    """What the metrics' updates came to over batches: one total per metric, or why there is none."""
 
-    label: str
-    recipe: Mapping[str, Any]
-    source: Source
-    images: Prepared
+    totals: list[Tensor | None]
+    reasons: list[str]
+    pairs: int = 0
+    empty: int = 0
+
+    @classmethod
+    def of(cls, count: int) -> Statistics:
+        """Of so many metrics that have seen nothing."""
+        return cls([None] * count, [""] * count)
+
+    def add(self, place: int, total: Tensor | None, reason: str = "") -> None:
+        """One more statistic of the metric at ``place``; from its first failure on it has none."""
+        before = self.totals[place]
+        self.reasons[place] = self.reasons[place] or reason
+        if self.reasons[place]:
+            self.totals[place] = None
+        elif total is not None:
+            self.totals[place] = total if before is None else before + total
+
+    def join(self, other: Statistics) -> None:
+        """What another process counted."""
+        for place, (total, reason) in enumerate(zip(other.totals, other.reasons, strict=True)):
+            self.add(place, total, reason)
+        self.pairs, self.empty = self.pairs + other.pairs, self.empty + other.empty
 
 
-NOTHING = Measured({}, 0, 0)
-"""Of an arm that failed."""
+def measure(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Measurement:
+    """All metrics over a split in one go; one that fails has no numbers, and the reason is kept.
 
-
-def measure(seen: FusedMaps, metrics: Sequence[Metric], session: Session, size: int) -> Measured:
-    """All metrics over a split in one go, ``size`` images at a time."""
-    totals, pairs, empty = _totals(seen, metrics, session, size)
+    Raises CamForgeError where every metric fails.
+    """
+    found = _statistics(maps, metrics, session)
     numbers: dict[str, float] = {}
     curves: dict[str, Curve] = {}
-    classes = seen.images.images.classes
-    for metric, total in zip(metrics, totals, strict=True):
-        with blaming(metric):
-            computed = metric.compute(total, classes)
-            curves |= metric.curves(total, classes)
+    missing = {m.name: reason for m, reason in zip(metrics, found.reasons, strict=True) if reason}
+    classes = maps.split.images.classes
+    for metric, total in zip(metrics, found.totals, strict=True):
+        if total is None:
+            continue
+        try:
+            with blaming(metric):
+                computed, drawn = dict(metric.compute(total, classes)), metric.curves(total, classes)
+        except CamForgeError as error:
+            missing[metric.name] = str(error)
+            continue
         if clash := numbers.keys() & computed.keys():
-            raise CamForgeError(f"metric {metric.name!r}: an earlier metric already tells {', '.join(sorted(clash))}")
+            raise CamForgeError(f"metric {metric.name!r}: two metrics report {', '.join(sorted(clash))}")
         numbers |= computed
-    return Measured(numbers, pairs, empty, curves)
+        curves |= drawn
+    if not numbers:
+        raise CamForgeError("; ".join(missing.values()))
+    return Measurement(numbers, found.pairs, found.empty, curves, missing)
 
 
-def calibrate_metrics(seen: FusedMaps, metrics: Sequence[Metric], session: Session, size: int) -> list[Metric]:
-    """The metrics, those that choose something by the training images with their choice; ``seen`` is that split."""
-    calibration = [metric for metric in metrics if metric.needs_calibration]
-    if not calibration:
+def calibrate_metrics(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> list[Metric]:
+    """The metrics, those that choose something by the training images with their choice; ``maps`` are of that split."""
+    asked = [metric for metric in metrics if metric.needs_calibration]
+    if not asked:
         return list(metrics)
-    totals = iter(_totals(seen, calibration, session, size)[0])
+    found = _statistics(maps, asked, session)
+    totals = dict(zip((metric.name for metric in asked), found.totals, strict=True))
     chosen = []
     for metric in metrics:
+        total = totals.get(metric.name)
         with blaming(metric):
-            chosen.append(metric.calibrate(next(totals)) if metric.needs_calibration else metric)
+            chosen.append(metric if total is None else metric.calibrate(total))
     return chosen
 
 
-def _totals(
-    seen: FusedMaps, metrics: Sequence[Metric], session: Session, size: int
-) -> tuple[Sequence[Tensor], int, int]:
-    """(one statistic per metric, number of maps, how many of them are empty), from the store where they are there."""
-    recipe = {"maps": seen.recipe, "metrics": [recipe_of(m) for m in metrics]} | session.data_recipe(seen.images)
+def _statistics(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Statistics:
+    """From the store where they are there. What failed is not kept: a mended plugin is asked again."""
+    recipe = {"maps": maps.recipe, "metrics": [recipe_of(m) for m in metrics]} | data_recipe(maps.split)
     key = digest(recipe)
     entry = session.store.find("totals", key)
     if entry is None:
-        with session.progress.task(f"measure {seen.label}") as tick:
-            state = _added_up(distributed.on_all_ranks(lambda: _update(seen, metrics, session, size, tick)))
+        with session.progress.task(f"measure {maps.label}") as tick:
+            found = _gathered(distributed.on_all_ranks(lambda: _update(maps, metrics, session, tick)))
+        if any(distributed.on_rank_zero(lambda: found.reasons)):
+            return distributed.on_rank_zero(lambda: found)
+        state = {"totals": found.totals, "pairs": found.pairs, "empty": found.empty}
         entry = session.store.commit("totals", key, recipe, lambda draft: write_tensors(draft / "totals.pt", state))
-    state = torch.load(entry / "totals.pt", map_location="cpu", weights_only=True)
-    return state["totals"], int(state["pairs"]), int(state["empty"])
+    kept: dict[str, Any] = torch.load(entry / "totals.pt", map_location="cpu", weights_only=True)
+    return Statistics(kept["totals"], [""] * len(metrics), int(kept["pairs"]), int(kept["empty"]))
 
 
-def _update(
-    seen: FusedMaps, metrics: Sequence[Metric], session: Session, size: int, tick: Callable[..., None]
-) -> dict[str, Any]:
-    totals: list[Tensor | None] = [None] * len(metrics)
-    pairs = empty = 0
-    for places, batch in seen.images.batches(size, session.device, distributed.batches()):
-        metric_input = seen.source(places, batch)
-        for i, metric in enumerate(metrics):
-            with blaming(metric):
-                found = metric.update(metric_input).cpu()
-            before = totals[i]
-            totals[i] = found if before is None else before + found
-        pairs += len(metric_input.maps)
-        empty += int((metric_input.maps.flatten(1).amax(1) <= 0).sum()) if len(metric_input.maps) else 0
-        tick(places[-1] + 1, len(seen.images))
-    return {"totals": totals, "pairs": pairs, "empty": empty}
+def _update(maps: SplitMaps, metrics: Sequence[Metric], session: Session, tick: Callable[..., None]) -> Statistics:
+    found = Statistics.of(len(metrics))
+    for places, batch in maps.batches(session.experiment.batch_size, session.device, distributed.batches()):
+        for place, metric in enumerate(metrics):
+            if not found.reasons[place]:
+                found.add(place, *_of_batch(metric, batch))
+        found.pairs += len(batch.maps)
+        found.empty += int((batch.maps.flatten(1).amax(1) <= 0).sum()) if len(batch.maps) else 0
+        tick(places[-1] + 1, len(maps.split))
+    return found
 
 
-def _added_up(mine: dict[str, Any]) -> dict[str, Any]:
+def _of_batch(metric: Metric, batch: MetricInput) -> tuple[Tensor | None, str]:
+    """One batch's statistic on the CPU, or why there is none."""
+    try:
+        with blaming(metric):
+            return metric.update(batch).cpu(), ""
+    except CamForgeError as error:
+        return None, str(error)
+
+
+def _gathered(mine: Statistics) -> Statistics:
     """On the leader the statistics of all processes; one that had no batch brings none."""
-    states = distributed.gather([mine]) or [mine]
-    statistics = zip(*(state["totals"] for state in states), strict=True)
-    totals = [sum(part for part in parts if part is not None) for parts in statistics]
-    return {"totals": totals} | {name: sum(state[name] for state in states) for name in ("pairs", "empty")}
+    parts = distributed.gather([mine]) or [mine]
+    for other in parts[1:]:
+        parts[0].join(other)
+    return parts[0]

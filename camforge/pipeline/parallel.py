@@ -14,11 +14,11 @@ from joblib.externals.loky import get_reusable_executor
 from rich.console import Console
 
 from camforge.config.schema import Experiment
-from camforge.data.prepared import Prepared
-from camforge.pipeline.arms import prepare_split
 from camforge.pipeline.failure import Failure, disk_fault
 from camforge.pipeline.group import group
-from camforge.pipeline.session import ArmContext, Session, recipe_of
+from camforge.pipeline.recipes import recipe_of
+from camforge.pipeline.session import Session, Splits
+from camforge.pipeline.train import ArmContext
 from camforge.progress.progress import Progress
 from camforge.store.store import Store, digest
 from camforge.types import View
@@ -27,20 +27,19 @@ Failures = dict[str, Failure]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 IDLE = 300  # seconds that a worker without work is kept for the next experiment of a suite
 
-_split: dict[str, Prepared] = {}
-"""Of a worker: the training images that it works with."""
+_splits: dict[str, Splits] = {}
+"""Of a worker: the images that it works with."""
 
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What a worker is told of a run. ``images`` names what was read: of another it reads the images anew."""
+    """What a worker must know of a run. ``data_key`` names the images: if it changes, the worker reads them again."""
 
     experiment: Experiment
-    images: str
+    data_key: str
     store: Path
     fresh: str
     device: str
-    crop: int | None
     quiet: bool
     log: Path | None
     log_folder: Path
@@ -78,68 +77,72 @@ class TaskQueue:
     failed: dict[tuple[int, str], tuple[int, Failure]] = field(default_factory=dict)
 
     def take(self, busy: Collection[str]) -> Task | None:
-        """The next task, but of what is being made none: nobody waits for what another worker makes."""
+        """The next task whose key no worker is computing, so that nobody waits for what another worker makes."""
         self.waiting = [task for task in self.waiting if not (task.key in self.made or self._is_vain(task))]
         task = next((task for task in self.waiting if task.key not in busy), None)
         if task is not None:
             self.waiting.remove(task)
         return task
 
-    def settle(self, task: Task, done: TaskResult) -> None:
+    def settle(self, task: Task, result: TaskResult) -> None:
         """An arm's views come before other arms' groupings, whose networks are then often there already."""
-        if done.failure is None:
+        if result.failure is None:
             self.made.add(task.key)
-            views = [Task(task.run, task.arm, key, view, i) for i, (key, view) in enumerate(done.views)]
+            views = [Task(task.run, task.arm, key, view, i) for i, (key, view) in enumerate(result.views)]
             self.waiting[:0] = views
         elif not self._is_vain(task):
-            self.failed[task.run, task.arm] = (task.place, done.failure)
+            self.failed[task.run, task.arm] = (task.place, result.failure)
 
     def _is_vain(self, task: Task) -> bool:
-        """Whether one process would not come to it: the arm fails before."""
+        """An earlier task of this arm failed: a single process would not come to this one."""
         return task.place > self.failed.get((task.run, task.arm), (task.place, None))[0]
 
 
-def train_apart(runs: Sequence[tuple[Experiment, Session]], workers: int) -> list[Failures]:
+def train_apart(sessions: Sequence[Session], workers: int) -> list[Failures]:
     """All networks of all runs into the store, ``workers`` at a time; of each run the arms that failed, and why.
 
     The runs see the same images. Each process has its share of the threads; what two arms need is made once. Where a
     process dies, what is left is for the caller to make: checkpoints stand.
     """
-    images = uuid4().hex
-    jobs = [_job(experiment, session, images) for experiment, session in runs]
-    queue = TaskQueue(
-        [_grouping(i, name, job.experiment) for i, job in enumerate(jobs) for name in job.experiment.arms]
-    )
+    data_key = uuid4().hex
+    contexts = [_worker_context(session, data_key) for session in sessions]
+    queue = TaskQueue([_grouping(i, name, s.experiment) for i, s in enumerate(sessions) for name in s.experiment.arms])
     share = str(max(1, torch.get_num_threads() // workers))
     pool = get_reusable_executor(workers, timeout=IDLE, env=dict.fromkeys(THREADS, share))
     busy: dict[Future[TaskResult], Task] = {}
-    tick, count = runs[0][1].progress.counting("train"), 0
+    tick, count = sessions[0].progress.counting("train"), 0
     try:
         while True:
             while len(busy) < workers and (task := queue.take({task.key for task in busy.values()})):
-                busy[pool.submit(work, jobs[task.run], task)] = task
+                busy[pool.submit(work, contexts[task.run], task)] = task
             if not busy:
                 break
             for ended in wait(busy, return_when=FIRST_COMPLETED).done:
-                _settle(queue, busy.pop(ended), ended.result(), runs)
+                _settle(queue, busy.pop(ended), ended.result(), sessions)
                 count += 1
                 tick(count, count + len(busy) + len(queue.waiting))
     except BrokenProcessPool:
         message = "a worker died (killed, or out of memory): what is not trained yet is trained one after another"
-        runs[0][1].progress.say(message)
-        return [{} for _ in runs]
+        sessions[0].progress.say(message)
+        return [{} for _ in sessions]
     except BaseException:
         pool.shutdown(kill_workers=True)  # Ctrl-C: their checkpoints stand
         raise
-    return [{arm: failure for (run, arm), (_, failure) in queue.failed.items() if run == i} for i in range(len(runs))]
+    return [
+        {arm: failure for (run, arm), (_, failure) in queue.failed.items() if run == i} for i in range(len(sessions))
+    ]
 
 
-def _job(experiment: Experiment, session: Session, images: str) -> WorkerContext:
-    said, store = session.progress, session.store
-    quiet = said.console.quiet or said.is_live
+def _failures_of(queue: TaskQueue, run: int) -> Failures:
+    return {arm: failure for (of_run, arm), (_, failure) in queue.failed.items() if of_run == run}
+
+
+def _worker_context(session: Session, data_key: str) -> WorkerContext:
+    progress, store = session.progress, session.store
+    quiet = progress.console.quiet or progress.is_live
     return WorkerContext(
-        experiment, images, store.root, store.fresh, str(session.device), session.crop,
-        quiet, said.log, session.log_folder,
+        session.experiment, data_key, store.root, store.fresh, str(session.device), quiet, progress.log,
+        session.log_folder,
     )  # fmt: skip
 
 
@@ -148,36 +151,41 @@ def _grouping(run: int, name: str, experiment: Experiment) -> Task:
     return Task(run, name, digest([recipe_of(arm.grouper), recipe_of(arm.trainer), experiment.seed]))
 
 
-def _settle(queue: TaskQueue, task: Task, done: TaskResult, runs: Sequence[tuple[Experiment, Session]]) -> None:
-    said = runs[task.run][1].progress
-    for label, spent in done.seconds.items():
-        said.seconds[label] = said.seconds.get(label, 0.0) + spent
-    if done.failure is not None:
-        said.say(f"arm {task.arm!r} ended: {done.failure.reason}")
-    queue.settle(task, done)
+def _settle(queue: TaskQueue, task: Task, result: TaskResult, sessions: Sequence[Session]) -> None:
+    progress = sessions[task.run].progress
+    for label, spent in result.seconds.items():
+        progress.seconds[label] = progress.seconds.get(label, 0.0) + spent
+    if result.failure is not None:
+        progress.say(f"arm {task.arm!r} ended: {result.failure.reason}")
+    queue.settle(task, result)
 
 
-def work(job: WorkerContext, task: Task) -> TaskResult:
+def work(context: WorkerContext, task: Task) -> TaskResult:
     """In a worker: one task. Raises OSError of a full or read-only disk, which is no arm's fault."""
-    plain = Console(stderr=True, quiet=job.quiet, force_terminal=False)  # bars of several processes would mix
-    progress = Progress(console=plain, log=job.log)
-    experiment, arm = job.experiment, job.experiment.arms[task.arm]
+    plain = Console(stderr=True, quiet=context.quiet, force_terminal=False)  # bars of several processes would mix
+    progress = Progress(console=plain, log=context.log)
     try:
-        if job.images not in _split:
-            _split.clear()
-            _split[job.images] = prepare_split(experiment, "train", Progress(quiet=True))
-        store, device = Store(job.store, progress.say, job.fresh), torch.device(job.device)
-        loggers = experiment.report.loggers
-        session = Session(
-            _split[job.images], store, device, experiment.seed, progress, job.crop, loggers, job.log_folder
-        )  # fmt: skip
-        context = ArmContext(session, arm.trainer)
-        if task.view is not None:
-            context.train(task.view)
-            return TaskResult(progress.seconds)
-        grouping, _ = group(arm, session)
-        return TaskResult(progress.seconds, tuple((context.key(view), view) for view in grouping.views))
+        return _made(task, _session(context, progress), progress)
     except Exception as error:
         if fault := disk_fault(error):
             raise fault from None
         return TaskResult(progress.seconds, failure=Failure.from_exception(error))
+
+
+def _session(context: WorkerContext, progress: Progress) -> Session:
+    if context.data_key not in _splits:
+        _splits.clear()
+        _splits[context.data_key] = Splits(context.experiment, Progress(quiet=True))
+    store, device = Store(context.store, progress.say, context.fresh), torch.device(context.device)
+    return Session(context.experiment, _splits[context.data_key], store, device, progress, context.log_folder)
+
+
+def _made(task: Task, session: Session, progress: Progress) -> TaskResult:
+    """A view's networks, or a grouping."""
+    arm = session.experiment.arms[task.arm]
+    arm_context = ArmContext(session, arm.trainer)
+    if task.view is not None:
+        arm_context.train(task.view)
+        return TaskResult(progress.seconds)
+    grouping, _ = group(arm, session)
+    return TaskResult(progress.seconds, tuple((arm_context.key(view), view) for view in grouping.views))

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from rich.table import Table
 from torch import Tensor
 
 from camforge import __version__
-from camforge.data.prepared import Prepared
 from camforge.notebook import Picture
 from camforge.notebook.files import save_results
 from camforge.notebook.html import results_html
 from camforge.notebook.pictures import gallery_maps, results_picture
-from camforge.pipeline.arms import Row
+from camforge.pipeline.arms import ArmResult, FailedArm, Result
+from camforge.pipeline.recipes import data_recipe
 from camforge.pipeline.session import Session
 from camforge.report.data import ReportData
 from camforge.report.table import arms_table
 from camforge.store.store import write_json
 from camforge.types import Grouping, Maps, TrainedModel
 
-_LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy", "opencv-python")
+_LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,35 +86,50 @@ class Results:
         """The arms, for the screen."""
         return arms_table(self.report_data)
 
-    def write(self, empty_maps: Mapping[str, int], degenerate: Mapping[str, Mapping[str, Any]]) -> None:
-        """Both JSON files, the manifest first: results must never exist without their recipe.
-
-        empty_maps  {arm: how many fused maps are zero};  silent  {arm: which of its raw maps are zero or not finite}
-        """
+    def write(self, found: Sequence[Result]) -> None:
+        """Both JSON files. The manifest comes first, so that results never exist without it."""
         write_json(self.folder / "manifest.json", dict(self.report_data.recipe))
-        numbers = {"experiment": self.report_data.title, "arms": self.arms, "controls": self.controls}
-        write_json(
-            self.folder / "results.json",
-            numbers
-            | {"failures": self.failures, "skipped": list(self.report_data.skipped)}
-            | {"empty_maps": dict(empty_maps), "silent_raw_maps": dict(degenerate)},
-        )
+        measured = [result for result in found if not isinstance(result, FailedArm)]
+        arms = [result for result in measured if isinstance(result, ArmResult)]
+        numbers = {
+            "experiment": self.report_data.title,
+            "arms": self.arms,
+            "controls": self.controls,
+            "failures": self.failures,
+            "left_out": dict(self.report_data.left_out),
+            "missing": {r.name: dict(r.measurement.missing) for r in measured if r.measurement.missing},
+            "notes": list(self.report_data.notes),
+            "skipped": list(self.report_data.skipped),
+            "empty_maps": {r.name: r.measurement.empty for r in measured if r.measurement.empty},
+            "degenerate_raw_maps": {r.name: asdict(r.degenerate) for r in arms if r.degenerate is not None},
+        }
+        write_json(self.folder / "results.json", numbers)
 
 
-def manifest_of(config: Mapping[str, Any], rows: Sequence[Row], session: Session, val: Prepared) -> dict[str, Any]:
+def manifest_of(config: Mapping[str, Any], found: Sequence[Result], session: Session) -> dict[str, Any]:
     """The recipe: what it takes to get the same numbers again."""
-    versions = {name: metadata.version(name) for name in _LIBRARIES} | {"torch": torch.__version__}
     return {
         "camforge": __version__,
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": _versions(),
         "platform": platform.platform(),
         "device": str(session.device),
         "threads": torch.get_num_threads(),
         "seed": session.seed,
         "store": str(session.store.root.resolve()),
-        "data": {"train": session.data_recipe(session.train), "val": session.data_recipe(val)},
-        "stages": {row.name: dict(row.keys or {}) for row in rows},
+        "data": {"train": data_recipe(session.train), "val": data_recipe(session.val)},
+        "stages": {result.name: dict(result.keys) if isinstance(result, ArmResult) else {} for result in found},
         "seconds": {label: round(seconds, 1) for label, seconds in session.progress.seconds.items()},
         "config": dict(config),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Of the libraries that numbers depend on; one that is there under another distribution's name is "unknown"."""
+    found = {"torch": torch.__version__, "opencv": cv2.__version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
@@ -14,12 +13,13 @@ from filelock import FileLock, Timeout
 from camforge.config.load import Loaded, load
 from camforge.files import write_atomically
 from camforge.pictures import save
-from camforge.pipeline.arms import Row, Splits, calibration_split, check_groupers, prepare_split, run_arms
+from camforge.pipeline.arms import ArmResult, FailedArm, Result, run_arms
 from camforge.pipeline.failure import disk_fault
 from camforge.pipeline.parallel import Failures, train_apart
 from camforge.pipeline.report_data import build_report_data
+from camforge.pipeline.requirements import check_groupers, data_notes, left_out_metrics
 from camforge.pipeline.results import Results, manifest_of
-from camforge.pipeline.session import Session
+from camforge.pipeline.session import Session, Splits
 from camforge.progress.progress import Progress
 from camforge.report.contact import contact_sheet
 from camforge.report.page import write_page
@@ -75,20 +75,20 @@ def run_seeds(
     The images are read once. Trainings of all of them are shared out to the workers; then each goes on by itself.
     """
     follows = distributed.rank() > 0
-    said = [Progress(quiet or follows, log=None if follows else folder / "run.log") for folder in asked]
+    reports = [Progress(quiet or follows, log=None if follows else folder / "run.log") for folder in asked]
     title = next(iter(asked.values())).experiment.name
     with ExitStack() as held:
         for folder in asked:
             held.enter_context(_alone_in(folder))
-        with said[0].experiment(title, STAGES):
-            splits = _opened(asked, said, store, device, fresh)
-            failed: list[Failures] = [{} for _ in splits]
-            if workers > 1:
-                runs = [(loaded.experiment, one.session) for loaded, one in zip(asked.values(), splits, strict=True)]
-                failed = train_apart(runs, workers)
-            first, *others = zip(asked.values(), asked, splits, failed, strict=True)
-            results = [_run_locked(*first)]
-        return results + [_run_locked(*other) for other in others]
+        with reports[0].experiment(title, STAGES):
+            sessions = _opened(asked, reports, store, device, fresh)
+            left_out = left_out_metrics(sessions[0])
+            for line in [*(f"no {name}: it {reason}" for name, reason in left_out.items()), *data_notes(sessions[0])]:
+                reports[0].say(line)
+            failed = train_apart(sessions, workers) if workers > 1 else [{} for _ in sessions]
+            runs = list(zip(asked.values(), asked, sessions, failed, strict=True))
+            results = [_run_locked(*runs[0], left_out)]
+        return results + [_run_locked(*other, left_out) for other in runs[1:]]
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def _joined(launcher: distributed.Launcher) -> Iterator[None]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """The folder made, and no other run in it; the leader holds the lock for its distributed."""
+    """The folder made, and no other run in it; the leader holds the lock for its team."""
     lock = FileLock(folder / ".lock", timeout=0)
 
     def enter() -> None:
@@ -131,61 +131,53 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _opened(
-    asked: Mapping[Path, Loaded], said: Sequence[Progress], store: Path, device: str, fresh: bool
-) -> list[Splits]:
-    """The images, read by the first run, and each run's own session. Whatever cannot work is said here."""
+    asked: Mapping[Path, Loaded], reports: Sequence[Progress], store: Path, device: str, fresh: bool
+) -> list[Session]:
+    """A session per run; the images are read by the first. Whatever cannot work is said here."""
     experiment = next(iter(asked.values())).experiment
     where = pick_device(device)
     absent = [name for name in experiment.report.loggers if find_spec(name) is None]
     if absent:
         raise CamForgeError(f"report.loggers: {absent[0]!r} needs a package of that name: pip install {absent[0]}")
-    train = prepare_split(experiment, "train", said[0])
-    val = prepare_split(experiment, "val", said[0])
-    if train.images.classes != val.images.classes:
-        raise CamForgeError(f"dataset {experiment.dataset.name!r}: its splits name different classes")
-    check_groupers(experiment, train)
-    calibration = calibration_split(experiment, train, val, said[0])
-    crop = experiment.images.size if experiment.images.train_size else None
-    made_by, loggers = uuid4().hex if fresh else "", experiment.report.loggers
-    return [
-        Splits(
-            Session(
-                train, Store(store, progress.say, made_by), where, loaded.experiment.seed, progress, crop, loggers,
-                folder / "logs",
-            ),
-            val, calibration,
-        )
-        for (folder, loaded), progress in zip(asked.items(), said, strict=True)
-    ]  # fmt: skip
+    splits = Splits(experiment, reports[0])
+    splits.check()
+    made_by = uuid4().hex if fresh else ""
+    sessions = [
+        Session(loaded.experiment, splits, Store(store, progress.say, made_by), where, progress, folder / "logs")
+        for (folder, loaded), progress in zip(asked.items(), reports, strict=True)
+    ]
+    check_groupers(sessions[0])
+    return sessions
 
 
-def _run_locked(loaded: Loaded, folder: Path, splits: Splits, failed: Failures) -> Results:
-    experiment, session = loaded.experiment, splits.session
-    with session.progress.experiment(experiment.name, STAGES):
-        rows = run_arms(experiment, splits, failed)
-        manifest = manifest_of(loaded.config, rows, session, splits.val)
+def _run_locked(
+    loaded: Loaded, folder: Path, session: Session, failed: Failures, left_out: Mapping[str, str]
+) -> Results:
+    metrics = [metric for metric in session.experiment.metrics if metric.name not in left_out]
+    with session.progress.experiment(session.experiment.name, STAGES):
+        found = run_arms(session, metrics, failed)
+        manifest = manifest_of(loaded.config, found, session)
         with session.progress.task("report"):
+            data = build_report_data(session, found, manifest, left_out, data_notes(session))
+            trained = {result.name: result.trained for result in found if isinstance(result, ArmResult)}
             results = Results(
-                build_report_data(experiment, rows, session, splits.val, manifest), folder,
-                groupings={row.name: row.grouping for row in rows if row.grouping is not None},
-                models={row.name: row.models for row in rows if row.models},
+                data, folder,
+                groupings={name: arm.grouping for name, arm in trained.items()},
+                models={name: arm.models for name, arm in trained.items()},
             )  # fmt: skip
-            distributed.on_rank_zero(lambda: _write(results, rows))
+            distributed.on_rank_zero(lambda: _write(results, found))
     return results
 
 
-def _write(results: Results, rows: Sequence[Row]) -> None:
-    """All that the run leaves in its folder."""
+def _write(results: Results, found: Sequence[Result]) -> None:
+    """All that the run leaves in its folder, the numbers before the pictures."""
     folder = results.folder
-    traces = {row.name: row.failure.traceback for row in rows if row.failure is not None}
+    results.write(found)
+    failures = {result.name: result.failure for result in found if isinstance(result, FailedArm)}
+    traces = [f"{name}: {failure.reason}\n{failure.traceback}" for name, failure in failures.items()]
     if traces:
-        text = "\n".join(f"{name}: {results.failures[name]}\n{trace}" for name, trace in traces.items())
-        write_atomically(folder / "failures.log", text.encode())
+        write_atomically(folder / "failures.log", "\n".join(traces).encode())
     write_page(results.report, results.report_data)
     picture = contact_sheet(results.report_data)
     if picture is not None:
         save(folder / "gallery.png", picture)
-    results.write(
-        {row.name: row.measured.empty for row in rows if row.measured.empty},
-        {row.name: asdict(row.degenerate) for row in rows if row.degenerate is not None},
-    )

@@ -1,166 +1,100 @@
-"""Networks on demand: trained once, kept in the store, shared by groupers and arms."""
+"""What all stages of one run share: the experiment, its splits, the store, the device."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from camforge import __version__
-from camforge.data.prepared import Prepared
-from camforge.files import checksum, file_name
-from camforge.interfaces import Learner, Plugin, Trainer
-from camforge.pipeline.failure import blaming
+from camforge.config.schema import Experiment
+from camforge.data.geometry import Geometry
+from camforge.data.inspection import opened
+from camforge.data.prepared import Prepared, prepare
+from camforge.interfaces import Split
 from camforge.progress.progress import Progress
-from camforge.store.store import Store, digest, write_json, write_tensors
-from camforge.types import CamForgeError, Network, TrainedModel, View
+from camforge.store.store import Store
+from camforge.types import CamForgeError, TrainedModel
 
 
-def recipe_of(plugin: Plugin) -> dict[str, Any]:
-    """A plugin's part in a key: its options and the versions of its class and of those inside it."""
-    inner = {name: value for name in type(plugin).model_fields if isinstance(value := getattr(plugin, name), Plugin)}
-    return plugin.spec() | {"@version": plugin.version} | {name: recipe_of(value) for name, value in inner.items()}
+class Splits:
+    """An experiment's images, each split read when it is first asked for; runs that differ in their seed share them."""
+
+    def __init__(self, experiment: Experiment, progress: Progress) -> None:
+        self._experiment, self._progress = experiment, progress
+
+    @cached_property
+    def train(self) -> Prepared:
+        """What networks are trained on. Every class must have images."""
+        settings = self._experiment.images
+        return self._read("train", settings.train_size or settings.size)
+
+    @cached_property
+    def val(self) -> Prepared:
+        """What maps are measured on."""
+        return self._read("val", self._experiment.images.size)
+
+    @cached_property
+    def train_as_val(self) -> Prepared:
+        """The training images in the validation's geometry, for export and for metrics that choose by them."""
+        settings = self._experiment.images
+        if settings.train_size in (None, settings.size):
+            return self.train
+        return self._read("train", settings.size)
+
+    def measured(self, split: Split) -> Prepared:
+        """A split in the geometry in which maps are measured."""
+        return self.val if split == "val" else self.train_as_val
+
+    def check(self) -> None:
+        """Raises CamForgeError where the splits cannot belong to one experiment."""
+        if self.train.images.classes != self.val.images.classes:
+            raise CamForgeError(f"dataset {self._experiment.dataset.name!r}: its splits name different classes")
+
+    def _read(self, split: Split, size: int) -> Prepared:
+        settings = self._experiment.images
+        geometry = Geometry(size, settings.fit, settings.mean, settings.std)
+        images = opened(self._experiment.dataset, split)
+        with self._progress.task(f"read {len(images)} {split} images") as tick:
+            return prepare(images, geometry, every_class=split == "train", tick=tick)
 
 
-LOGGERS = {
-    "tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend",
-    "clearml": "ClearMLVisBackend", "neptune": "NeptuneVisBackend", "dvclive": "DVCLiveVisBackend",
-    "aim": "AimVisBackend",
-}  # fmt: skip
-"""mmengine's classes."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Session:
-    """What all workshops of one experiment share."""
+    """Opened once per run and seed.
 
-    train: Prepared
+    log_folder  where losses are written for ``report.loggers``
+    trained     networks by their key in the store, each loaded once
+    """
+
+    experiment: Experiment
+    splits: Splits
     store: Store
     device: torch.device
-    seed: int
     progress: Progress
-    crop: int | None = None
-    """Side of the random square that trainings cut out of their images."""
-    loggers: tuple[str, ...] = ()
     log_folder: Path = Path("logs")
-    made: dict[str, TrainedModel] = field(default_factory=dict)
-
-    def data_recipe(self, data: Prepared) -> dict[str, Any]:
-        """What determines the pixels a stage sees."""
-        return {
-            "camforge": __version__,
-            "images": data.images.fingerprint,
-            "geometry": asdict(data.geometry),
-            "skipped": sorted(data.skipped),
-        }
-
-
-@dataclass(frozen=True)
-class ArmContext:
-    """The GroupingContext of one arm: its trainer is the one a grouper gets unless it names another."""
-
-    session: Session
-    trainer: Trainer
+    trained: dict[str, TrainedModel] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
-        return self.session.seed
+        return self.experiment.seed
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        return self.session.train.images.classes
+    def train(self) -> Prepared:
+        return self.splits.train
 
     @property
-    def labels(self) -> Tensor:
-        return self.session.train.labels
+    def val(self) -> Prepared:
+        return self.splits.val
 
     @property
-    def taxonomy(self) -> Mapping[str, tuple[str, ...]] | None:
-        return self.session.train.images.taxonomy
+    def calibration(self) -> Prepared | None:
+        """The training images as metrics see them that choose something by them; None where no metric does."""
+        asked = any(metric.needs_calibration for metric in self.experiment.metrics)
+        return self.splits.train_as_val if asked else None
 
-    def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
-        """The view's networks: from memory, from the store, or trained now."""
-        session, trainer = self.session, trainer or self.trainer
-        use = torch.ones(len(session.train), dtype=torch.bool) if holdout is None else ~holdout
-        recipe = self._recipe(view, trainer, use)
-        key = digest(recipe)
-        if key not in session.made:
-            with session.store.lock("network", key):
-                entry = session.store.find("network", key) or self._train(view, trainer, use, key, recipe)
-            session.made[key] = load_networks(entry, trainer, view, key, session.device)
-        found = session.made[key]
-        return TrainedModel(view, found.networks, found.history, key)
-
-    def key(self, view: View) -> str:
-        """The store's key of the view's networks by the arm's trainer."""
-        return digest(self._recipe(view, self.trainer, torch.ones(len(self.session.train), dtype=torch.bool)))
-
-    def _recipe(self, view: View, trainer: Trainer, use: Tensor) -> dict[str, Any]:
-        session = self.session
-        return session.data_recipe(session.train) | {
-            "trainer": recipe_of(trainer),
-            "weights": _weight_files(trainer),
-            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
-            "use": digest(use.tolist()),
-            "seed": session.seed,
-            "crop": session.crop,
-        }
-
-    def _train(self, view: View, trainer: Trainer, use: Tensor, key: str, recipe: dict[str, Any]) -> Path:
-        from camforge.training.loop import Training, train
-
-        session = self.session
-        folder = session.store.scratch_dir("network", key)
-        log_folder = session.log_folder / f"{file_name(view.name)[:50]} {key}"
-        label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
-        with session.progress.task(label) as tick:
-            task = Training(
-                trainer, view, session.train, use, session.seed, session.device, folder, session.crop,
-                [LOGGERS[name] for name in session.loggers], log_folder, tick,
-            )  # fmt: skip
-            with blaming(trainer):
-                learner, history = train(task)
-
-        def write(draft: Path) -> None:
-            write_tensors(draft / "weights.pt", learner.state_dict())
-            write_json(draft / "history.json", history)
-            logs = sorted(folder.glob("*/*.log"))  # one per start of the training
-            (draft / "training.log").write_text("".join(log.read_text() for log in logs))
-
-        return session.store.commit("network", key, recipe, write)
-
-    def logits(self, model: TrainedModel, images: Tensor) -> Tensor:
-        """(M,) places in the training split -> (M, K) float32 logits of the first branch, on the CPU."""
-        session, network = self.session, model.networks[0]
-        rows = []
-        with torch.inference_mode():
-            for chunk in images.split(32):
-                pixels = session.train.pixels(chunk.tolist()).to(session.device)
-                rows.append(network(session.train.geometry.normalise(pixels)).float().cpu())
-        return torch.cat(rows)
-
-
-def load_networks(entry: Path, trainer: Trainer, view: View, key: str, device: torch.device) -> TrainedModel:
-    """The networks of a finished training, in eval mode."""
-    learner: Learner = trainer.learner(len(view.outputs), pretrained=False)
-    state = torch.load(entry / "weights.pt", map_location="cpu", weights_only=True)
-    try:
-        learner.load_state_dict(state)
-    except RuntimeError as error:
-        raise CamForgeError(f"store: {entry.name} does not fit trainer {trainer.name!r}: {error}") from None
-    learner.to(device).eval()
-    networks: list[Network] = [net for net in learner.networks if isinstance(net, Network)]
-    history = tuple(json.loads((entry / "history.json").read_text()))
-    return TrainedModel(view, tuple(networks), history, key)
-
-
-def _weight_files(trainer: Trainer) -> dict[str, str]:
-    """The checksum of the file that the backbone reads its weights from: a path alone does not say what it holds."""
-    weights = trainer.backbone.spec().get("weights")
-    path = Path(weights) if isinstance(weights, str) else None
-    return {path.name: checksum(path)} if path is not None and path.is_file() else {}
+    @property
+    def crop(self) -> int | None:
+        """Side of the random square that trainings cut out of their images; None: the whole image."""
+        return self.experiment.images.size if self.experiment.images.train_size else None

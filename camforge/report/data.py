@@ -95,6 +95,8 @@ class ReportData:
     recipe     the manifest: versions, seed, configuration, keys of the stages. Plain JSON values
     arms       the rows of the table in order, controls (``control=True``) among them
     skipped    one line per image that was left out: its name and the reason
+    left_out   {metric: what it needs and the data lacks}
+    notes      what a reader of the numbers must know of the data
     threshold  where the gallery's slider starts: seed = max-normalised map >= threshold
     """
 
@@ -105,4 +107,6 @@ class ReportData:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     gallery: tuple[GalleryImage, ...] = ()
     skipped: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     threshold: float = 0.15

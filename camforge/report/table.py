@@ -48,6 +48,8 @@ def remarks(report_data: ReportData) -> list[str]:
         for control in column.beaten_by:
             beaten.setdefault(control, []).append(column.metric)
     failed = [f"{arm.name!r} failed: {arm.failure}" for arm in report_data.arms if arm.failure]
+    failed += [f"No column for {name}: it {reason}." for name, reason in report_data.left_out.items()]
+    failed += [f"{note[:1].upper()}{note[1:]}." for note in report_data.notes]
     return failed + [
         f"No arm reaches {name!r}, which looks at no image, in {', '.join(in_)}." for name, in_ in beaten.items()
     ]

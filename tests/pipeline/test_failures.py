@@ -14,6 +14,7 @@ from camforge.capture import Extraction, extract_maps
 from camforge_plugins.extractors.hirescam import HiResCAM
 from camforge_plugins.fusers.max import Max
 from camforge_plugins.groupers.given import Given
+from camforge_plugins.metrics.miou import MeanIoU
 from camforge_plugins.metrics.mlev import MeanLocalizationError
 from camforge_plugins.trainers.single import SingleLearner
 
@@ -103,8 +104,26 @@ def test_extraction_goes_on_in_smaller_passes_where_memory_runs_out(
         assert again.arms[arm] == pytest.approx(metrics, rel=1e-9), arm
 
 
+def test_a_metric_that_fails_costs_its_own_column(
+    five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(MeanLocalizationError, "update", broken(MeanLocalizationError.update))
+        hurt = run(five, work_dir=tmp_path / "w", device="cpu", quiet=True)
+    assert hurt.failures == {}
+    whole = run(five, work_dir=tmp_path / "w", device="cpu", quiet=True)
+    rows = hurt.arms | hurt.controls
+    assert rows == {
+        name: {metric: number for metric, number in numbers.items() if not metric.startswith("mlev")}
+        for name, numbers in (whole.arms | whole.controls).items()
+    }
+    for arm in hurt.report_data.arms:
+        assert "no mlev: metric 'mlev' of camforge failed: ZeroDivisionError" in arm.remark
+
+
 def test_nothing_is_left_where_every_arm_fails(five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MeanLocalizationError, "update", broken(MeanLocalizationError.update))
-    with pytest.raises(CamForgeError, match=r"(?s)arm 'baseline': metric 'mlev' of camforge failed.*arm 'softmax'"):
+    monkeypatch.setattr(MeanIoU, "update", broken(MeanIoU.update))
+    with pytest.raises(CamForgeError, match=r"(?s)arm 'baseline': metric 'miou' of camforge failed.*arm 'softmax'"):
         run(five, work_dir=tmp_path / "w", device="cpu", quiet=True)
     assert not (tmp_path / "w" / "results.json").exists()

@@ -35,13 +35,13 @@ def test_against_pixel_by_pixel(tiny: Path, tmp_path: Path) -> None:
     folder = run(tiny, work_dir=tmp_path / "w", device="cpu", quiet=True).folder
     found = oracle(folder, threshold=0.4, device="cpu", quiet=True)
 
-    seen, map_fuser = Finished.open(folder, "cpu", Progress(quiet=True)).fused_maps("pairs", "val")
+    fused = Finished.open(folder, "cpu", Progress(quiet=True)).fused_maps("pairs", "val")
     shown: dict[int, list[tuple[list[torch.Tensor], torch.Tensor]]] = {}
-    for place in range(len(seen.images)):
-        sample = seen.images.sample(place)
-        stack = map_fuser.stack([place], sample.labels[None], sample.labels[None], (32, 32))
+    for place in range(len(fused.split)):
+        sample = fused.split.sample(place)
+        stack = fused.fuser.stack([place], sample.labels[None], sample.labels[None], (32, 32))
         for pair, label in enumerate(stack.classes.tolist()):
-            maps = [stack.values[pair, v, 0, 0].clamp(min=0) for v in range(len(map_fuser.grouping.views_of(label)))]
+            maps = [stack.values[pair, v, 0, 0].clamp(min=0) for v in range(len(fused.fuser.grouping.views_of(label)))]
             maps = [values / values.max() if values.max() > 0 else values for values in maps]
             side = torch.where(sample.mask == 1 + label, 1, 0).where(sample.mask != 255, -1)
             shown.setdefault(label, []).append((maps, side))

@@ -99,14 +99,14 @@ def test_against_a_slow_transcription(tiny: Path, tmp_path: Path) -> None:
     assert all(n < 0.99 for n in found.arms["two"]["rank correlation"])
 
     finished = Finished.open(folder, "cpu", Progress(quiet=True))
-    images = finished.images("val")
+    images = finished.session.val
     for step, lost in enumerate((["fc"], ["fc", "stage2"], ["fc", "stage2", "stage1", "stem"])):
-        network = train_arm("baseline", finished.experiment.arms["baseline"], finished.session).models[0].networks[0]
+        network = train_arm("baseline", finished.session).models[0].networks[0]
         pairs = [(i, int(c)) for i in range(len(images)) for c in images.sample(i).labels.nonzero()]
         photographs = {i: images.geometry.normalise(images.sample(i).image[None])[0] for i, _ in pairs}
         layer = network.body.get_submodule("stage2")
         before = [slow_gradcam(network, layer, photographs[i], c, 32) for i, c in pairs]
-        finished.session.made.clear()
+        finished.session.trained.clear()
         reset(network, lost, seed=3)
         after = [slow_gradcam(network, layer, photographs[i], c, 32) for i, c in pairs]
         ranks = [spearmanr(x.flatten(), y.flatten()).statistic for x, y in zip(before, after, strict=True)]

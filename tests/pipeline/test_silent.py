@@ -40,7 +40,7 @@ def test_maps_that_all_say_something() -> None:
 def test_a_run_tells_them(tiny: Path, tmp_path: Path) -> None:
     overrides = ["trainer.epochs=1", "trainer.lr=1e-9", "extractor.truncate=99", "extractor.truncate_strict=true"]
     results = camforge.run(tiny, overrides=overrides, work_dir=tmp_path / "w", device="cpu", quiet=True)
-    told = json.loads((tmp_path / "w/results.json").read_text())["silent_raw_maps"]
+    told = json.loads((tmp_path / "w/results.json").read_text())["degenerate_raw_maps"]
     arm = next(arm for arm in results.report_data.arms if arm.name == "baseline")
     extracted = json.loads((tmp_path / "w/manifest.json").read_text())["stages"]["baseline"]["maps"][0]
     state = torch.load(tmp_path / f"w/store/maps-{extracted}/maps.pt", weights_only=True)

@@ -1,0 +1,134 @@
+"""The train stage: networks on demand, trained once, kept in the store, shared by groupers and arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from camforge.files import checksum, file_name
+from camforge.interfaces import Learner, Trainer
+from camforge.pipeline.failure import blaming
+from camforge.pipeline.recipes import data_recipe, recipe_of
+from camforge.pipeline.session import Session
+from camforge.store.store import digest, write_json, write_tensors
+from camforge.types import CamForgeError, Network, TrainedModel, View
+
+LOGGERS = {
+    "tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend",
+    "clearml": "ClearMLVisBackend", "neptune": "NeptuneVisBackend", "dvclive": "DVCLiveVisBackend",
+    "aim": "AimVisBackend",
+}  # fmt: skip
+"""mmengine's classes."""
+
+
+@dataclass(frozen=True)
+class ArmContext:
+    """The GroupingContext of one arm: its trainer is the one a grouper gets unless it names another."""
+
+    session: Session
+    trainer: Trainer
+
+    @property
+    def seed(self) -> int:
+        return self.session.seed
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.session.train.images.classes
+
+    @property
+    def labels(self) -> Tensor:
+        return self.session.train.labels
+
+    @property
+    def taxonomy(self) -> Mapping[str, tuple[str, ...]] | None:
+        return self.session.train.images.taxonomy
+
+    def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
+        """The view's networks: from memory, from the store, or trained now."""
+        session, trainer = self.session, trainer or self.trainer
+        use = torch.ones(len(session.train), dtype=torch.bool) if holdout is None else ~holdout
+        recipe = self._recipe(view, trainer, use)
+        key = digest(recipe)
+        if key not in session.trained:
+            with session.store.lock("network", key):
+                entry = session.store.find("network", key) or self._train(view, trainer, use, key, recipe)
+            session.trained[key] = load_networks(entry, trainer, view, key, session.device)
+        found = session.trained[key]
+        return TrainedModel(view, found.networks, found.history, key)
+
+    def key(self, view: View) -> str:
+        """The store's key of the view's networks by the arm's trainer."""
+        return digest(self._recipe(view, self.trainer, torch.ones(len(self.session.train), dtype=torch.bool)))
+
+    def _recipe(self, view: View, trainer: Trainer, use: Tensor) -> dict[str, Any]:
+        session = self.session
+        return data_recipe(session.train) | {
+            "trainer": recipe_of(trainer),
+            "weights": _weight_files(trainer),
+            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
+            "use": digest(use.tolist()),
+            "seed": session.seed,
+            "crop": session.crop,
+        }
+
+    def _train(self, view: View, trainer: Trainer, use: Tensor, key: str, recipe: dict[str, Any]) -> Path:
+        from camforge.training.loop import Training, train
+
+        session = self.session
+        folder = session.store.scratch_dir("network", key)
+        log_folder = session.log_folder / f"{file_name(view.name)[:50]} {key}"
+        label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
+        with session.progress.task(label) as tick:
+            loggers = [LOGGERS[name] for name in session.experiment.report.loggers]
+            training = Training(
+                trainer, view, session.train, use, session.seed, session.device, folder, session.crop, loggers,
+                log_folder, tick,
+            )  # fmt: skip
+            with blaming(trainer):
+                learner, history = train(training)
+
+        def write(draft: Path) -> None:
+            write_tensors(draft / "weights.pt", learner.state_dict())
+            write_json(draft / "history.json", history)
+            logs = sorted(folder.glob("*/*.log"))  # one per start of the training
+            (draft / "training.log").write_text("".join(log.read_text() for log in logs))
+
+        return session.store.commit("network", key, recipe, write)
+
+    def logits(self, model: TrainedModel, images: Tensor) -> Tensor:
+        """(M,) places in the training split -> (M, K) float32 logits of the first branch, on the CPU."""
+        session, network = self.session, model.networks[0]
+        rows = []
+        with torch.inference_mode():
+            for chunk in images.split(32):
+                pixels = session.train.pixels(chunk.tolist()).to(session.device)
+                rows.append(network(session.train.geometry.normalise(pixels)).float().cpu())
+        return torch.cat(rows)
+
+
+def load_networks(entry: Path, trainer: Trainer, view: View, key: str, device: torch.device) -> TrainedModel:
+    """The networks of a finished training, in eval mode."""
+    learner: Learner = trainer.learner(len(view.outputs), pretrained=False)
+    state = torch.load(entry / "weights.pt", map_location="cpu", weights_only=True)
+    try:
+        learner.load_state_dict(state)
+    except RuntimeError as error:
+        raise CamForgeError(f"store: {entry.name} does not fit trainer {trainer.name!r}: {error}") from None
+    learner.to(device).eval()
+    networks: list[Network] = [net for net in learner.networks if isinstance(net, Network)]
+    history = tuple(json.loads((entry / "history.json").read_text()))
+    return TrainedModel(view, tuple(networks), history, key)
+
+
+def _weight_files(trainer: Trainer) -> dict[str, str]:
+    """The checksum of the file that the backbone reads its weights from: a path alone does not say what it holds."""
+    weights = trainer.backbone.spec().get("weights")
+    path = Path(weights) if isinstance(weights, str) else None
+    return {path.name: checksum(path)} if path is not None and path.is_file() else {}
