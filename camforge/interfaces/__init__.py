@@ -16,7 +16,7 @@ from camforge.interfaces.extractor import (
 )
 from camforge.interfaces.fuser import Axis, Fuser
 from camforge.interfaces.grouper import Grouper, GroupingContext
-from camforge.interfaces.metric import Metric
+from camforge.interfaces.metric import Metric, Requirement
 from camforge.interfaces.trainer import Learner, Plateau, Trainer
 
 KINDS: dict[str, type[Plugin]] = {
@@ -41,6 +41,7 @@ __all__ = [
     "Percentile",
     "Plateau",
     "Plugin",
+    "Requirement",
     "RerunExtractor",
     "Split",
     "Trainer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -12,6 +12,7 @@ from camforge.interfaces.base import Plugin
 from camforge.types import MetricInput
 
 Curve = Sequence[tuple[float, float]]
+Requirement = Literal["masks", "boxes", "parts", "several classes"]
 
 
 class Metric(Plugin, ABC):
@@ -31,6 +32,11 @@ class Metric(Plugin, ABC):
     kind: ClassVar[str] = "metric"
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
     """Which of the names that ``compute`` returns are better when lower."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        """What the data must have: where it lacks it, the metric gets no column, and the others are computed."""
+        return frozenset()
 
     @property
     def needs_calibration(self) -> bool:

@@ -156,7 +156,7 @@ def test_a_batch_without_pairs_adds_nothing_to_the_foreground():
     seen = metric_input({}, [[0, 0]], torch.zeros(1, 4, 4, dtype=torch.uint8))
     for protocol in ("binary", "argmax"):
         assert not MeanIoU(protocol=protocol).update(seen)[1:].any()
-        with pytest.raises(CamForgeError, match="nothing to conclude 'miou' from: no class was observed"):
+        with pytest.raises(CamForgeError, match="nothing to compute 'miou' from: no class was given"):
             measured(MeanIoU(protocol=protocol), seen)
 
 

@@ -129,9 +129,9 @@ def test_a_box_of_another_class_or_image_does_not_help():
     assert measured(MeanLocalizationError(), seen) == {"mlev": 100.0, "mlev/a": 100.0, "mlev/b": 100.0}
 
 
-def test_no_boxes_at_all_is_named_when_concluding():
+def test_no_boxes_at_all_is_named_when_computing():
     seen = metric_input({(0, 0): torch.ones(8, 8)}, [[1]])
-    with pytest.raises(CamForgeError, match="metric 'mlev' needs boxes, and no image that it observed has one"):
+    with pytest.raises(CamForgeError, match="metric 'mlev' needs boxes, and no image that it was given has one"):
         measured(MeanLocalizationError(), seen)
 
 

@@ -75,5 +75,5 @@ def test_values_at_and_beside_every_edge(step, dtype):
 
 def test_no_pixel_of_any_class_is_named():
     seen = metric_input({(0, 0): torch.rand(8, 8)}, [[1]], torch.zeros(1, 8, 8, dtype=torch.uint8))
-    with pytest.raises(CamForgeError, match="metric 'pxap': no mask that it observed shows a pixel"):
+    with pytest.raises(CamForgeError, match="metric 'pxap': no mask that it was given shows a pixel"):
         measured(PxAP(), seen)

@@ -98,8 +98,8 @@ def test_a_threshold_from_one_split_serves_another():
     assert measured(MeanIoU(threshold=found["best_threshold"]), split(0.4))["miou"] == 100
 
 
-def test_nothing_observed():
+def test_nothing_given():
     seen = metric_input({}, [[0]], torch.zeros(1, 4, 4, dtype=torch.uint8))
     for metric in (ThresholdSweep(), Segmentation()):
-        with pytest.raises(CamForgeError, match="no class was observed"):
+        with pytest.raises(CamForgeError, match="no class was given"):
             measured(metric, seen)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from camforge.api import IGNORED, CamForgeError, Metric, MetricInput
+from camforge.api import IGNORED, CamForgeError, Metric, MetricInput, Requirement
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
 from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent, truth_masks
 
@@ -27,6 +27,10 @@ class Coverage(Metric):
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"leakage"})
     threshold: Threshold = 0.15
     normalise: Normalise = "max"
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"masks", "parts"})
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 6) int64: part covered, part, body covered, body, predicted outside every object, predicted."""

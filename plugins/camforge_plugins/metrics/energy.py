@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Metric, MetricInput
+from camforge.api import Metric, MetricInput, Requirement
 from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
 from camforge_plugins.metrics.regions import need_regions, true_regions
 
@@ -21,6 +21,10 @@ class Energy(Metric):
 
     name = "energy"
     truth: Literal["mask", "box"] = "box"
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"masks" if self.truth == "mask" else "boxes"})
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 3) float64: sum of shares, maps, maps whose class is shown."""

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Metric, MetricInput
+from camforge.api import Metric, MetricInput, Requirement
 from camforge_plugins.metrics.boxes import Component, best_overlap, component_boxes, need_boxes, pair_boxes
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
 from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
@@ -34,6 +34,10 @@ class Localization(Metric):
     normalise: Normalise = "max"
     component: Component = "largest"
     iou: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"boxes"})
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 7) int64 cases: Top-1 and Top-5 localized, GT-known, Top-1 and Top-5 classified, all, with logits; and

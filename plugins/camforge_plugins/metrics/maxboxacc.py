@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Metric, MetricInput
+from camforge.api import Metric, MetricInput, Requirement
 from camforge_plugins.metrics.boxes import box_iou, need_boxes, pair_boxes
 from camforge_plugins.metrics.contours import contour_boxes
 from camforge_plugins.metrics.foreground import LEVELS, byte_levels
@@ -35,6 +35,10 @@ class MaxBoxAcc(Metric):
     multi_contour: bool = True
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
     """Distance of two thresholds."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"boxes"})
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(4, thresholds) int64: maps that fit at IoU 30, 50, 70; in the last row maps and true boxes."""

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Metric, MetricInput
+from camforge.api import Metric, MetricInput, Requirement
 from camforge_plugins.metrics.boxes import Component, best_overlap, component_boxes, need_boxes, pair_boxes
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
 from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
@@ -34,6 +34,10 @@ class MeanLocalizationError(Metric):
     reading: Literal["pair", "image", "literal"] = "pair"
     iou: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """An overlap above this is a find."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"boxes"})
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(1 + C, 3) float64: per class errors, pairs, true boxes; last the sum of image means, images, 0."""

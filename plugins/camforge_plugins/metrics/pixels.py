@@ -9,7 +9,7 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from camforge.api import IGNORED, Metric, MetricInput, max_normalise, minmax_normalise
+from camforge.api import IGNORED, Metric, MetricInput, Requirement, max_normalise, minmax_normalise
 from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
 from camforge_plugins.metrics.pairs import labelled_pairs, sides, truth_masks
 
@@ -29,6 +29,10 @@ class PixelMetric(Metric, ABC):
     protocol: Literal["binary", "argmax"] = "binary"
     drop_invisible: bool = False
     """Count an image for a class only where its mask shows it; else a class cropped out entirely still counts."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"masks"})
 
     @model_validator(mode="after")
     def _background_score_is_a_number(self) -> Self:

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Metric, MetricInput
+from camforge.api import Metric, MetricInput, Requirement
 from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent
 from camforge_plugins.metrics.regions import need_regions, true_regions
 
@@ -24,6 +24,10 @@ class PointingGame(Metric):
     truth: Literal["mask", "box"] = "mask"
     tolerance: Annotated[float, Field(ge=0)] = 0.0
     """A point this many pixels from the object is still a hit."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"masks" if self.truth == "mask" else "boxes"})
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 3) int64: hits, maps, maps whose class is shown."""

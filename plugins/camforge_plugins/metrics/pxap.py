@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import CamForgeError, Metric, MetricInput, minmax_normalise
+from camforge.api import CamForgeError, Metric, MetricInput, Requirement, minmax_normalise
 from camforge_plugins.metrics.grid import grid_bins, grid_edges
 from camforge_plugins.metrics.pairs import labelled_pairs, sides, truth_masks
 
@@ -25,6 +25,10 @@ class PxAP(Metric):
 
     name = "pxap"
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"masks"})
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(2, bins) int64: pixels beside and inside the class's mask, by the bin of their value; 1 has its own."""

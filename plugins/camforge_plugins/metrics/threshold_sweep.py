@@ -8,7 +8,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, Metric, MetricInput, max_normalise, minmax_normalise
+from camforge.api import CamForgeError, Metric, MetricInput, Requirement, max_normalise, minmax_normalise
 from camforge_plugins.metrics.foreground import Fraction, Normalise
 from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent, sides, truth_masks
 
@@ -27,6 +27,10 @@ class ThresholdSweep(Metric):
     choose: Literal["self", "train"] = "self"
     threshold: Fraction | None = None
     """The threshold, where it is chosen already."""
+
+    @property
+    def requires(self) -> frozenset[Requirement]:
+        return frozenset({"masks"})
 
     @property
     def needs_calibration(self) -> bool:

@@ -1,0 +1,65 @@
+"""A metric that the data cannot serve is left out before anything is trained, and the others are computed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from camforge import CamForgeError, run
+
+FOLDER = """
+name = "requirements"
+dataset = dict(name="image_folder", root="{root}")
+images = dict(size=32)
+trainer = dict(name="single", backbone=dict(name="small", stem=4, widths=[8], strides=[2], blocks=["plain"]), epochs=1)
+extractor = dict(name="gradcam")
+arms = dict(one=dict())
+metrics = [{metrics}]
+report = dict(images=1)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of four photographs in each split, and no truth at all."""
+    for split in ("train", "val"):
+        for label in ("cat", "dog"):
+            (tmp_path / "data" / split / label).mkdir(parents=True)
+            for i in range(4):
+                pixels = torch.randint(0, 256, (40, 32, 3), dtype=torch.uint8)
+                Image.fromarray(pixels.numpy()).save(tmp_path / "data" / split / label / f"{split}{i}.png")
+    return tmp_path
+
+
+def config(folder: Path, *metrics: str) -> Path:
+    named = ", ".join(f"dict(name={name!r})" for name in metrics)
+    path = folder / "config.py"
+    path.write_text(FOLDER.format(root=folder / "data", metrics=named))
+    return path
+
+
+def test_the_other_metrics_are_computed(folder: Path) -> None:
+    results = run(config(folder, "miou", "average_drop", "mlev"), work_dir=folder / "w", device="cpu", quiet=True)
+    assert set(results.arms["one"]) >= {"average_drop"}
+    assert not any(name.startswith(("miou", "mlev")) for name in results.arms["one"])
+    left_out = {
+        "miou": "needs masks, and the val split has none",
+        "mlev": "needs boxes, and the val split has none",
+    }
+    assert json.loads((folder / "w/results.json").read_text())["left_out"] == left_out
+    page, log = results.report.read_text(), (folder / "w/run.log").read_text()
+    for name, reason in left_out.items():
+        assert f"No column for {name}: it {reason}." in page
+        assert f"no {name}: it {reason}" in log
+
+
+def test_where_no_metric_is_left_nothing_is_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("a network was trained")
+
+    path = config(folder, "miou", "coverage")
+    monkeypatch.setattr("camforge.training.loop.train", never)
+    with pytest.raises(CamForgeError, match=r"(?s)metric 'miou': needs masks.*metric 'coverage': needs masks and parts"):
+        run(path, work_dir=folder / "w", device="cpu", quiet=True)
