@@ -104,9 +104,7 @@ def test_extraction_goes_on_in_smaller_passes_where_memory_runs_out(
         assert again.arms[arm] == pytest.approx(metrics, rel=1e-9), arm
 
 
-def test_a_metric_that_fails_costs_its_own_column(
-    five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_metric_that_fails_costs_its_own_column(five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(MeanLocalizationError, "update", broken(MeanLocalizationError.update))
         hurt = run(five, work_dir=tmp_path / "w", device="cpu", quiet=True)

@@ -61,5 +61,5 @@ def test_where_no_metric_is_left_nothing_is_trained(folder: Path, monkeypatch: p
 
     path = config(folder, "miou", "coverage")
     monkeypatch.setattr("camforge.training.loop.train", never)
-    with pytest.raises(CamForgeError, match=r"(?s)metric 'miou': needs masks.*metric 'coverage': needs masks and parts"):
+    with pytest.raises(CamForgeError, match=r"(?s)'miou': needs masks.*'coverage': needs masks and parts"):
         run(path, work_dir=folder / "w", device="cpu", quiet=True)
