@@ -19,8 +19,6 @@ from camforge.interfaces import (
     Learner,
     Metric,
     Percentile,
-    Plateau,
-    Plugin,
     Requirement,
     RerunExtractor,
     Split,
@@ -29,10 +27,9 @@ from camforge.interfaces import (
     spatial_mean,
 )
 from camforge.interfaces.hookimpl import hookimpl
-from camforge.maps import max_normalise, merge_layers, minmax_normalise, resize, seed_mask, truncate
+from camforge.maps import max_normalise, minmax_normalise, resize, seed_mask
 from camforge.types import (
     IGNORED,
-    Batch,
     CamForgeError,
     DatasetError,
     Grouping,
@@ -50,7 +47,8 @@ VERSION = "2.0"
 """The version of this interface: the first number changes when a plugin must change.
 
 2.0  the field's words: Metric.update and compute, needs_calibration and calibrate; MetricInput, GroupingContext,
-     ModelLayers, DatasetError; Grouping.diagnostics and views_by_class; Extractor.tta_merge
+     ModelLayers, DatasetError; Grouping.diagnostics and views_by_class; Extractor.tta_merge. Without Batch, Plateau,
+     Plugin, merge_layers and truncate, which no plugin imports
 1.1  Learner.summed, Metric.curves, Fuser.axis None, Maps.photographs, Options.renamed, read_image, read_mask
 """
 
@@ -60,59 +58,27 @@ _RENAMED: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 """Old name -> (new name, the version in which the old one goes): at least one minor version warns before."""
 
-__all__ = [
-    "IGNORED",
-    "VERSION",
-    "Axis",
-    "Backbone",
-    "Batch",
-    "CamForgeError",
-    "Capture",
-    "Dataset",
-    "DatasetError",
-    "Extractor",
-    "Fuser",
-    "GradientExtractor",
-    "Grouper",
-    "Grouping",
-    "GroupingContext",
-    "ImageSet",
-    "LayerExtractor",
-    "LayerMerge",
-    "Layers",
-    "Learner",
-    "LinearHead",
-    "Maps",
-    "Metric",
-    "MetricInput",
-    "ModelLayers",
-    "Needs",
-    "Network",
-    "Percentile",
-    "Plateau",
-    "Plugin", "Requirement",
-    "RerunExtractor",
-    "Sample",
-    "Split",
-    "TrainedModel",
-    "Trainer",
-    "Truncation",
-    "View",
-    "head_outputs",
-    "hookimpl",
-    "is_weights_file",
-    "load_state_dict",
-    "max_normalise",
-    "merge_layers",
-    "minmax_normalise",
-    "read_image",
-    "read_mask",
-    "read_state_dict",
-    "resize",
-    "seed_mask",
-    "spatial_mean",
-    "stages_of",
-    "truncate",
+__all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
+    # every plugin
+    "CamForgeError", "VERSION", "hookimpl",
+    # data sets
+    "Dataset", "DatasetError", "IGNORED", "ImageSet", "Sample", "Split", "read_image", "read_mask",
+    # backbones
+    "Backbone", "Network", "head_outputs", "is_weights_file", "load_state_dict", "read_state_dict", "stages_of",
+    # groupers
+    "Grouper", "Grouping", "GroupingContext", "TrainedModel", "View",
+    # trainers
+    "Learner", "Trainer",
+    # extractors
+    "Extractor", "GradientExtractor", "LayerExtractor", "RerunExtractor",
+    "Capture", "LinearHead", "ModelLayers", "Needs",
+    "LayerMerge", "Layers", "Percentile", "Truncation", "spatial_mean",
+    # fusers
+    "Axis", "Fuser", "Maps",
+    # metrics
+    "Metric", "MetricInput", "Requirement",
+    # maps, whatever reads or makes them
+    "max_normalise", "minmax_normalise", "resize", "seed_mask",
 ]  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from camforge import CamForgeError, build
-from camforge.api import Capture, Needs, truncate
+from camforge.api import Capture, Needs
 from camforge.capture import extract_maps
+from camforge.maps import truncate
 
 
 class Terms:

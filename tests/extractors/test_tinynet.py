@@ -91,7 +91,7 @@ def test_what_lt_is_without_being_told_more(tinynet, tiny) -> None:
 @pytest.mark.parametrize("over", ["channel", "layer"])
 @pytest.mark.parametrize("side", ["ge", "gt"])
 def test_truncation_of_a_known_gradient(core, delta: int, over: str, side: str) -> None:
-    from camforge.api import truncate
+    from camforge.maps import truncate
 
     gradient = torch.tensor(core["trunc"]["G"], dtype=torch.float64)[None]
     expected = core["trunc"][f"d{delta}_{over}_{side}"]

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from camforge.api import GradientExtractor, truncate
+from camforge.api import GradientExtractor
 from camforge.capture import extract_maps
+from camforge.maps import truncate
 
 
 @pytest.mark.parametrize("percent", [0, 5, 20, 25, 50, 70, 90, 99])

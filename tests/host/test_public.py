@@ -4,6 +4,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,11 +14,12 @@ import camforge.api
 from camforge.interfaces import KINDS, Extractor, GradientExtractor, LayerExtractor, Plugin, RerunExtractor
 from camforge.testing import example_images, example_network
 
+ROOT = Path(__file__).resolve().parents[2]
 SINCE_2_0 = """
-    Axis Backbone Batch CamForgeError Capture Dataset DatasetError Extractor Fuser GradientExtractor Grouper Grouping
-    GroupingContext IGNORED ImageSet LayerMerge Layers Learner LinearHead Maps Metric MetricInput ModelLayers Needs
-    Network Plateau Plugin Sample Split TrainedModel Trainer VERSION View hookimpl max_normalise merge_layers
-    minmax_normalise resize seed_mask spatial_mean truncate
+    Axis Backbone CamForgeError Capture Dataset DatasetError Extractor Fuser GradientExtractor Grouper Grouping
+    GroupingContext IGNORED ImageSet LayerExtractor LayerMerge Layers Learner LinearHead Maps Metric MetricInput
+    ModelLayers Needs Network Percentile RerunExtractor Sample Split TrainedModel Trainer Truncation VERSION View
+    hookimpl max_normalise minmax_normalise read_image read_mask resize seed_mask spatial_mean stages_of
 """
 
 
@@ -32,6 +34,15 @@ def test_the_list_is_the_module() -> None:
     assert len(set(listed)) == len(listed)
     names = {name for name, value in vars(camforge.api).items() if not inspect.ismodule(value)}
     assert {name for name in names if not name.startswith("_")} == set(listed)
+
+
+def test_every_name_is_one_that_a_plugin_imports() -> None:
+    """A built-in, the example of a stranger's distribution, or a page that shows how a plugin is written."""
+    python = [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "examples").rglob("*.py"), *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(file.read_text("utf-8") for file in python)
+    lists = re.findall(r"from camforge\.api import (?:\(([^)]*)\)|(.*))", text)
+    imported = {name for pair in lists for name in re.findall(r"\w+", "".join(pair))}
+    assert set(camforge.api.__all__) - imported == {"VERSION"}
 
 
 def test_the_package_gives_what_it_promises() -> None:

@@ -21,7 +21,7 @@ def registry_now() -> Registry:
     found = Registry()
     plugin_classes, found.rejected[:] = discover()
     for plugin_class in plugin_classes:
-        found.plugin_class(plugin_class)
+        found.register(plugin_class)
     return found
 
 
@@ -129,9 +129,9 @@ def test_plugins_are_switched_off_by_name(install: Install, monkeypatch: pytest.
             "Zero needs a name of letters, digits and underscores, not None",
         ),
         (
-            EXTRACTOR.format(name="n").replace('name = "n"', 'name = "n"; api = "2.0"'),
+            EXTRACTOR.format(name="n").replace('name = "n"', 'name = "n"; api = "3.0"'),
             "interface",
-            "Zero needs version 2.0 of camforge.api",
+            "Zero needs version 3.0 of camforge.api",
         ),
         (
             EXTRACTOR.format(name="n").replace('name = "n"', 'name = "n"; api = "2.99"'),

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from camforge.api import Batch, Metric, MetricInput
+from camforge.api import Metric, MetricInput
+from camforge.types import Batch
 
 Boxes = Sequence[Sequence[float]]
 
