@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 from torchvision import tv_tensors
-from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
 
 from camforge.maps import resize
 from camforge.types import CamForgeError, Sample
@@ -30,18 +30,25 @@ class Geometry:
         size = tuple(sample.image.shape[-2:])
         if self.fit == "crop" and max(size) > NARROWEST * min(size):
             raise CamForgeError(f"image {sample.id!r} is {size[1]}x{size[0]}: too narrow for a square crop")
-        boxes = tv_tensors.BoundingBoxes(sample.boxes.float(), format="XYXY", canvas_size=size)
-        shapes = [None if m is None else tv_tensors.Mask(m[None]) for m in (sample.mask, sample.parts)]
-        image, boxes, mask, parts = self._transform()(tv_tensors.Image(sample.image), boxes, *shapes)
-        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        return replace(
-            sample,
-            image=image.as_subclass(Tensor),
-            mask=None if mask is None else mask.as_subclass(Tensor)[0],
-            parts=None if parts is None else parts.as_subclass(Tensor)[0],
-            boxes=boxes.as_subclass(Tensor)[area > 0].float(),
-            box_classes=sample.box_classes[area > 0],
-        )
+        boxes, classes = sample.boxes.float(), sample.box_classes
+        if len(boxes):
+            boxes = self._fit(tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)).as_subclass(Tensor)
+            inside = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) > 0
+            boxes, classes = boxes[inside], classes[inside]
+        mask, parts = (self._fit_values(values) for values in (sample.mask, sample.parts))
+        image = self._fit(sample.image)
+        return replace(sample, image=image, mask=mask, parts=parts, boxes=boxes, box_classes=classes)
+
+    def _fit(self, values: Tensor) -> Tensor:
+        """An image (3, H, W), mask (1, H, W) or boxes, by their class as torchvision tells them apart."""
+        if self.fit == "squash":
+            return functional.resize(values, [self.size, self.size], antialias=True)
+        square = functional.center_crop(functional.resize(values, [self.size], antialias=True), [self.size])
+        return functional.clamp_bounding_boxes(square) if isinstance(square, tv_tensors.BoundingBoxes) else square
+
+    def _fit_values(self, values: Tensor | None) -> Tensor | None:
+        """(H, W) class numbers: the nearest pixel's, never a mean."""
+        return None if values is None else self._fit(tv_tensors.Mask(values[None])).as_subclass(Tensor)[0]
 
     def back(self, maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Maps (P, size, size) of one image -> (P, h, w) as the image lies in its file, and (h, w) bool: what was seen.
@@ -57,11 +64,6 @@ class Geometry:
         seen = pad(torch.ones_like(maps[:1]) if len(maps) else maps.new_ones(1, self.size, self.size), around)
         return resize(pad(maps, around), size), resize(seen, size)[0] > 0.5
 
-    def _transform(self) -> v2.Transform:
-        if self.fit == "squash":
-            return v2.Resize([self.size, self.size], antialias=True)
-        return v2.Compose([v2.Resize(self.size, antialias=True), v2.CenterCrop(self.size), v2.ClampBoundingBoxes()])
-
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 -> float32 with the mean and standard deviation taken out."""
         mean, std = pixels.new_tensor(self.mean, dtype=torch.float32), pixels.new_tensor(self.std, dtype=torch.float32)
@@ -75,6 +77,8 @@ def random_crop(pixels: Tensor, size: int, of: int | None = None, mine: slice = 
     """
     batch, channels, height, width = pixels.shape
     drawn = (torch.randint(0, side - size + 1, (of or batch, 1))[mine] for side in (height, width))
-    top, left = (corner + torch.arange(size) for corner in drawn)
-    image, channel = torch.arange(batch)[:, None, None, None], torch.arange(channels)[None, :, None, None]
+    device = pixels.device
+    top, left = (corner.to(device, non_blocking=True) + torch.arange(size, device=device) for corner in drawn)
+    image, channel = (torch.arange(n, device=device) for n in (batch, channels))
+    image, channel = image[:, None, None, None], channel[None, :, None, None]
     return pixels[image, channel, top[:, None, :, None], left[:, None, None, :]]

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from camforge.data.feeding import empty, feed
 from camforge.data.geometry import Geometry
-from camforge.data.truth import boxes_of_mask, truth_of, union
+from camforge.data.reading import Unread, read
+from camforge.data.rows import Rows, make_rows
+from camforge.data.truth import Facts, Truth
 from camforge.types import Batch, CamForgeError, ImageSet, Sample
 
-MEMORY = 4 << 30  # bytes of decoded images kept in memory; a larger set is decoded anew at every use
+CPU = torch.device("cpu")
+PLANES = {"images": range(3), "masks": range(3, 4), "parts": range(4, 5)}
+"""The planes of H x W bytes that a row consists of. Those that an image has not are never written, and take no room."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +27,8 @@ class Prepared:
 
     indices  (M,) int64: the usable images, as places in ``images``;  labels (M, C) bool
     skipped  image id -> why it was left out (broken file, mask of another size)
-    truth    which of "masks", "boxes" and "parts" any usable image has
-    boxes_from_masks  the data set has masks and not one box: each box is that of a connected part of a class's mask
+    store    a row for every image of ``images``: its pixels (3, H, W), its mask and its parts (H, W)
+    known    boxes, and who has masks, of the M images
     """
 
     images: ImageSet
@@ -37,106 +36,127 @@ class Prepared:
     indices: Tensor
     labels: Tensor
     skipped: dict[str, str]
-    kept: list[Sample] | None
-    truth: frozenset[str] = frozenset()
-    boxes_from_masks: bool = False
+    store: Rows
+    known: Truth
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def sample(self, i: int) -> Sample:
-        """The i-th usable image, from memory where the set fits."""
-        if self.kept is not None:
-            return self.kept[i]
-        sample = self.geometry.place(self.images.load(int(self.indices[i])))
-        return _with_boxes(sample) if self.boxes_from_masks else sample
+    @property
+    def truth(self) -> frozenset[str]:
+        """Which of "masks", "boxes" and "parts" any usable image has."""
+        return self.known.kinds
 
-    def pixels(self, indices: list[int]) -> Tensor:
-        """(B, 3, H, W) uint8."""
-        return torch.stack([self.sample(i).image for i in indices])
+    @property
+    def boxes_from_masks(self) -> bool:
+        """The data set has masks and not one box: each box is that of a connected part of a class's mask."""
+        return self.known.boxes_from_masks
+
+    def sample(self, i: int) -> Sample:
+        """The i-th usable image."""
+        values, (boxes, classes) = self._planes([i], CPU), self.known.boxes_at([i])
+        mask, parts = (values[name][0] if name in values else None for name in ("masks", "parts"))
+        return Sample(self._id(i), values["images"][0], self.labels[i], mask, boxes, classes, parts)
+
+    def pixels(self, places: Sequence[int]) -> Tensor:
+        """(B, 3, H, W) uint8 of the images at some places."""
+        return self._read("images", places, CPU)
+
+    def stream(self, batches: Iterable[Sequence[int]], device: torch.device) -> Iterator[Tensor]:
+        """``pixels`` of one batch after another, on the device before they are asked for."""
+        for tensors in feed(batches, lambda places: {"images": self._read("images", places, device)}, device):
+            yield tensors["images"]
+
+    def batch(self, places: Sequence[int], device: torch.device) -> Batch:
+        """The images at some places, normalised."""
+        return next(self._batches([places], device))[1]
 
     def batches(self, size: int, device: torch.device, some: slice = slice(None)) -> Iterator[tuple[list[int], Batch]]:
         """All images in order, normalised, with the places they have in this split; or ``some`` of the batches."""
-        for start in range(0, len(self), size)[some]:
-            places = list(range(start, min(start + size, len(self))))
-            yield places, self.batch(places, device)
+        starts = range(0, len(self), size)[some]
+        return self._batches([list(range(start, min(start + size, len(self)))) for start in starts], device)
 
-    def batch(self, places: list[int], device: torch.device) -> Batch:
-        """The images at some places, normalised."""
-        samples = [self.sample(i) for i in places]
-        masks = [s.mask for s in samples if s.mask is not None]
-        parts = [s.parts for s in samples if s.parts is not None]
-        return Batch(
-            ids=tuple(s.id for s in samples),
-            images=self.geometry.normalise(torch.stack([s.image for s in samples]).to(device)),
-            labels=torch.stack([s.labels for s in samples]).to(device),
-            masks=torch.stack(masks).to(device) if len(masks) == len(samples) else None,
-            boxes=tuple(s.boxes.to(device) for s in samples),
-            box_classes=tuple(s.box_classes.to(device) for s in samples),
-            parts=torch.stack(parts).to(device) if len(parts) == len(samples) else None,
-        )
+    def _batches(self, batches: Sequence[Sequence[int]], device: torch.device) -> Iterator[tuple[list[int], Batch]]:
+        loaded = feed(batches, lambda places: self._planes(places, device) | self._annotations(places), device)
+        for places, tensors in zip(batches, loaded, strict=True):
+            counts = self.known.counts(places)
+            yield list(places), Batch(
+                ids=tuple(map(self._id, places)),
+                images=self.geometry.normalise(tensors["images"]),
+                labels=tensors["labels"],
+                masks=tensors.get("masks"),
+                boxes=tensors["boxes"].split(counts),
+                box_classes=tensors["classes"].split(counts),
+                parts=tensors.get("parts"),
+            )  # fmt: skip
+
+    def _annotations(self, places: Sequence[int]) -> dict[str, Tensor]:
+        boxes, classes = self.known.boxes_at(places)
+        return {"labels": self.labels[list(places)], "boxes": boxes, "classes": classes}
+
+    def _planes(self, places: Sequence[int], device: torch.device) -> dict[str, Tensor]:
+        """Pixels, and the masks and parts that all of the images have."""
+        there = {"images": True}
+        there["masks"] = bool(self.known.masked[list(places)].all())
+        there["parts"] = bool(self.known.parted[list(places)].all())
+        return {name: self._read(name, places, device) for name, present in there.items() if present}
+
+    def _read(self, name: str, places: Sequence[int], device: torch.device) -> Tensor:
+        """Images (B, 3, H, W), or masks or parts (B, H, W)."""
+        side, rows = self.geometry.size, self.indices[list(places)].tolist()
+        planes = PLANES[name]
+        shape = (len(rows), len(planes), side, side) if name == "images" else (len(rows), side, side)
+        return self.store.read(rows, planes.start * side**2, empty(shape, device))
+
+    def _id(self, i: int) -> str:
+        return self.images.ids[int(self.indices[i])]
 
 
-def _with_boxes(sample: Sample) -> Sample:
-    if sample.mask is None:
-        return sample
-    boxes, classes = boxes_of_mask(sample.mask)
-    return replace(sample, boxes=boxes, box_classes=classes)
+@dataclass(frozen=True)
+class _Placing:
+    """Puts an image where it belongs in the network's square and in the rows; what it returns is little."""
 
+    geometry: Geometry
+    store: Rows
 
-class _Placed(Dataset[Any]):
-    """Load and place image i; a broken one comes back as the reason."""
-
-    def __init__(self, images: ImageSet, geometry: Geometry, keep: bool) -> None:
-        self.images, self.geometry, self.keep = images, geometry, keep
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, i: int) -> tuple[int, Sample | None, frozenset[str], str]:
-        try:
-            sample = self.images.load(i)
-            placed = self.geometry.place(sample)
-        except CamForgeError as error:
-            return i, None, frozenset(), str(error)
-        return i, placed if self.keep else None, truth_of(sample), ""
+    def __call__(self, i: int, sample: Sample) -> Facts:
+        placed = self.geometry.place(sample)
+        planes = {"images": placed.image, "masks": placed.mask, "parts": placed.parts}
+        for name, values in planes.items():
+            if values is not None:
+                self.store.write(i, PLANES[name].start * self.geometry.size**2, values)
+        return Facts.of(sample, placed)
 
 
 def prepare(
-    images: ImageSet, geometry: Geometry, every_class: bool = True, tick: Callable[[int, int], None] | None = None
+    images: ImageSet,
+    geometry: Geometry,
+    every_class: bool = True,
+    tick: Callable[[int, int], None] | None = None,
+    memory: float | None = None,
+    folder: Path | None = None,
 ) -> Prepared:
     """Decode a split once. Broken images are left out by name; with ``every_class``, a class left without is an error.
 
-    tick(done, total) is called as images come in.
+    tick    called with (done, total) as images come in
+    memory  bytes that the decoded images may take, None: a quarter of what is free. What is larger lies in a file in
+            ``folder`` (None: the system's for temporary files) that vanishes with the process
     """
-    keep = len(images) * 5 * geometry.size**2 <= MEMORY
-    kept: dict[int, Sample] = {}
+    store = make_rows(len(images), PLANES["parts"].stop * geometry.size**2, memory, folder)
+    facts: list[Facts] = []
     skipped: dict[str, str] = {}
     usable: list[int] = []
-    truths: set[frozenset[str]] = set()
-    for i, sample, truth, reason in _loader(_Placed(images, geometry, keep)):
-        if reason:
-            skipped[images.ids[i]] = reason
+    for i, found in read(images, _Placing(geometry, store)):
+        if isinstance(found, Unread):
+            skipped[images.ids[i]] = found.reason
         else:
             usable.append(i)
-            truths.add(truth)
-        if sample is not None:
-            kept[i] = sample
+            facts.append(found)
         if tick is not None:
-            tick(len(usable) + len(skipped), len(images))
+            tick(i + 1, len(images))
     _check_labels(images, usable, skipped, every_class)
-    truth = union(truths)
-    boxes_from_masks = "masks" in truth and "boxes" not in truth
-    return Prepared(
-        images,
-        geometry,
-        torch.tensor(usable),
-        images.labels[usable],
-        skipped,
-        [_with_boxes(kept[i]) if boxes_from_masks else kept[i] for i in usable] if keep else None,
-        truth | {"boxes"} if boxes_from_masks else truth,
-        boxes_from_masks,
-    )
+    known = Truth.gathered(facts)
+    return Prepared(images, geometry, torch.tensor(usable), images.labels[usable], skipped, store, known)
 
 
 def _check_labels(images: ImageSet, usable: list[int], skipped: dict[str, str], every_class: bool) -> None:
@@ -146,24 +166,3 @@ def _check_labels(images: ImageSet, usable: list[int], skipped: dict[str, str], 
     empty = [name for name, n in zip(images.classes, images.labels[usable].sum(0).tolist(), strict=True) if n == 0]
     if empty and every_class:
         raise CamForgeError(f"no usable image shows {', '.join(empty)}: leave the class out or add images")
-
-
-def _serve(_worker: int) -> None:
-    """Ctrl-C is for the run alone, which ends its readers; none outlives a killed run, whose lock it holds."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def _loader(dataset: _Placed) -> DataLoader[Any]:
-    """In worker processes where they can be forked (a data set's closures cannot be pickled), else in this one."""
-    forks = "fork" in multiprocessing.get_all_start_methods() and len(dataset) > 64
-    workers = min(os.cpu_count() or 1, 8) if forks else 0
-    torch.multiprocessing.set_sharing_strategy("file_system")
-    return DataLoader(
-        dataset,
-        batch_size=None,
-        num_workers=workers,
-        multiprocessing_context="fork" if workers else None,
-        worker_init_fn=_serve if workers else None,
-    )

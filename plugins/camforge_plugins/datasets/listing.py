@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -90,13 +90,9 @@ class Listing:
         height, width = image.shape[-2:]
         if entry.size not in (None, (height, width)):
             raise CamForgeError(f"{entry.file}: the image is {width}x{height}, its annotation says {_by(entry.size)}")
-        boxes = torch.tensor([box[1:] for box in entry.boxes], dtype=torch.float32).reshape(-1, 4)
-        boxes = boxes.clamp(min=0).minimum(torch.tensor([width, height, width, height], dtype=torch.float32))
-        if ((boxes[:, 2:] - boxes[:, :2]) <= 0).any():
-            raise CamForgeError(f"{entry.file}: a box lies outside the image of {width}x{height}")
-        classes = torch.tensor([box[0] for box in entry.boxes], dtype=torch.int64)
         mask = self.read_mask(entry, (height, width))
-        return Sample(entry.id, image, self._table[i], mask=mask, boxes=boxes, box_classes=classes)
+        sample = Sample(entry.id, image, self._table[i], mask=mask)
+        return _with_boxes(sample, entry) if entry.boxes else sample
 
     def _unwritable(self, name: str) -> list[str]:
         """A name that no report or list could hold: line breaks and the like, bytes that are no UTF-8."""
@@ -126,6 +122,16 @@ class Listing:
             return [] if self.problems else [f"no image shows any of {', '.join(self.classes)}"]
         absent = [name for name, n in zip(self.classes, self._table.sum(0).tolist(), strict=True) if n == 0]
         return [f"no image of this split shows {', '.join(absent)}"] if self.every_class and absent else []
+
+
+def _with_boxes(sample: Sample, entry: Entry) -> Sample:
+    """The image with its boxes, clipped to it."""
+    height, width = sample.image.shape[-2:]
+    boxes = torch.tensor([box[1:] for box in entry.boxes], dtype=torch.float32)
+    boxes = boxes.clamp(min=0).minimum(torch.tensor([width, height, width, height], dtype=torch.float32))
+    if ((boxes[:, 2:] - boxes[:, :2]) <= 0).any():
+        raise CamForgeError(f"{entry.file}: a box lies outside the image of {width}x{height}")
+    return replace(sample, boxes=boxes, box_classes=torch.tensor([box[0] for box in entry.boxes], dtype=torch.int64))
 
 
 def _odd(name: str) -> bool:

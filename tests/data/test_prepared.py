@@ -1,0 +1,141 @@
+"""A split is decoded once, by processes that write where it is read from, in memory and in a file alike."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from camforge.data import rows as rows_module
+from camforge.data.geometry import Geometry
+from camforge.data.prepared import Prepared, prepare
+from camforge.data.rows import FileRows, MemoryRows, Rows, free_memory, make_rows
+from camforge.types import CamForgeError, ImageSet, Sample
+
+SQUARE = Geometry(8, "squash", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+CPU = torch.device("cpu")
+
+
+def sample(i: int, masked: bool = True) -> Sample:
+    """Every pixel and every box of its own."""
+    chance = np.random.default_rng(i)
+    values = torch.from_numpy(chance.integers(0, 255, (5, 8, 8), dtype=np.uint8))
+    boxes = torch.tensor([[j, 1.0, j + 2, 4] for j in range(i % 3)]).reshape(-1, 4)
+    classes = torch.arange(i % 3) % 2
+    mask = values[3] % 3 if masked else None
+    return Sample(f"img{i}", values[:3], torch.tensor([True, i % 2 == 0]), mask, boxes, classes, values[4] % 3)
+
+
+def image_set(count: int, load: object = sample) -> ImageSet:
+    labels = torch.stack([sample(i).labels for i in range(count)])
+    return ImageSet(("a", "b"), tuple(f"img{i}" for i in range(count)), labels, load, "test")  # type: ignore[arg-type]
+
+
+def check(split: Prepared, places: list[int]) -> None:
+    batch = split.batch(places, CPU)
+    for row, place in enumerate(places):
+        expected = sample(int(split.indices[place]))
+        assert batch.ids[row] == expected.id
+        assert torch.equal(split.pixels([place])[0], expected.image)
+        torch.testing.assert_close(batch.images[row], (expected.image / 255 - 0.5) / 0.25, atol=1e-6, rtol=0)
+        assert torch.equal(batch.masks[row], expected.mask)
+        assert torch.equal(batch.parts[row], expected.parts)
+        assert torch.equal(batch.boxes[row], expected.boxes)
+        assert torch.equal(batch.box_classes[row], expected.box_classes)
+        assert torch.equal(batch.labels[row], expected.labels)
+
+
+@pytest.mark.parametrize("count", [7, 200])  # 200: in other processes
+@pytest.mark.parametrize("memory", [None, 0])
+def test_memory_and_file_hold_what_was_read(count: int, memory: float | None, tmp_path: Path) -> None:
+    split = prepare(image_set(count), SQUARE, memory=memory, folder=tmp_path)
+    assert isinstance(split.store, MemoryRows if memory is None else FileRows)
+    check(split, [5, 0, 6, 2])
+    found = [places for places, _ in split.batches(3, CPU)]
+    assert found == [list(range(i, min(i + 3, count))) for i in range(0, count, 3)]
+    assert list(tmp_path.iterdir()) == []  # a file without a name is left by no run, however it ends
+
+
+def test_one_sample_is_as_in_the_batch() -> None:
+    split = prepare(image_set(4), SQUARE)
+    one, expected = split.sample(2), sample(2)
+    for name in ("image", "mask", "parts", "boxes", "box_classes", "labels"):
+        assert torch.equal(getattr(one, name), getattr(expected, name)), name
+
+
+def test_a_batch_has_masks_only_where_all_of_its_images_have() -> None:
+    split = prepare(image_set(4, lambda i: sample(i, masked=i != 2)), SQUARE)
+    assert split.batch([0, 1], CPU).masks is not None
+    assert split.batch([1, 2], CPU).masks is None
+    assert split.sample(2).mask is None
+    assert split.sample(3).mask is not None
+
+
+def test_a_stream_gives_the_pixels_of_each_batch() -> None:
+    split = prepare(image_set(6), SQUARE)
+    batches = [[3, 1], [0], [5, 4, 2]]
+    for places, pixels in zip(batches, split.stream(batches, CPU), strict=True):
+        assert torch.equal(pixels, split.pixels(places))
+
+
+def test_the_number_of_readers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = prepare(image_set(130), SQUARE)
+    monkeypatch.setattr("camforge.data.reading.cpu_count", lambda: 3)
+    shared = prepare(image_set(130), SQUARE)
+    assert torch.equal(alone.pixels(range(130)), shared.pixels(range(130)))
+    assert torch.equal(alone.known.boxes, shared.known.boxes)
+
+
+def killed(i: int) -> Sample:
+    if i == 150:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sample(i)
+
+
+def test_a_reader_that_is_killed_ends_the_run_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camforge.data.reading.cpu_count", lambda: 3)
+    with pytest.raises(CamForgeError, match=r"a process that read images died .*, of 3 that read 200 images"):
+        prepare(image_set(200, killed), SQUARE)
+    assert not [thread for thread in threading.enumerate() if "Executor" in thread.name]
+
+
+@pytest.mark.parametrize("count", [5, 200])
+def test_a_data_set_that_fails_is_told_with_the_image(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(i: int) -> Sample:
+        return sample(i) if i != 3 else {}["no such key"]
+
+    monkeypatch.setattr("camforge.data.reading.cpu_count", lambda: 3)
+    with pytest.raises(CamForgeError, match=r"the data set cannot load image 'img3' \(KeyError: 'no such key'\)") as e:
+        prepare(image_set(count, load), SQUARE)
+    assert "in load" in e.value.__notes__[0]  # where, for who writes the data set
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_rows_keep_bytes_at_their_places(kind: str, tmp_path: Path) -> None:
+    rows: Rows = MemoryRows(3, 10) if kind == "memory" else FileRows(3, 10, tmp_path)
+    rows.write(2, 4, torch.arange(6, dtype=torch.uint8).view(2, 3).T)
+    rows.write(0, 0, torch.full((10,), 9, dtype=torch.uint8))
+    read = rows.read([2, 0, 2], 4, torch.empty(3, 3, 2, dtype=torch.uint8))
+    assert read.tolist() == [[[0, 3], [1, 4], [2, 5]], [[9, 9]] * 3, [[0, 3], [1, 4], [2, 5]]]
+    assert rows.read([1], 0, torch.ones(1, 10, dtype=torch.uint8)).sum() == 0
+
+
+def test_rows_are_in_memory_as_long_as_they_take_little_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "free_memory", lambda: 400)
+    assert isinstance(make_rows(10, 10, folder=tmp_path), MemoryRows)
+    assert isinstance(make_rows(10, 11, folder=tmp_path), FileRows)
+    assert isinstance(make_rows(10, 11, memory=110, folder=tmp_path), MemoryRows)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(CamForgeError, match=r"1000000000 decoded images need 9313\.2 GiB, .* has .* GiB free"):
+        make_rows(10**9, 10**4, memory=0, folder=tmp_path)
+
+
+def test_free_memory_is_a_part_of_the_machine_s() -> None:
+    assert 0 < free_memory() < 2**50
