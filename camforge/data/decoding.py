@@ -73,10 +73,10 @@ def _as_bytes(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f":
         if not (low >= 0 and high <= 255):  # nor a number that is none
             raise ValueError(f"float values from {low:g} to {high:g}, neither 0-1 nor 0-255")
-        return np.rint(values * (255 if high <= 1 else 1)).astype(np.uint8)
+        return np.asarray(np.rint(values * (255 if high <= 1 else 1)), np.uint8)
     if 0 < high < 256:  # it would be black without a word
         raise ValueError(f"a 16-bit image with values up to {high} only: its white is unknown, 255 or 65535")
-    return (values.astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
+    return np.asarray(values.astype(np.int64).clip(0, 65535) >> 8, np.uint8)
 
 
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> Tensor:

@@ -32,7 +32,8 @@ class Geometry:
             raise CamForgeError(f"image {sample.id!r} is {size[1]}x{size[0]}: too narrow for a square crop")
         boxes, classes = sample.boxes.float(), sample.box_classes
         if len(boxes):
-            boxes = self._fit(tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size)).as_subclass(Tensor)
+            fitted = self._fit(tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size))
+            boxes = functional.clamp_bounding_boxes(fitted).as_subclass(Tensor)
             inside = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) > 0
             boxes, classes = boxes[inside], classes[inside]
         mask, parts = (self._fit_values(values) for values in (sample.mask, sample.parts))
@@ -41,10 +42,9 @@ class Geometry:
 
     def _fit(self, values: Tensor) -> Tensor:
         """An image (3, H, W), mask (1, H, W) or boxes, by their class as torchvision tells them apart."""
-        if self.fit == "squash":
-            return functional.resize(values, [self.size, self.size], antialias=True)
-        square = functional.center_crop(functional.resize(values, [self.size], antialias=True), [self.size])
-        return functional.clamp_bounding_boxes(square) if isinstance(square, tv_tensors.BoundingBoxes) else square
+        sides = [self.size, self.size] if self.fit == "squash" else [self.size]
+        square: Tensor = functional.center_crop(functional.resize(values, sides, antialias=True), [self.size])
+        return square
 
     def _fit_values(self, values: Tensor | None) -> Tensor | None:
         """(H, W) class numbers: the nearest pixel's, never a mean."""
