@@ -14,11 +14,28 @@ config = group("Experiment files: check them, see what they come to, their schem
 
 
 @config.command("check")
-def check_config(config: ConfigFile, overrides: Overrides = None) -> None:
-    """Say every mistake of an experiment file, with its line; run nothing."""
-    from camforge.config.load import load
+def check_config(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    data: Annotated[
+        bool, typer.Option("--data", help="Read the images too: what plugins need of them, and what they lack.")
+    ] = False,
+) -> None:
+    """Say every mistake of an experiment file, with its line; run nothing. Exit code 2 where there is one."""
+    from camforge.config.load import examine
+    from camforge.types import CamForgeError
 
-    loaded = load(config, overrides or ())
+    loaded, error = examine(config, overrides or ())
+    problems = [] if error is None else [str(error)]
+    if data and loaded is not None:
+        from camforge.pipeline.requirements import examine_data
+        from camforge.progress.progress import Progress
+
+        found = examine_data(loaded.experiment, Progress())
+        problems += found.problems
+        typer.echo("".join(f"note: {note}\n" for note in found.notes), nl=False)
+    if problems or loaded is None:
+        raise CamForgeError("\n".join(problems))
     arms = ", ".join(loaded.experiment.arms)
     typer.echo(f"{config}: no mistakes. Experiment {loaded.experiment.name!r}, arms: {arms}")
 

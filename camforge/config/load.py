@@ -50,6 +50,17 @@ class ConfigError(CamForgeError):
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     """Read and check an experiment. Raises CamForgeError with every mistake: file, line, key and what is allowed."""
+    loaded, error = examine(path, overrides)
+    if loaded is None or error is not None:
+        raise error or CamForgeError(f"{path}: no experiment")
+    return loaded
+
+
+def examine(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Loaded | None, ConfigError | None]:
+    """The experiment, where it can be built, and its mistakes, where there are any: contradictory plugins give both.
+
+    Raises CamForgeError where the file cannot be read.
+    """
     config, location = read(path, overrides)
     file = shown(Path(path))
     odd = list(_odd_values(config, ()))
@@ -57,9 +68,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     found = odd + [m for m in found if not any(m.path[: len(o.path)] == o.path for o in odd)]
     if experiment is not None and not found:
         found = _as_written(check(experiment), config)
-    if experiment is None or found:
-        raise ConfigError(file, found, location)
-    return Loaded(experiment, config, Path(path), location)
+    loaded = None if experiment is None else Loaded(experiment, config, Path(path), location)
+    return loaded, ConfigError(file, found, location) if found or experiment is None else None
 
 
 def built(config: Mapping[str, Any], label: str) -> Experiment:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import torch
+
+from camforge.config.schema import Experiment
 from camforge.data.prepared import Prepared
 from camforge.interfaces import Metric
-from camforge.pipeline.session import Session
+from camforge.pipeline.session import Session, Splits
+from camforge.progress.progress import Progress
+from camforge.store.store import Store
 from camforge.types import CamForgeError
 
 
@@ -60,3 +67,49 @@ def _lacking(metric: Metric, session: Session) -> Iterator[str]:
 
 def _offered(split: Prepared) -> frozenset[str]:
     return split.truth | ({"several classes"} if len(split.images.classes) > 1 else set())
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What ``config check --data`` found: problems that keep the experiment from running, and what is worth knowing."""
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def examine_data(experiment: Experiment, progress: Progress) -> DataReport:
+    """Read both splits and hold every plugin against them; nothing is trained or written."""
+    splits = Splits(experiment, progress)
+    session = Session(experiment, splits, Store(Path("store")), torch.device("cpu"), progress)
+    problems = _problems([lambda: splits.train, lambda: splits.val, lambda: session.calibration])
+    if problems:
+        return DataReport(tuple(problems), tuple(_idle_fusers(experiment)))
+    left_out: dict[str, str] = {}
+    checks = [splits.check, lambda: check_groupers(session), lambda: left_out.update(left_out_metrics(session))]
+    problems = _problems(checks)
+    notes = [f"no column for {name}: it {reason}" for name, reason in left_out.items()]
+    notes += [f"{name}: {len(split.skipped)} images are left out" for name, split in _skipping(splits)]
+    return DataReport(tuple(problems), (*notes, *data_notes(session), *_idle_fusers(experiment)))
+
+
+def _problems(steps: Sequence[Callable[[], object]]) -> list[str]:
+    """What each step that fails has to say, one line each."""
+    problems: list[str] = []
+    for step in steps:
+        try:
+            step()
+        except CamForgeError as error:
+            problems += str(error).splitlines()
+    return problems
+
+
+def _skipping(splits: Splits) -> list[tuple[str, Prepared]]:
+    return [(name, split) for name, split in (("train", splits.train), ("val", splits.val)) if split.skipped]
+
+
+def _idle_fusers(experiment: Experiment) -> Iterator[str]:
+    """Fusers of views where nothing is grouped."""
+    for name, arm in experiment.arms.items():
+        for fuser in arm.fusers:
+            if fuser.axis == "view" and arm.grouper.name == "none":
+                yield f"arms.{name}: fuser {fuser.name!r} has one view alone: grouper 'none' makes no more"

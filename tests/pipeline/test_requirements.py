@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 from camforge import CamForgeError, run
+from camforge.cli import app
 
 FOLDER = """
 name = "requirements"
@@ -63,3 +65,24 @@ def test_where_no_metric_is_left_nothing_is_trained(folder: Path, monkeypatch: p
     monkeypatch.setattr("camforge.training.loop.train", never)
     with pytest.raises(CamForgeError, match=r"(?s)'miou': needs masks.*'coverage': needs masks and parts"):
         run(path, work_dir=folder / "w", device="cpu", quiet=True)
+
+
+def test_config_check_reads_the_data_where_asked(folder: Path) -> None:
+    path = config(folder, "miou", "average_drop")
+    (folder / "data/val/dog/val3.png").write_bytes(b"no picture")
+    asked = CliRunner().invoke(app, ["config", "check", str(path), "--set", "fusers=[{name: hierarchy}]", "--data"])
+    assert asked.exit_code == 0, asked.output
+    assert "note: no column for miou: it needs masks, and the val split has none" in asked.output
+    assert "note: val: 1 images are left out" in asked.output
+    assert "note: arms.one: fuser 'hierarchy' has one view alone: grouper 'none' makes no more" in asked.output
+    assert "no mistakes" in asked.output
+
+
+def test_mistakes_of_the_file_and_of_the_data_stand_in_one_report(folder: Path) -> None:
+    path = config(folder, "coverage")
+    options = ["--set", "arms.one.grouper={name: kmeans_hierarchy, sizes: [7]}", "--data"]
+    error = CliRunner().invoke(app, ["config", "check", str(path), *options]).exception
+    assert isinstance(error, CamForgeError)
+    assert "makes several views: add a fuser with axis='view'" in str(error)
+    assert "arms.one.grouper (kmeans_hierarchy): " in str(error)
+    assert "metric 'coverage': needs masks and parts, and the val split has none" in str(error)
