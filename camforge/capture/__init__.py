@@ -4,11 +4,12 @@ from camforge.capture.captured import Capture, Needs
 from camforge.capture.head import LinearHead
 from camforge.capture.layers import ModelLayers, stages_of, unwrap
 from camforge.capture.one_pass import Extraction, MapMaker, extract_maps
-from camforge.capture.targets import Targets, target_lists
+from camforge.capture.targets import Highest, Targets, target_lists
 
 __all__ = [
     "Capture",
     "Extraction",
+    "Highest",
     "LinearHead",
     "MapMaker",
     "ModelLayers",

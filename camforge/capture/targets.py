@@ -11,8 +11,16 @@ from torch import Tensor
 
 from camforge.types import CamForgeError
 
+
+@dataclass(frozen=True)
+class Highest:
+    """The ``count`` highest outputs of each image, the highest first."""
+
+    count: int
+
+
 Target = int | Callable[[Tensor], Tensor]
-Targets = None | int | Callable[[Tensor], Tensor] | Sequence[Any] | Tensor
+Targets = None | int | Highest | Callable[[Tensor], Tensor] | Sequence[Any] | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +62,10 @@ def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
     (N, K) bool (multi-hot): those that are on. A wrong number of targets or an index beyond the outputs is an error.
     """
     count, outputs = logits.shape
+    if isinstance(targets, Highest):
+        if not 1 <= targets.count <= outputs:
+            raise CamForgeError(f"top={targets.count}: the model has {outputs} outputs")
+        return [list(row) for row in logits.topk(targets.count).indices.tolist()]
     if targets is None:
         return [[best] for best in logits.argmax(1).tolist()]
     if isinstance(targets, int) or callable(targets):

@@ -4,77 +4,94 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, overload
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack, overload
 
-import torch
+import numpy as np
+from PIL import Image
 from torch import Tensor, nn
 
-from camforge.capture import Extraction, Targets, extract_maps
-from camforge.explanation.captions import method_text
+from camforge.capture import Highest, Targets
+from camforge.explanation.batches import Run, explain_inputs, explain_photographs
 from camforge.explanation.explanation import Explanation
+from camforge.explanation.inputs import model_input, photographs_of
+from camforge.explanation.names import with_indices
+from camforge.explanation.recipe import preparation, recipe_of
 from camforge.host.registry import build
 from camforge.interfaces import Extractor
-from camforge.maps import NORMALISERS, resize
+from camforge.maps import NORMALISERS
 from camforge.types import CamForgeError
 
 Choice = str | Mapping[str, object] | Extractor
 Choices = list[str] | list[dict[str, object]] | list[Extractor] | list[Choice] | tuple[Choice, ...]
+Photographs = str | Path | Image.Image | np.ndarray[Any, Any]
+Images = Tensor | Photographs | Sequence[Tensor | Photographs] | tuple[Any, ...] | Mapping[str, Any]
 
 
 class MapWarning(UserWarning):
     """Maps that tell nothing: zero everywhere, NaN or infinite."""
 
 
+class _Options(TypedDict, total=False):
+    """The options that explain() takes after the extractor, for its overloads."""
+
+    top: int | None
+    preprocess: Callable[..., Any] | None
+    classes: Sequence[str]
+    size: Literal["full", "input"]
+    batch_size: int
+    normalise: str
+    select: Callable[[Any], Tensor] | None
+    create_graph: bool
+
+
 @overload
 def explain(
     model: nn.Module,
-    images: Tensor | tuple[Any, ...],
+    images: Images,
     targets: Targets = None,
     extractor: Choice = "gradcam",
-    *,
-    normalise: str = "none",
-    select: Callable[[Any], Tensor] | None = None,
-    create_graph: bool = False,
+    **options: Unpack[_Options],
 ) -> Explanation: ...
 @overload
 def explain(
-    model: nn.Module,
-    images: Tensor | tuple[Any, ...],
-    targets: Targets = None,
-    *,
-    extractor: Choices,
-    normalise: str = "none",
-    select: Callable[[Any], Tensor] | None = None,
-    create_graph: bool = False,
+    model: nn.Module, images: Images, targets: Targets = None, *, extractor: Choices, **options: Unpack[_Options]
 ) -> dict[str, Explanation]: ...
 @overload
 def explain(
-    model: nn.Module,
-    images: Tensor | tuple[Any, ...],
-    targets: Targets,
-    extractor: Choices,
-    *,
-    normalise: str = "none",
-    select: Callable[[Any], Tensor] | None = None,
-    create_graph: bool = False,
+    model: nn.Module, images: Images, targets: Targets, extractor: Choices, **options: Unpack[_Options]
 ) -> dict[str, Explanation]: ...
 def explain(
     model: nn.Module,
-    images: Tensor | tuple[Any, ...],
+    images: Images,
     targets: Targets = None,
     extractor: Choice | Choices = "gradcam",
     *,
+    top: int | None = None,
+    preprocess: Callable[..., Any] | None = None,
+    classes: Sequence[str] = (),
+    size: Literal["full", "input"] = "full",
+    batch_size: int = 16,
     normalise: str = "none",
     select: Callable[[Any], Tensor] | None = None,
     create_graph: bool = False,
 ) -> Explanation | dict[str, Explanation]:
     """Maps of the images' targets: raw, signed as the extractor defines them, upsampled bilinearly to the images.
 
-    images     (N, 3, H, W), or a tuple that begins with them, for a model of several inputs
-    targets    None: the highest logit; an int; N of them: one each; (N, T): T each; or functions of one image's logits
-    extractor  a name, {"name": …, option: …} or an Extractor; several layers without ``merge`` are summed (003 eq. 8)
-    normalise  "none"; "max": ReLU and division by each map's maximum; "minmax": each map to [0, 1]
-    select     takes the logits (N, K) out of a dict or tuple that the model returns
+    images      (N, 3, H, W) floats as the model wants them, or a tuple that begins with them, for a model of several
+                inputs. Or photographs, one, a batch or a list: paths, folders, PIL images, arrays and uint8 tensors,
+                which are prepared as the model's library says
+    targets     None: the highest logit; an int or a class name; N of them: one each; (N, T): T each; or functions of
+                one image's logits
+    extractor   a name, {"name": …, option: …} or an Extractor; several layers without ``merge`` are summed (003 eq. 8)
+    top         explain so many of each image's highest outputs, in the place of ``targets``
+    preprocess  how a photograph becomes the model's input, where its library does not say: transforms or weights of
+                torchvision, a processor of transformers, or any function of a PIL image
+    classes     the names of the outputs, where the model does not say
+    size        of the maps of photographs: "full", the photograph's own, or "input", what the model was given
+    batch_size  photographs that are prepared and explained at once
+    normalise   "none"; "max": ReLU and division by each map's maximum; "minmax": each map to [0, 1]
+    select      takes the logits (N, K) out of a dict or tuple that the model returns
 
     Returns an Explanation of P (image, target) pairs, whose ``targets`` tell what was chosen; for a list of extractors,
     which share one pass, a dict of them by name, numbered where a name comes again: layercam, layercam#1. Raises
@@ -83,27 +100,40 @@ def explain(
     """
     if normalise not in NORMALISERS:
         raise CamForgeError(f"explain: normalise={normalise!r}; allowed: {', '.join(NORMALISERS)}")
-    one = isinstance(extractor, str | Mapping | Extractor)
-    chosen = [_built(choice) for choice in _listed(extractor)]
-    first = images[0] if isinstance(images, tuple) else images
-    found = extract_maps(model, images, chosen, targets, select=select, create_graph=create_graph)
-    size, made = first.shape[2:], dict[str, Explanation]()
-    for i, (name, method) in enumerate(zip(_names(chosen), chosen, strict=True)):
-        _warn(name, "zero everywhere", found, found.empty(i))
-        _warn(name, "not finite", found, found.broken(i))
-        maps = NORMALISERS[normalise](_on_input(found.maps[i], size), len(size))
-        pairs = found.images, found.targets
-        made[name] = Explanation(maps, *pairs, found.logits, found.layers[i], method_text(method))
-    return next(iter(made.values())) if one else made
+    if size not in ("full", "input"):
+        raise CamForgeError(f"explain: size={size!r}; allowed: full, input")
+    chosen, recipe = [_built(choice) for choice in _listed(extractor)], recipe_of(model, classes)
+    run = Run(model, chosen, recipe, normalise, select, create_graph)
+    wanted = with_indices(_wanted(targets, top), recipe.classes)
+    photographs = photographs_of(images)
+    if photographs is None:
+        made = explain_inputs(run, model_input(model, images), wanted)
+    else:
+        prepare = recipe.preparation if preprocess is None else preparation(preprocess)
+        made = explain_photographs(run, photographs, wanted, prepare, size == "full", batch_size)
+    named = dict(zip(_names(chosen), made, strict=True))
+    for name, explanation in named.items():
+        _warn(name, explanation)
+    return made[0] if isinstance(extractor, str | Mapping | Extractor) else named
 
 
-def _warn(name: str, what: str, found: Extraction, which: Tensor) -> None:
-    """Count the maps and name the first ten."""
-    rows = which.nonzero().flatten().tolist()
-    if rows:
-        pairs = [f"image {int(found.images[row])} target {int(found.targets[row])}" for row in rows[:10]]
-        named = ", ".join(pairs) + (", …" if len(rows) > 10 else "")
-        warnings.warn(f"{name}: {len(rows)} of {len(which)} maps are {what}: {named}", MapWarning, stacklevel=3)
+def _wanted(targets: Targets, top: int | None) -> Targets:
+    if top is None:
+        return targets
+    if targets is not None:
+        raise CamForgeError("explain: give targets or top, not both")
+    return Highest(top)
+
+
+def _warn(name: str, found: Explanation) -> None:
+    """Count the maps that tell nothing and name the first ten."""
+    flat = found.maps.detach().flatten(1)
+    for what, which in (("zero everywhere", (flat == 0).all(1)), ("not finite", ~flat.isfinite().all(1))):
+        rows = which.nonzero().flatten().tolist()
+        if rows:
+            pairs = [f"image {int(found.images[row])} target {int(found.targets[row])}" for row in rows[:10]]
+            named = ", ".join(pairs) + (", …" if len(rows) > 10 else "")
+            warnings.warn(f"{name}: {len(rows)} of {len(which)} maps are {what}: {named}", MapWarning, stacklevel=3)
 
 
 def _listed(extractor: Choice | Choices) -> Sequence[Choice]:
@@ -121,8 +151,3 @@ def _names(extractors: Sequence[Extractor]) -> list[str]:
         again = sum(name.partition("#")[0] == extractor.name for name in names)
         names.append(f"{extractor.name}#{again}" if again else extractor.name)
     return names
-
-
-def _on_input(layers: list[Tensor], size: torch.Size) -> Tensor:
-    """(P, h_l, w_l) of each layer -> (P, H, W): upsampled, then summed (003 eq. 8)."""
-    return torch.stack([resize(layer, size) for layer in layers]).sum(0)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from camforge.explanation.boxes import largest_boxes
 from camforge.explanation.drawing import comparison
+from camforge.explanation.inputs import Photograph
+from camforge.explanation.placement import Placement
 from camforge.explanation.saving import save_explanation
 from camforge.maps import max_normalise
 from camforge.pictures import Picture
@@ -25,6 +27,11 @@ class Explanation:
     logits   (N, K), the outputs of every image
     layers   paths of the modules that were read
     method   the extractor's name with the options that differ from their defaults
+    model    what the model is called;  labels  (P) what each pair's target is called
+
+    Where photographs were explained, ``photographs`` are they, and the maps lie in their own pixels, ``sizes`` (N) of
+    (h, w), each in the upper left corner of the largest; ``of`` cuts them out. Maps of ``size="input"`` lie in what the
+    model was given, and ``placements`` (N) say where that is in the photographs.
     """
 
     maps: Tensor
@@ -33,16 +40,34 @@ class Explanation:
     logits: Tensor
     layers: tuple[str, ...]
     method: str
+    model: str = ""
+    labels: tuple[str, ...] = ()
+    photographs: tuple[Photograph, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
+    placements: tuple[Placement, ...] = ()
 
     def __len__(self) -> int:
         return self.maps.shape[0]
 
     def of(self, image: int) -> Tensor:
-        """(T, H, W): the maps of one image, in the order of its targets. Raises CamForgeError for no such image."""
+        """(T, H, W): the maps of one image, in the order of its targets; (T, h, w) at a photograph's own size.
+
+        Raises CamForgeError for no such image.
+        """
         count = self.logits.shape[0]
         if not 0 <= image < count:
             raise CamForgeError(f"image {image}: the explanation has images 0 to {count - 1}")
-        return self.maps[self.images == image]
+        maps = self.maps[self.images == image]
+        return maps[:, : self.sizes[image][0], : self.sizes[image][1]] if self.sizes else maps
+
+    def over(self, image: int) -> Tensor:
+        """(T, h, w): the maps of one image as they lie over its photograph, whatever size they were asked for in."""
+        return self.placements[image].bring_back(self.of(image)) if self.placements else self.of(image)
+
+    def label(self, pair: int) -> str:
+        """What the target of a pair is called: its class, its function's name, or "output 3"."""
+        target = int(self.targets[pair])
+        return self.labels[pair] if self.labels else "function" if target < 0 else f"output {target}"
 
     def masks(self, threshold: float) -> Tensor:
         """(P, H, W) bool: where a map, without its negative values and divided by its maximum, reaches ``threshold``.
@@ -62,17 +87,38 @@ class Explanation:
         """
         return largest_boxes(self.masks(threshold))
 
-    def show(self, photographs: Tensor) -> Picture:
+    def image_name(self, image: int) -> str:
+        """The photograph's file name, or "image 0"."""
+        return self.photographs[image].name if self.photographs else f"image {image}"
+
+    def pictures(self, photographs: Tensor | None = None) -> list[Tensor]:
+        """(3, h, w) uint8 of each image: the photographs that were explained, or those given for tensors.
+
+        Raises CamForgeError where there are none, or their number is not that of the images.
+        """
+        if photographs is None and not self.photographs:
+            raise CamForgeError("tensors were explained: give the photographs, (N, 3, h, w) uint8, to show maps over")
+        if photographs is None:
+            return [photograph.pixels() for photograph in self.photographs]
+        pictures = list((photographs[None] if photographs.dim() == 3 else photographs).cpu())
+        if len(pictures) != len(self.logits):
+            raise CamForgeError(f"{self.method} explains {len(self.logits)} images; photographs: {len(pictures)}")
+        return pictures
+
+    def show(self, photographs: Tensor | None = None) -> Picture:
         """One row per image: the photograph and its maps over it. A notebook shows what comes back.
 
-        photographs  (N, 3, h, w) uint8, or one (3, h, w), as the network saw them, at any size
+        photographs  (N, 3, h, w) uint8, or one (3, h, w), as the network saw them, at any size; None: those explained
         """
-        return comparison(photographs, {self.method: self})
+        return comparison({self.method: self}, photographs)
+
+    def _repr_png_(self) -> bytes | None:
+        return self.show()._repr_png_() if self.photographs else None
 
     def save(self, folder: str | Path, photographs: Tensor | None = None, threshold: float = 0.15) -> Path:
-        """Write a folder: of each map its raw values (.npy), its mask and, over ``photographs``, a picture (.png).
+        """Write a folder: of each map its raw values (.npy), its mask and, over the photographs, a picture (.png).
 
-        ``explanation.json`` names the method, the layers, and of each map image, target, logit, box and files.
+        ``explanation.json`` names model, method and layers, and of each map image, target, label, logit, box and files.
         The files of an earlier explanation in the folder are overwritten where they have the same names.
         """
         return save_explanation(self, Path(folder), photographs, threshold)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camforge.files import write_atomically
+from camforge.files import file_name, write_atomically
 from camforge.pictures import overlay, save
 
 if TYPE_CHECKING:
@@ -21,40 +21,49 @@ MANIFEST = "explanation.json"
 
 
 def save_explanation(found: Explanation, folder: Path, photographs: Tensor | None, threshold: float) -> Path:
-    """Write every map's files, then the manifest that names them. Returns the folder."""
-    pictures = photographs[None] if photographs is not None and photographs.dim() == 3 else photographs
-    entries = [_entry(found, pair, threshold) for pair in range(len(found))]
-    for pair, (entry, mask) in enumerate(zip(entries, found.masks(threshold).cpu(), strict=True)):
-        values = found.maps[pair].detach().cpu()
-        write_atomically(folder / str(entry["map"]), _npy(values))
-        if values.dim() == 2:
-            save(folder / str(entry["mask"]), mask.to(torch.uint8) * 255)
-        if pictures is not None:
-            entry["picture"] = f"{_stem(found, pair)}.png"
-            picture = pictures[int(found.images[pair])].cpu()
-            save(folder / str(entry["picture"]), overlay(picture, values))
-    content = {"method": found.method, "layers": list(found.layers), "threshold": threshold, "maps": entries}
-    write_atomically(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False).encode())
+    """Write every map's files, image by image, then the manifest that names them. Returns the folder."""
+    pictures = found.pictures(photographs) if found.photographs or photographs is not None else None
+    boxes, masks, stems = found.boxes(threshold).cpu(), found.masks(threshold).cpu(), _stems(found)
+    entries: list[dict[str, object]] = []
+    for image in range(len(found.logits)):
+        pairs = (found.images == image).nonzero().flatten().tolist()
+        for pair, own, over in zip(pairs, found.of(image), found.over(image), strict=True):
+            files = _write(folder, stems[pair], own, masks[pair][tuple(slice(n) for n in own.shape)])
+            if pictures is not None:
+                picture = overlay(pictures[image], over.detach().cpu())
+                files["picture"] = save(folder / f"{stems[pair]}.png", picture).name
+            entries.append(_entry(found, pair) | {"box": boxes[pair].tolist()} | files)
+    content = {"model": found.model, "method": found.method, "layers": list(found.layers), "threshold": threshold}
+    manifest = json.dumps(content | {"maps": entries}, indent=1, ensure_ascii=False)
+    write_atomically(folder / MANIFEST, manifest.encode())
     return folder
 
 
-def _entry(found: Explanation, pair: int, threshold: float) -> dict[str, object]:
-    image, target, stem = int(found.images[pair]), int(found.targets[pair]), _stem(found, pair)
-    logit = float(found.logits[image, target]) if target >= 0 else None
-    entry: dict[str, object] = {"image": image, "target": target if target >= 0 else None, "logit": logit}
-    entry["box"] = found.boxes(threshold)[pair].tolist()
-    return entry | {"map": f"{stem}.npy"} | ({"mask": f"{stem}-mask.png"} if found.maps.dim() == 3 else {})
-
-
-def _stem(found: Explanation, pair: int) -> str:
-    """``image-target``, as ``0-207``; a function of the logits is named by its place among the image's targets."""
-    image, target = int(found.images[pair]), int(found.targets[pair])
-    place = pair - int((found.images < image).sum())
-    same = int((found.targets[pair - place : pair] == target).sum())
-    return f"{image}-{target if target >= 0 else 'function'}" + (f"-{same + 1}" if same else "")
-
-
-def _npy(values: Tensor) -> bytes:
+def _write(folder: Path, stem: str, values: Tensor, mask: Tensor) -> dict[str, str]:
     content = BytesIO()
-    np.save(content, values.float().numpy(), allow_pickle=False)
-    return content.getvalue()
+    np.save(content, values.detach().float().cpu().numpy(), allow_pickle=False)
+    files = {"map": write_atomically(folder / f"{stem}.npy", content.getvalue()).name}
+    if mask.dim() == 2:
+        files["mask"] = save(folder / f"{stem}-mask.png", mask.to(torch.uint8) * 255).name
+    return files
+
+
+def _entry(found: Explanation, pair: int) -> dict[str, object]:
+    image, target = int(found.images[pair]), int(found.targets[pair])
+    return {
+        "image": found.image_name(image) if found.photographs else image,
+        "target": target if target >= 0 else None,
+        "label": found.label(pair),
+        "logit": float(found.logits[image, target]) if target >= 0 else None,
+    }
+
+
+def _stems(found: Explanation) -> list[str]:
+    """Of every pair, one that no other has: ``dog-golden_retriever``, or ``0-output_207`` of tensors."""
+    stems: list[str] = []
+    for pair, image in enumerate(found.images.tolist()):
+        name = Path(found.photographs[image].name).stem if found.photographs else str(image)
+        stem = file_name(f"{name}-{found.label(pair)}".replace(" ", "_"))
+        number = 1 + sum(other == stem or other.startswith(f"{stem}--") for other in stems)
+        stems.append(stem if number == 1 else f"{stem}--{number}")
+    return stems

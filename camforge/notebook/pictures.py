@@ -40,13 +40,12 @@ class Drawing:
         return write_atomically(path, self.svg.encode())
 
 
-def show(photographs: Tensor, found: Explanation | Mapping[str, Explanation]) -> Picture:
-    """Maps over their photographs, one row per image, one column per map: what ``camforge.explain`` returned.
+def show(found: Mapping[str, Explanation], photographs: Tensor | None = None) -> Picture:
+    """Several explanations of the same images side by side, one row per image: what ``camforge.explain`` returned.
 
-    photographs  (N, 3, h, w) uint8, or one (3, h, w), as the network saw them, at any size
-    found        an explanation, or several of the same images by name
+    photographs  (N, 3, h, w) uint8, or one (3, h, w), as the network saw them, at any size; None: those explained
     """
-    return comparison(photographs, found if isinstance(found, Mapping) else {found.method: found})
+    return comparison(found, photographs)
 
 
 def results_picture(report_data: ReportData) -> Picture:

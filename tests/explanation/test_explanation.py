@@ -123,7 +123,7 @@ def test_a_folder_holds_everything(tmp_path) -> None:
     found.save(tmp_path / "out", photographs, threshold=0.5)
     manifest = json.loads((tmp_path / "out" / "explanation.json").read_text())
     assert (manifest["method"], manifest["layers"], manifest["threshold"]) == ("gradcam", ["layer4"], 0.5)
-    assert [entry["map"] for entry in manifest["maps"]] == ["0-2.npy", "1-function.npy", "1-function-2.npy"]
+    assert [entry["map"] for entry in manifest["maps"]] == ["0-output_2.npy", "1-function.npy", "1-function--2.npy"]
     assert [entry["logit"] for entry in manifest["maps"]] == [2.0, None, None]
     assert manifest["maps"][1]["box"] == found.boxes(0.5)[1].tolist()
     for i, entry in enumerate(manifest["maps"]):

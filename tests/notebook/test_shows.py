@@ -197,7 +197,7 @@ def explained(images: list[int], maps: Tensor) -> Explanation:
 def test_show_lays_named_maps_out_in_columns():
     photographs = torch.randint(0, 256, (2, 3, 200, 200), dtype=torch.uint8)
     maps = {"one": explained([0, 1], torch.rand(2, 200, 200)), "two": explained([0, 0, 1, 1], torch.rand(4, 200, 200))}
-    shown = show(photographs, maps).pixels
+    shown = show(maps, photographs).pixels
     height, width = 2 * (200 + CAPTION + MARGIN) + MARGIN, 4 * (200 + MARGIN) + MARGIN
     assert shown.shape == (3, height, width)
     last = shown[:, height - MARGIN - 200 : height - MARGIN, width - MARGIN - 200 : width - MARGIN]
@@ -206,7 +206,7 @@ def test_show_lays_named_maps_out_in_columns():
 
 def test_show_refuses_maps_of_other_images():
     with pytest.raises(CamForgeError, match="gradcam explains 3 images; photographs: 2"):
-        show(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), explained([0, 1, 2], torch.zeros(3, 8, 8)))
+        show({"a": explained([0, 1, 2], torch.zeros(3, 8, 8))}, torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
 
 
 def test_an_experiment_tells_what_arms_share_and_where_they_differ(experiment):

@@ -1,0 +1,56 @@
+"""Targets by the names of the model's classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from camforge.interfaces.base import choices
+from camforge.types import CamForgeError
+
+
+def with_indices(targets: Any, classes: Sequence[str]) -> Any:
+    """The same targets, with the output of that name in the place of every name. Raises CamForgeError for others."""
+    if isinstance(targets, str):
+        return index_of(targets, classes)
+    if isinstance(targets, np.ndarray):
+        targets = targets.tolist()
+    if isinstance(targets, list | tuple):
+        return [with_indices(target, classes) for target in targets]
+    return targets
+
+
+def index_of(name: str, classes: Sequence[str]) -> int:
+    """The output that a class name means: itself, one of its synonyms, or the only one that has all of its words."""
+    if not classes:
+        raise CamForgeError(
+            f"target {name!r}: the names of the model's outputs are not known; give a number, or classes="
+        )
+    words, sets = _words(name), [_words(label) for label in classes]
+    for fits in (
+        [i for i, label in enumerate(classes) if label == name],
+        [i for i, label in enumerate(classes) if words in map(_words, [label, *label.split(",")])],
+        [i for i, has in enumerate(sets) if set(words) <= set(has)],
+        [i for i, has in enumerate(sets) if has and set(has) <= set(words)],
+    ):
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            some = ", ".join(repr(classes[i]) for i in fits[:5]) + (", …" if len(fits) > 5 else "")
+            raise CamForgeError(f"target {name!r} may be {some}: name one in full")
+    near = choices(name, classes).partition("known: ")[0]
+    raise CamForgeError(f"target {name!r}: no class of the model is called so; {near}it has {len(classes)} classes")
+
+
+def label_of(target: Any, classes: Sequence[str]) -> str:
+    """What a target is called in captions: its class, else "output 3"; a function says its own ``label`` or name."""
+    if callable(target):
+        return str(getattr(target, "label", getattr(target, "__name__", type(target).__name__)))
+    return classes[target].split(",")[0] if target < len(classes) else f"output {target}"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", text.casefold()))
