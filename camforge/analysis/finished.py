@@ -62,6 +62,5 @@ class Finished:
     def session(self) -> Session:
         """The images and the store of the run."""
         store = Store(Path(self.manifest["store"]), self.progress.say)
-        return Session(
-            self.experiment, Splits(self.experiment, self.progress), store, pick_device(self.device), self.progress
-        )
+        splits = Splits(self.experiment, self.progress, store.root)
+        return Session(self.experiment, splits, store, pick_device(self.device), self.progress)

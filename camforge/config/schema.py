@@ -32,6 +32,9 @@ class Images(Options):
     """Training images are fitted to this larger size, and a random square of ``size`` is cut out at every use."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    memory: Annotated[float, Field(ge=0)] | None = None
+    """GiB that the decoded images of a split may take, None: a quarter of what is free when it is read. What is larger
+    lies in a file beside the store, which vanishes with the run."""
 
 
 class Arm(Options):

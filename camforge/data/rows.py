@@ -59,6 +59,7 @@ class FileRows(Rows):
 
     def __init__(self, count: int, length: int, folder: Path) -> None:
         super().__init__(count, length)
+        folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
         if count * length > free:
             needs = f"{count} decoded images need {_gib(count * length)}, {folder} has {_gib(free)} free"

@@ -175,7 +175,7 @@ def work(context: WorkerContext, task: Task) -> TaskResult:
 def _session(context: WorkerContext, progress: Progress) -> Session:
     if context.data_key not in _splits:
         _splits.clear()
-        _splits[context.data_key] = Splits(context.experiment, Progress(quiet=True))
+        _splits[context.data_key] = Splits(context.experiment, Progress(quiet=True), context.store)
     store, device = Store(context.store, progress.say, context.fresh), torch.device(context.device)
     return Session(context.experiment, _splits[context.data_key], store, device, progress, context.log_folder)
 

@@ -139,7 +139,7 @@ def _opened(
     absent = [name for name in experiment.report.loggers if find_spec(name) is None]
     if absent:
         raise CamForgeError(f"report.loggers: {absent[0]!r} needs a package of that name: pip install {absent[0]}")
-    splits = Splits(experiment, reports[0])
+    splits = Splits(experiment, reports[0], store)
     splits.check()
     made_by = uuid4().hex if fresh else ""
     sessions = [

@@ -19,10 +19,13 @@ from camforge.types import CamForgeError, TrainedModel
 
 
 class Splits:
-    """An experiment's images, each split read when it is first asked for; runs that differ in their seed share them."""
+    """An experiment's images, each split read when it is first asked for; runs that differ in their seed share them.
 
-    def __init__(self, experiment: Experiment, progress: Progress) -> None:
-        self._experiment, self._progress = experiment, progress
+    folder  where decoded images lie that memory is too short for; None: the system's for temporary files
+    """
+
+    def __init__(self, experiment: Experiment, progress: Progress, folder: Path | None = None) -> None:
+        self._experiment, self._progress, self._folder = experiment, progress, folder
 
     @cached_property
     def train(self) -> Prepared:
@@ -57,7 +60,8 @@ class Splits:
         geometry = Geometry(size, settings.fit, settings.mean, settings.std)
         images = opened(self._experiment.dataset, split)
         with self._progress.task(f"read {len(images)} {split} images") as tick:
-            return prepare(images, geometry, every_class=split == "train", tick=tick)
+            memory = None if settings.memory is None else settings.memory * 2**30
+            return prepare(images, geometry, split == "train", tick, memory, self._folder)
 
 
 @dataclass(frozen=True, eq=False)
