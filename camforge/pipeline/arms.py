@@ -16,7 +16,7 @@ from camforge.data.prepared import Prepared
 from camforge.interfaces import Metric
 from camforge.pipeline.controls import CONTROLS, ControlMaps, control_maps
 from camforge.pipeline.diagnostics import DegenerateMaps, degenerate_maps
-from camforge.pipeline.extract import MapRequest, extract, load, unwrap_or_raise
+from camforge.pipeline.extract import MapRequest, extract, unwrap_or_raise
 from camforge.pipeline.failure import Failure, disk_fault
 from camforge.pipeline.families import recovered
 from camforge.pipeline.fuse import Classify, FusedMaps, MapFuser
@@ -24,6 +24,7 @@ from camforge.pipeline.group import group
 from camforge.pipeline.measure import Measurement, calibrate_metrics, measure
 from camforge.pipeline.recipes import recipe_of
 from camforge.pipeline.session import Session
+from camforge.pipeline.stored_maps import load_maps
 from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest
 from camforge.training import distributed
@@ -172,7 +173,7 @@ def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric
 def fused_maps(trained: TrainedArm, entries: Entries, split: Prepared, session: Session) -> FusedMaps:
     """One split with the arm's fused maps."""
     keys = [digest(request.recipe(split)) for request in trained.requests]
-    stored = [load(unwrap_or_raise(entries[key])) for key in keys]
+    stored = [load_maps(unwrap_or_raise(entries[key])) for key in keys]
     fuser = MapFuser(trained.name, trained.arm, trained.grouping, stored)
     logits = None if trained.plain is None else stored[trained.plain].logits
     recipe = {

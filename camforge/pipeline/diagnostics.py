@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from camforge.pipeline.extract import StoredMaps
+from camforge.pipeline.stored_maps import StoredMaps
 from camforge.types import View
+
+AT_ONCE = 4096  # maps: they lie on the disk, and only these come into memory
 
 
 @dataclass(frozen=True)
@@ -50,5 +52,6 @@ def degenerate_maps(
 
 
 def _all(layers: Sequence[Tensor], test: Callable[[Tensor], Tensor]) -> Tensor:
-    """(Q,) bool: the maps for which the test holds on every layer."""
-    return torch.stack([test(maps) for maps in layers]).all(0)
+    """(Q,) bool: the maps for which the test holds on every layer, looked at some at a time."""
+    tested = [torch.cat([test(some) for some in maps.split(AT_ONCE)]) for maps in layers]
+    return torch.stack(tested).all(0)

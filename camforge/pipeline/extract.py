@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,18 @@ from camforge.interfaces import Extractor
 from camforge.pipeline.failure import blaming
 from camforge.pipeline.recipes import data_recipe, recipe_of
 from camforge.pipeline.session import Session
-from camforge.store.store import digest, write_tensors
+from camforge.pipeline.stored_maps import MapWriter
+from camforge.store.store import digest
 from camforge.training import distributed
-from camforge.types import CamForgeError, Network, TrainedModel
+from camforge.types import Batch, CamForgeError, Network, TrainedModel
 
 TargetClasses = Literal["present", "all"]
+Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class MapRequest:
-    """What an arm wants of one trained view: an extractor's maps for the outputs shown, or for all."""
+    """What an arm asks of one trained view: an extractor's maps for the outputs shown, or for all."""
 
     model: TrainedModel
     extractor: Extractor
@@ -43,23 +45,14 @@ class MapRequest:
             "target_classes": self.target_classes,
         }
 
-
-@dataclass(frozen=True, eq=False)
-class StoredMaps:
-    """The maps of one network and extractor over a whole split.
-
-    rows    (N, K) int64: the row of each (image, output), -1 where it was not asked for
-    maps    per branch, per layer: (Q, h, w) float32
-    logits  (N, K) float32, the mean over the branches
-    """
-
-    rows: Tensor
-    maps: tuple[tuple[Tensor, ...], ...]
-    logits: Tensor
+    def targets(self, split: Prepared) -> Tensor:
+        """(N, K) bool: the outputs whose maps are asked for."""
+        shown = self.model.view.targets(split.labels)
+        return shown if self.target_classes == "present" else torch.ones_like(shown)
 
 
 def extract(requests: Sequence[MapRequest], session: Session, split: Prepared) -> dict[str, Path | Exception]:
-    """Every order's entry in the store by its key, or why there is none. Orders of one network share its passes."""
+    """Every request's entry in the store by its key, or why there is none. Requests of one network share its passes."""
     done: dict[str, Path | Exception] = {}
     missing: dict[tuple[str, str], dict[str, MapRequest]] = {}
     for request in requests:
@@ -96,19 +89,22 @@ def _isolated(requests: Mapping[str, MapRequest], session: Session, split: Prepa
 
 
 def _one_network(requests: Mapping[str, MapRequest], session: Session, split: Prepared) -> dict[str, Path]:
-    branches = [
-        distributed.gather(parts) for parts in distributed.on_all_ranks(lambda: _passes(requests, session, split))
-    ]
-    rows = _row_table(_targets(next(iter(requests.values())), split))
-    done = {}
-    for i, (key, request) in enumerate(requests.items()):
+    """Maps go to the store's disk as they come; they are committed when the last batch is through."""
+    targets = next(iter(requests.values())).targets(split)
+    with ExitStack() as stack:
+        writers: dict[str, MapWriter] = {}
+        if distributed.rank() == 0:
+            folder = stack.enter_context(session.store.temporary_dir())
+            writers = {key: MapWriter(folder / key, targets) for key in requests}
+        logits = _passes(requests, session, split, targets, list(writers.values()))
+        done = {}
+        for key, request in requests.items():
 
-        def write(draft: Path, i: int = i) -> None:
-            logits = torch.stack([torch.cat([part.logits for part in parts]) for parts in branches]).mean(0)
-            maps = [_joined([part.maps[i] for part in parts]) for parts in branches]
-            write_tensors(draft / "maps.pt", {"rows": rows, "maps": maps, "logits": logits})
+            def write(draft: Path, key: str = key) -> None:
+                writers[key].close(logits)
+                writers[key].move_to(draft)
 
-        done[key] = session.store.commit("maps", key, request.recipe(split), write)
+            done[key] = session.store.commit("maps", key, request.recipe(split), write)
     return done
 
 
@@ -122,62 +118,90 @@ class BatchMaps:
     @classmethod
     def joined(cls, parts: Sequence[BatchMaps]) -> BatchMaps:
         """The parts of one batch, one after another."""
-        maps = [_joined(list(same)) for same in zip(*(part.maps for part in parts), strict=True)]
+        same = (zip(*layers, strict=True) for layers in zip(*(part.maps for part in parts), strict=True))
+        maps = [[torch.cat(layer) for layer in layers] for layers in same]
         return cls(maps, torch.cat([part.logits for part in parts]))
 
 
-def _pass(
-    network: Network, extractors: Sequence[Extractor], images: Tensor, target_classes: Tensor, start: int, stop: int
-) -> BatchMaps:
-    """The maps of the images ``start`` to ``stop`` of a batch."""
-    seen = extract_maps(network, images[start:stop], extractors, target_classes[start:stop].to(images.device))
-    maps = [[layer.float().cpu() for layer in layers] for layers in seen.maps]
-    return BatchMaps(maps, seen.logits.float().cpu())
-
-
-def _passes(requests: Mapping[str, MapRequest], session: Session, split: Prepared) -> list[list[BatchMaps]]:
-    """Per branch the batches of the split that are this process's, in smaller passes from where memory runs out."""
-    first = next(iter(requests.values()))
+def _passes(
+    requests: Mapping[str, MapRequest], session: Session, split: Prepared, targets: Tensor,
+    writers: Sequence[MapWriter],
+) -> Tensor:  # fmt: skip
+    """Every branch over the split, its maps appended by the leader; the logits (N, K), the mean over the branches."""
+    model = next(iter(requests.values())).model
     extractors = [request.extractor for request in requests.values()]
-    target_classes, networks = _targets(first, split), first.model.networks
-    label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {first.model.view.name}"
-    branches: list[list[BatchMaps]] = []
-    fits = batch_size = session.experiment.batch_size
+    label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {model.view.name}"
+    logits = []
     with session.progress.task(label) as tick:
-        for branch, network in enumerate(networks):
-            branches.append([])
-            for places, batch in split.batches(batch_size, session.device, distributed.batches()):
-                some = partial(_pass, network, extractors, batch.images, target_classes[places])
-                try:
-                    parts = list(in_chunks(0, len(places), fits, some))
-                except CamForgeError as error:
-                    raise CamForgeError(f"{label}: {error} (images {batch.ids[0]} to {batch.ids[-1]})") from error
-                if fits > (most := max(len(part.logits) for part in parts)) and len(parts) > 1:
-                    session.progress.say(f"{label}: memory ran out with {fits} images at a time, {most} fit")
-                    fits = most
-                branches[branch].append(BatchMaps.joined(parts))
-                tick(branch * len(split) + places[-1] + 1, len(split) * len(networks))
-    return branches
+        passes = _Passes(extractors, session, label, session.experiment.batch_size)
+        for branch, network in enumerate(model.networks):
+            parts = []
+            for batch_maps in _rounds(
+                passes, network, split, targets, partial(_tick, tick, branch, len(model.networks))
+            ):
+                parts.append(batch_maps.logits)
+                for place, writer in enumerate(writers):
+                    writer.append(branch, batch_maps.maps[place])
+            logits.append(torch.cat(parts) if parts else torch.zeros(0))
+    return torch.stack(logits).mean(0)
 
 
-def _joined(parts: list[list[Tensor]]) -> list[Tensor]:
-    """Per layer the maps of all batches."""
-    return [torch.cat(layer) for layer in zip(*parts, strict=True)]
+def _tick(tick: Tick, branch: int, branches: int, done: int, total: int) -> None:
+    tick(branch * total + done, branches * total)
 
 
-def _targets(request: MapRequest, split: Prepared) -> Tensor:
-    """(N, K) bool: the outputs whose maps are asked for."""
-    shown = request.model.view.targets(split.labels)
-    return shown if request.target_classes == "present" else torch.ones_like(shown)
+def _rounds(passes: _Passes, network: Network, split: Prepared, targets: Tensor, tick: Tick) -> Iterator[BatchMaps]:
+    """The batches in order, on the leader; each round every process takes one of them."""
+    mine = split.batches(passes.batch_size, passes.session.device, distributed.batches())
+    batches = -(-len(split) // passes.batch_size)
+    for first in range(0, batches, distributed.size()):
+
+        def step() -> list[BatchMaps]:
+            found = next(mine, None)
+            return [] if found is None else [passes.of(network, *found, targets)]
+
+        yield from distributed.gather(distributed.on_all_ranks(step))
+        tick(min((first + distributed.size()) * passes.batch_size, len(split)), len(split))
 
 
-def _row_table(target_classes: Tensor) -> Tensor:
-    """Rows are numbered image by image, outputs in order: the order in which the pass returns its pairs."""
-    numbers = target_classes.flatten().cumsum(0).reshape(target_classes.shape) - 1
-    return torch.where(target_classes, numbers, torch.full_like(numbers, -1))
+@dataclass(eq=False)
+class _Passes:
+    """What is extracted of every batch. ``fits``: images at a time, fewer from where memory ran out."""
+
+    extractors: Sequence[Extractor]
+    session: Session
+    label: str
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        self.fits = self.batch_size
+
+    def of(self, network: Network, places: list[int], batch: Batch, targets: Tensor) -> BatchMaps:
+        """The maps of one batch."""
+        some = partial(self._some, network, batch.images, targets[places])
+        try:
+            parts = list(in_chunks(0, len(places), self.fits, some))
+        except CamForgeError as error:
+            raise CamForgeError(f"{self.label}: {error} (images {batch.ids[0]} to {batch.ids[-1]})") from error
+        most = max(len(part.logits) for part in parts)
+        if self.fits > most and len(parts) > 1:
+            self.session.progress.say(f"{self.label}: memory ran out with {self.fits} images at a time, {most} fit")
+            self.fits = most
+        return BatchMaps.joined(parts)
+
+    def _some(self, network: Network, images: Tensor, targets: Tensor, start: int, stop: int) -> BatchMaps:
+        """The maps of the images ``start`` to ``stop`` of a batch."""
+        found = extract_maps(network, images[start:stop], self.extractors, targets[start:stop].to(images.device))
+        flat = [layer.float() for layers in found.maps for layer in layers]
+        onto_cpu = iter(_in_one_copy(flat))
+        maps = [[next(onto_cpu) for _ in layers] for layers in found.maps]
+        return BatchMaps(maps, found.logits.float().cpu())
 
 
-def load(entry: Path) -> StoredMaps:
-    """A finished extraction."""
-    state = torch.load(entry / "maps.pt", map_location="cpu", weights_only=True)
-    return StoredMaps(state["rows"], tuple(tuple(layers) for layers in state["maps"]), state["logits"])
+def _in_one_copy(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The tensors on the CPU; from a GPU in one copy, since each waits for the device."""
+    if not tensors or tensors[0].device.type == "cpu":
+        return tensors
+    whole = torch.cat([tensor.flatten() for tensor in tensors]).cpu()
+    parts = whole.split([tensor.numel() for tensor in tensors])
+    return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]

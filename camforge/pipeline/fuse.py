@@ -13,8 +13,8 @@ from torch import Tensor
 from camforge.config.schema import Arm
 from camforge.data.prepared import Prepared
 from camforge.maps import resize
-from camforge.pipeline.extract import StoredMaps
 from camforge.pipeline.failure import blaming
+from camforge.pipeline.stored_maps import StoredMaps
 from camforge.types import Batch, CamForgeError, Grouping, Maps, MetricInput
 
 Classify = Callable[[Tensor], Tensor]

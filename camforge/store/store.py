@@ -124,6 +124,17 @@ class Store:
         return self.root / f".{entry.name}.{uuid4().hex}"
 
     @contextmanager
+    def temporary_dir(self) -> Iterator[Path]:
+        """A folder on the store's disk for what is too large for memory; gone at the end."""
+        folder = self._unused(self.root / "temporary")
+        try:
+            with _disk_errors("write", folder):
+                folder.mkdir(parents=True)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
     def _placing(self, entry: Path) -> Iterator[None]:
         with _locked(self.root / f".{entry.name}.place.lock"):
             yield

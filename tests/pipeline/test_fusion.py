@@ -5,8 +5,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from camforge.config.schema import Arm
-from camforge.pipeline.extract import StoredMaps, _row_table
 from camforge.pipeline.fuse import MapFuser
+from camforge.pipeline.stored_maps import StoredMaps, row_table
 from camforge.types import CamForgeError, Grouping, Maps, View
 from camforge_plugins.extractors.gradcam import GradCAM
 from camforge_plugins.fusers.mean import Mean
@@ -27,7 +27,7 @@ SIZE = (6, 9)
 
 def extracted(view: View, seed: int) -> StoredMaps:
     generator = torch.Generator().manual_seed(seed)
-    rows = _row_table(view.targets(LABELS))
+    rows = row_table(view.targets(LABELS))
     count = int(rows.max()) + 1
     maps = tuple(
         tuple(torch.rand(count, *size, generator=generator) for size in ((3, 4), (6, 9))) for _branch in range(2)

@@ -7,7 +7,7 @@ import torch
 
 import camforge
 from camforge.pipeline.diagnostics import degenerate_maps
-from camforge.pipeline.extract import StoredMaps
+from camforge.pipeline.stored_maps import StoredMaps, load_maps
 from camforge.types import View
 
 
@@ -43,9 +43,9 @@ def test_a_run_tells_them(tiny: Path, tmp_path: Path) -> None:
     told = json.loads((tmp_path / "w/results.json").read_text())["degenerate_raw_maps"]
     arm = next(arm for arm in results.report_data.arms if arm.name == "baseline")
     extracted = json.loads((tmp_path / "w/manifest.json").read_text())["stages"]["baseline"]["maps"][0]
-    state = torch.load(tmp_path / f"w/store/maps-{extracted}/maps.pt", weights_only=True)
-    empty = int((state["maps"][0][0] == 0).flatten(1).all(1).sum())
+    maps = load_maps(tmp_path / f"w/store/maps-{extracted}").maps[0][0]
+    empty = int((maps == 0).flatten(1).all(1).sum())
     assert empty > 0
     assert told["baseline"]["empty"] == empty
-    assert f"{empty} zero everywhere of {len(state['maps'][0][0])} raw maps" in arm.remark
+    assert f"{empty} zero everywhere of {len(maps)} raw maps" in arm.remark
     assert arm.remark.split(", such as")[0] in results.report.read_text()
