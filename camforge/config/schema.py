@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from camforge.interfaces import Dataset, Extractor, Fuser, Grouper, Metric, Trainer
+from camforge.interfaces import Dataset, Extractor, Fuser, Grouper, Metric, Split, Trainer
 from camforge.interfaces.base import Options
 from camforge.types import Shown
 
@@ -22,10 +22,17 @@ CONTROL_NAMES = (GAUSSIAN, EVERYTHING) = ("control: centred Gaussian", "control:
 """The rows that look at no image; no arm may have one of these names."""
 
 
+def _val_among(splits: tuple[Split, ...]) -> tuple[Split, ...]:
+    if "val" not in splits or len(set(splits)) < len(splits):
+        raise ValueError('give ["val"] or ["val", "train"]')
+    return splits
+
+
 class Images(Options):
     """How photographs become network inputs; the same geometry moves masks and boxes."""
 
-    size: Size = 224
+    size: Size | tuple[Size, Size] = 224
+    """Pixels of a square's side, or (height, width), which only "squash" makes."""
     fit: Literal["crop", "squash"] = "crop"
     """"crop": short side to ``size``, then the centre; "squash": both sides to ``size``."""
     train_size: Size | None = None
@@ -35,6 +42,12 @@ class Images(Options):
     memory: Annotated[float, Field(ge=0)] | None = None
     """GiB that the decoded images of a split may take, None: a quarter of what is free when it is read. What is larger
     lies in a file beside the store, which vanishes with the run."""
+
+    @model_validator(mode="after")
+    def _crops_are_squares(self) -> Self:
+        if isinstance(self.size, tuple) and (self.fit == "crop" or self.train_size is not None):
+            raise ValueError('a crop is a square: a (height, width) goes with fit="squash" and without train_size')
+        return self
 
 
 class Arm(Options):
@@ -72,6 +85,9 @@ class Experiment(Shown, Options):
     images: Images = Images()
     arms: Annotated[dict[str, Arm], Field(min_length=1)]
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    measure_on: Annotated[tuple[Split, ...], AfterValidator(_val_among)] = ("val",)
+    """The splits that maps are measured on. With "train" every number has a second one, such as ``miou@train``, of the
+    training images as the validation's geometry shows them. Pictures are of "val"."""
     controls: bool = True
     """Add a centred Gaussian and everything-is-foreground as rows of the table."""
     batch_size: Annotated[int, Field(ge=1)] = 16

@@ -18,12 +18,25 @@ NARROWEST = 50  # an image whose sides differ more than this many times would be
 
 @dataclass(frozen=True)
 class Geometry:
-    """Short side to ``size`` and the centre of it ("crop"), or both sides to ``size`` ("squash"); then mean and std."""
+    """Short side to ``size`` and the centre of it ("crop"), or both sides to ``size`` ("squash"); then mean and std.
 
-    size: int
+    size  a square's side, or (height, width), which only "squash" makes
+    """
+
+    size: int | tuple[int, int]
     fit: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of what the network sees."""
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+    @property
+    def area(self) -> int:
+        """In pixels."""
+        return self.sides[0] * self.sides[1]
 
     def place(self, sample: Sample) -> Sample:
         """The sample in a square of ``size`` pixels. Boxes are clipped; those that leave the square are dropped."""
@@ -42,8 +55,9 @@ class Geometry:
 
     def _fit(self, values: Tensor) -> Tensor:
         """An image (3, H, W), mask (1, H, W) or boxes, by their class as torchvision tells them apart."""
-        sides = [self.size, self.size] if self.fit == "squash" else [self.size]
-        square: Tensor = functional.center_crop(functional.resize(values, sides, antialias=True), [self.size])
+        sides = list(self.sides)
+        least = sides if self.fit == "squash" else sides[:1]
+        square: Tensor = functional.center_crop(functional.resize(values, least, antialias=True), sides)
         return square
 
     def _fit_values(self, values: Tensor | None) -> Tensor | None:
@@ -57,11 +71,11 @@ class Geometry:
         """
         if self.fit == "squash":
             return resize(maps, size), torch.ones(size, dtype=torch.bool, device=maps.device)
-        short = min(size)
-        height, width = (self.size if side == short else int(self.size * side / short) for side in size)
-        top, left = round((height - self.size) / 2), round((width - self.size) / 2)
-        around = (left, width - self.size - left, top, height - self.size - top)
-        seen = pad(torch.ones_like(maps[:1]) if len(maps) else maps.new_ones(1, self.size, self.size), around)
+        short, own = min(size), self.sides[0]
+        height, width = (own if side == short else int(own * side / short) for side in size)
+        top, left = round((height - own) / 2), round((width - own) / 2)
+        around = (left, width - own - left, top, height - own - top)
+        seen = pad(torch.ones_like(maps[:1]) if len(maps) else maps.new_ones(1, own, own), around)
         return resize(pad(maps, around), size), resize(seen, size)[0] > 0.5
 
     def normalise(self, pixels: Tensor) -> Tensor:

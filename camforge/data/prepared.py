@@ -103,10 +103,10 @@ class Prepared:
 
     def _read(self, name: str, places: Sequence[int], device: torch.device) -> Tensor:
         """Images (B, 3, H, W), or masks or parts (B, H, W)."""
-        side, rows = self.geometry.size, self.indices[list(places)].tolist()
+        sides, rows = self.geometry.sides, self.indices[list(places)].tolist()
         planes = PLANES[name]
-        shape = (len(rows), len(planes), side, side) if name == "images" else (len(rows), side, side)
-        return self.store.read(rows, planes.start * side**2, empty(shape, device))
+        shape = (len(rows), len(planes), *sides) if name == "images" else (len(rows), *sides)
+        return self.store.read(rows, planes.start * self.geometry.area, empty(shape, device))
 
     def _id(self, i: int) -> str:
         return self.images.ids[int(self.indices[i])]
@@ -124,7 +124,7 @@ class _Placing:
         planes = {"images": placed.image, "masks": placed.mask, "parts": placed.parts}
         for name, values in planes.items():
             if values is not None:
-                self.store.write(i, PLANES[name].start * self.geometry.size**2, values)
+                self.store.write(i, PLANES[name].start * self.geometry.area, values)
         return Facts.of(sample, placed)
 
 
@@ -142,7 +142,7 @@ def prepare(
     memory  bytes that the decoded images may take, None: a quarter of what is free. What is larger lies in a file in
             ``folder`` (None: the system's for temporary files) that vanishes with the process
     """
-    store = make_rows(len(images), PLANES["parts"].stop * geometry.size**2, memory, folder)
+    store = make_rows(len(images), PLANES["parts"].stop * geometry.area, memory, folder)
     facts: list[Facts] = []
     skipped: dict[str, str] = {}
     usable: list[int] = []

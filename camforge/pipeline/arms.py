@@ -19,10 +19,11 @@ from camforge.pipeline.diagnostics import DegenerateMaps, degenerate_maps
 from camforge.pipeline.extract import MapRequest, extract, unwrap_or_raise
 from camforge.pipeline.failure import Failure, disk_fault
 from camforge.pipeline.families import recovered
-from camforge.pipeline.fuse import Classify, FusedMaps, MapFuser
+from camforge.pipeline.fuse import Classify, FusedMaps, MapFuser, SplitMaps
 from camforge.pipeline.group import group
 from camforge.pipeline.measure import Measurement, calibrate_metrics, measure
 from camforge.pipeline.recipes import recipe_of
+from camforge.pipeline.requirements import lacking
 from camforge.pipeline.session import Session
 from camforge.pipeline.stored_maps import load_maps
 from camforge.pipeline.train import ArmContext
@@ -149,9 +150,10 @@ def train_arm(name: str, session: Session) -> TrainedArm:
 
 
 def _extract(requests: Sequence[MapRequest], session: Session) -> Entries:
-    """The maps of the validation images, and of those that metrics calibrate by."""
+    """The maps of the validation images, and of the training images where metrics ask for them."""
     entries = extract(requests, session, session.val)
-    return entries if session.calibration is None else entries | extract(requests, session, session.calibration)
+    train = session.calibration or session.second_split
+    return entries if train is None else entries | extract(requests, session, train)
 
 
 def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric], session: Session) -> ArmResult:
@@ -159,7 +161,7 @@ def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric
     maps = fused_maps(trained, entries, session.val, session)
     if session.calibration is not None:
         metrics = calibrate_metrics(fused_maps(trained, entries, session.calibration, session), metrics, session)
-    measurement = measure(maps, metrics, session)
+    measurement = _measure(lambda split: fused_maps(trained, entries, split, session), metrics, session)
     images = session.train.images
     known = recovered(trained.grouping, images.taxonomy, images.classes)
     measurement = replace(measurement, metrics={**measurement.metrics, **known})
@@ -179,7 +181,7 @@ def fused_maps(trained: TrainedArm, entries: Entries, split: Prepared, session: 
     recipe = {
         "extracted": keys, "fusers": [recipe_of(f) for f in trained.arm.fusers], "grouping": trained.grouping_key
     }  # fmt: skip
-    label = f"{trained.name} on training images" if split is session.calibration else trained.name
+    label = trained.name if split is session.val else f"{trained.name} on training images"
     return FusedMaps(label, recipe, split, fuser, logits, trained.classify)
 
 
@@ -189,8 +191,18 @@ def _measure_control(
     """A control's numbers; metrics that ask a network ask that of the first arm that has one."""
     if session.calibration is not None:
         metrics = calibrate_metrics(control_maps(name, session.calibration, classify), metrics, session)
-    maps = control_maps(name, session.val, classify)
-    return ControlResult(name, measure(maps, metrics, session), maps)
+    measurement = _measure(lambda split: control_maps(name, split, classify), metrics, session)
+    return ControlResult(name, measurement, control_maps(name, session.val, classify))
+
+
+def _measure(maps_of: Callable[[Prepared], SplitMaps], metrics: Sequence[Metric], session: Session) -> Measurement:
+    """The numbers of every split that is asked for; a metric that a split cannot serve has none there."""
+    measurement = measure(maps_of(session.val), metrics, session)
+    second = session.second_split
+    if second is None:
+        return measurement
+    served = [metric for metric in metrics if not lacking(metric, second)]
+    return measurement.joined(measure(maps_of(second), served, session), "train") if served else measurement
 
 
 def _is_plain(view: View) -> bool:

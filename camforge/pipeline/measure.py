@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -32,6 +32,15 @@ class Measurement:
     empty: int
     curves: Mapping[str, Curve] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+
+    def joined(self, other: Measurement, split: str) -> Measurement:
+        """With the numbers of another split, each called ``name@split`` or ``name@split/class``."""
+        return replace(
+            self,
+            metrics={**self.metrics, **{at_split(name, split): value for name, value in other.metrics.items()}},
+            curves={**self.curves, **{f"{title}, {split}": curve for title, curve in other.curves.items()}},
+            missing={**self.missing, **{at_split(name, split): reason for name, reason in other.missing.items()}},
+        )
 
 
 @dataclass
@@ -62,6 +71,12 @@ class Statistics:
         for place, (total, reason) in enumerate(zip(other.totals, other.reasons, strict=True)):
             self.add(place, total, reason)
         self.pairs, self.empty = self.pairs + other.pairs, self.empty + other.empty
+
+
+def at_split(name: str, split: str) -> str:
+    """ "miou" -> "miou@train", "miou/cat" -> "miou@train/cat"."""
+    metric, slash, label = name.partition("/")
+    return f"{metric}@{split}{slash}{label}"
 
 
 def measure(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Measurement:

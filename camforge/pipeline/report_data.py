@@ -12,9 +12,10 @@ from camforge.data.prepared import Prepared
 from camforge.pipeline.arms import ArmResult, ControlResult, FailedArm, Result
 from camforge.pipeline.controls import CONTROLS
 from camforge.pipeline.fuse import MapFuser, SplitMaps
+from camforge.pipeline.measure import at_split
 from camforge.pipeline.session import Session
 from camforge.report.data import ArmReport, ClassMaps, GalleryImage, ReportData, TrainingCurve, ViewReport
-from camforge.types import Batch, View
+from camforge.types import Batch, Maps, View
 
 
 def build_report_data(
@@ -26,7 +27,8 @@ def build_report_data(
     left_out  {metric: what it needs and the data lacks};  notes  what a reader must know of the data
     """
     experiment, val = session.experiment, session.val
-    lower = frozenset(name for metric in experiment.metrics for name in metric.lower_is_better)
+    names = frozenset(name for metric in experiment.metrics for name in metric.lower_is_better)
+    lower = names | {at_split(name, "train") for name in names}
     skipped = {"train": session.train.skipped, "val": val.skipped}
     return ReportData(
         title=experiment.name,
@@ -97,7 +99,7 @@ def _class_maps(maps: SplitMaps, place: int, batch: Batch) -> ClassMaps:
 
 
 def _before_fusion(fuser: MapFuser, place: int, batch: Batch) -> dict[str, ClassMaps]:
-    """The map of every view and branch of an arm, its layers summed; nothing where there is only one."""
+    """Where there are several: the map of every view and branch, layers summed, and of every layer, their mean."""
     height, width = batch.images.shape[-2:]
     stack = fuser.stack([place], batch.labels, batch.labels, (height, width))
     parts: dict[str, dict[int, Tensor]] = {}
@@ -106,4 +108,15 @@ def _before_fusion(fuser: MapFuser, place: int, batch: Batch) -> dict[str, Class
             for branch, layers in enumerate(stack.values[pair, slot]):
                 name = fuser.grouping.views[v].name + (f", branch {branch + 1}" if stack.values.shape[2] > 1 else "")
                 parts.setdefault(name, {})[c] = layers.sum(0)
-    return dict(parts) if len(parts) > 1 else {}
+    return (parts if len(parts) > 1 else {}) | _layers(fuser, stack)
+
+
+def _layers(fuser: MapFuser, stack: Maps) -> dict[str, ClassMaps]:
+    """The map of every layer that is still apart, the mean over views and branches."""
+    parts: dict[str, ClassMaps] = {}
+    for layer in range(stack.values.shape[3]) if stack.values.shape[3] > 1 else ():
+        parts[f"layer {layer + 1}"] = {
+            c: stack.values[pair, : len(fuser.grouping.views_of(c)), :, layer].mean((0, 1))
+            for pair, c in enumerate(stack.classes.tolist())
+        }
+    return parts

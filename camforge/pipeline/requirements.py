@@ -11,6 +11,7 @@ import torch
 from camforge.config.schema import Experiment
 from camforge.data.prepared import Prepared
 from camforge.interfaces import Metric
+from camforge.pipeline.measure import at_split
 from camforge.pipeline.session import Session, Splits
 from camforge.progress.progress import Progress
 from camforge.store.store import Store
@@ -37,15 +38,21 @@ def grouper_problems(session: Session) -> list[str]:
 def left_out_metrics(session: Session) -> dict[str, str]:
     """{metric: what it needs and the data lacks}: it gets no column. Raises CamForgeError where no metric is left."""
     metrics = session.experiment.metrics
-    found = {metric.name: reason for metric in metrics for reason in _lacking(metric, session)}
+    found = {metric.name: reason for metric in metrics for reason in _reasons(metric, session)}
     if len(found) == len(metrics):
         raise CamForgeError("\n".join(f"metric {name!r}: {reason}" for name, reason in found.items()))
-    return found
+    second = session.second_split
+    if second is None:
+        return found
+    served = [metric for metric in metrics if metric.name not in found]
+    needs = {at_split(metric.name, "train"): lacking(metric, second) for metric in served}
+    return found | {name: _reason(what, "train") for name, what in needs.items() if what}
 
 
 def data_notes(session: Session) -> list[str]:
     """What a reader of the numbers must know of the data."""
-    splits = {"val": session.val} | ({"train": session.calibration} if session.calibration is not None else {})
+    train = session.calibration or session.second_split
+    splits = {"val": session.val} | ({"train": train} if train is not None else {})
     return [
         f"the {name} split has no boxes: each is drawn around a connected part of a mask"
         for name, split in splits.items()
@@ -53,16 +60,24 @@ def data_notes(session: Session) -> list[str]:
     ]
 
 
-def _lacking(metric: Metric, session: Session) -> Iterator[str]:
+def lacking(metric: Metric, split: Prepared) -> list[str]:
+    """What the metric needs and the split lacks."""
+    return sorted(metric.requires - _offered(split))
+
+
+def _reasons(metric: Metric, session: Session) -> Iterator[str]:
     """Why a metric cannot be computed, at most once."""
     splits = {"val": session.val}
     if metric.needs_calibration and session.calibration is not None:
         splits["train"] = session.calibration
     for name, split in splits.items():
-        lacking = sorted(metric.requires - _offered(split))
-        if lacking:
-            yield f"needs {' and '.join(lacking)}, and the {name} split has none"
+        if needed := lacking(metric, split):
+            yield _reason(needed, name)
             return
+
+
+def _reason(needed: Sequence[str], split: str) -> str:
+    return f"needs {' and '.join(needed)}, and the {split} split has none"
 
 
 def _offered(split: Prepared) -> frozenset[str]:

@@ -55,7 +55,7 @@ class Splits:
         if self.train.images.classes != self.val.images.classes:
             raise CamForgeError(f"dataset {self._experiment.dataset.name!r}: its splits name different classes")
 
-    def _read(self, split: Split, size: int) -> Prepared:
+    def _read(self, split: Split, size: int | tuple[int, int]) -> Prepared:
         settings = self._experiment.images
         geometry = Geometry(size, settings.fit, settings.mean, settings.std)
         images = opened(self._experiment.dataset, split)
@@ -99,6 +99,12 @@ class Session:
         return self.splits.train_as_val if asked else None
 
     @property
+    def second_split(self) -> Prepared | None:
+        """The training images, where maps are measured on them as well."""
+        return self.splits.train_as_val if "train" in self.experiment.measure_on else None
+
+    @property
     def crop(self) -> int | None:
         """Side of the random square that trainings cut out of their images; None: the whole image."""
-        return self.experiment.images.size if self.experiment.images.train_size else None
+        images = self.experiment.images
+        return images.size if images.train_size and isinstance(images.size, int) else None

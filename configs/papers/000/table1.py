@@ -34,6 +34,7 @@ arms = {
     "N = {20, 12, 8, 5, 2}": _grouped([12, 8, 5, 2]),
 }
 metrics = [dict(name="miou"), dict(name="mlev")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC's splits
     "N = {20}": {"miou": 23.59, "mlev": 68.5, "miou@train": 28.37, "mlev@train": 64.49},

@@ -34,6 +34,7 @@ arms = {
     "N = {12, 7, 5, 3, 2}": _grouped([7, 5, 3, 2]),
 }
 metrics = [dict(name="miou"), dict(name="mlev"), dict(name="coverage")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC's splits
     "N = {12}": {"miou": 23.59, "mlev": 68.5, "miou@train": 28.37, "mlev@train": 64.49},

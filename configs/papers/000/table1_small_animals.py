@@ -33,6 +33,7 @@ arms = {
     "N = {6, 4, 3, 2}": _grouped([4, 3, 2]),
 }
 metrics = [dict(name="miou"), dict(name="mlev")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC's splits
     "N = {6}": {"miou": 23.59, "mlev": 68.5, "miou@train": 28.37, "mlev@train": 64.49},

@@ -32,6 +32,7 @@ arms = {
     ),
 }
 metrics = [dict(name="miou"), dict(name="mlev")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC's splits
     "neither": {"miou": 23.59, "mlev": 68.5, "miou@train": 28.37, "mlev@train": 64.49},

@@ -43,6 +43,7 @@ arms = {
     "ours, VGG-16": dict(grouper=_clusters, trainer=_orthogonal(_vgg), fusers=[_branches, _levels]),
 }
 metrics = [dict(name="miou"), dict(name="mlev")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC's splits
     "CAM, ResNet-50": {"miou": 20.9, "mlev": 74.33, "miou@train": 24.69, "mlev@train": 70.32},

@@ -33,6 +33,7 @@ arms = {
     "ours": dict(grouper=_clusters, trainer=_orthogonal, fusers=[_branches, _levels]),
 }
 metrics = [dict(name="miou"), dict(name="mlev"), dict(name="coverage")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC's splits
     "CAM": {"miou": 20.9, "mlev": 74.33, "miou@train": 24.69, "mlev@train": 70.32},

@@ -49,6 +49,7 @@ def _rows(backbone):
 extractor = dict(name="gradcam")
 arms = {f"{row}, {column}": arm for column, backbone in _columns.items() for row, arm in _rows(backbone)}
 metrics = [dict(name="miou")]
+measure_on = ["val", "train"]
 
 paper = {  # Table 2, and Table 3's of the training split
     "Baseline, ResNet-50": {"miou": 25.49, "miou@train": 27.72},

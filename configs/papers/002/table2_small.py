@@ -49,6 +49,7 @@ trainer = _single
 extractor = dict(name="gradcam")
 arms = dict(_rows())
 metrics = [dict(name="miou"), dict(name="coverage")]
+measure_on = ["val", "train"]
 
 paper = {  # Table 4, ResNet-18, VOC val
     "Baseline": {"miou": 19.65},

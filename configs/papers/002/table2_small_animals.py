@@ -48,6 +48,7 @@ trainer = _single
 extractor = dict(name="gradcam")
 arms = dict(_rows())
 metrics = [dict(name="miou")]
+measure_on = ["val", "train"]
 
 paper = {  # Table 4, MobileNetV2, VOC val
     "Baseline": {"miou": 25.54},

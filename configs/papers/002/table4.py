@@ -6,6 +6,7 @@ Table 2's selections with small networks.
 _base_ = "table2.py"
 
 name = "002_table4"
+measure_on = ["val"]
 
 _columns = {
     "VGG-19": dict(name="torchvision", arch="vgg19", weights="IMAGENET1K_V1"),

@@ -42,6 +42,7 @@ arms = {
     "ours": dict(grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f]),
 }  # fmt: skip
 metrics = [dict(name="miou")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC's splits; Grad-CAM on train is printed twice: 27.94 here, 29.41 in Table 3
     "CAM": {"miou": 24.54, "miou@train": 26.86},

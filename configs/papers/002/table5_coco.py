@@ -8,9 +8,11 @@ _base_ = "table5.py"
 name = "002_table5_coco"
 cost = "days on a GPU, not measured"
 dataset = dict(_delete_=True, name="coco", root="data/coco")
+measure_on = ["val"]
 report = dict(images=60)
 
 paper = {  # COCO 2017 val
+    "_delete_": True,
     "CAM": {"miou": 10.32},
     "Grad-CAM": {"miou": 11.82},
     "ACoL": {"miou": 9.42},

@@ -39,6 +39,7 @@ arms = {
     "ours": dict(grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f]),
 }  # fmt: skip
 metrics = [dict(name="miou"), dict(name="coverage")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC val
     "CAM": {"miou": 24.54},

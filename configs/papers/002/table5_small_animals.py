@@ -36,6 +36,7 @@ arms = {
     "ours": dict(grouper=_clusters, trainer=_pair, extractor=_stages, fusers=[_a, _f]),
 }  # fmt: skip
 metrics = [dict(name="miou")]
+measure_on = ["val", "train"]
 
 paper = {  # the paper's numbers on VOC val
     "CAM": {"miou": 24.54},

@@ -6,7 +6,7 @@ Truncation from 0 to 90 percent, for three methods over all stages.
 name = "003_figure4_5"
 cost = "hours on a GPU, not measured"
 dataset = dict(name="ksdd2", root="data/KolektorSDD2")
-images = dict(size=224, fit="squash")
+images = dict(size=[630, 230], fit="squash")
 
 _recipe = dict(
     backbone=dict(name="torchvision", arch="vgg16", weights="IMAGENET1K_V1"),
@@ -20,3 +20,4 @@ arms = {
     for method, extractor in {"Grad-CAM": "ltgradcam", "Layer-CAM": "ltlayercam", "FullGrad": "ltfullgrad"}.items()
 }
 metrics = [dict(name="miou", threshold="otsu"), dict(name="segmentation", threshold="otsu")]
+measure_on = ["val", "train"]
