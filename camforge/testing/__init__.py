@@ -29,6 +29,7 @@ from camforge.testing.extractors import ExtractorContract  # noqa: E402
 from camforge.testing.fusers import FuserContract  # noqa: E402
 from camforge.testing.groupers import GrouperContract  # noqa: E402
 from camforge.testing.metrics import MetricContract  # noqa: E402
+from camforge.testing.reference import ReferencePair  # noqa: E402
 from camforge.testing.trainers import TrainerContract  # noqa: E402
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "GrouperContract",
     "MetricContract",
     "PluginContract",
+    "ReferencePair",
     "TrainerContract",
     "example_images",
     "example_maps",

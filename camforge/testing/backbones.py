@@ -26,8 +26,8 @@ class BackboneContract(PluginContract):
             assert self.network(plugin, outputs).to(device)(images).shape == (2, outputs)
 
     def test_a_batch_of_one(self, plugin: Backbone) -> None:
-        network, images = self.network(plugin), example_images(2, self.size, self.size)
-        assert torch.allclose(network(images[:1]), network(images)[:1], atol=1e-4)
+        network, images = self.network(plugin).double(), example_images(2, self.size, self.size).double()
+        assert torch.allclose(network(images[:1]), network(images)[:1], rtol=1e-9, atol=1e-9)
 
     def test_stages_are_modules_shallow_to_deep(self, plugin: Backbone) -> None:
         network = self.network(plugin)

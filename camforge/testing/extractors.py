@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from camforge.capture import extract_maps
-from camforge.interfaces import Extractor, GradientExtractor
+from camforge.capture import Targets, extract_maps
+from camforge.interfaces import Extractor, LayerExtractor
 from camforge.testing.base import PluginContract
 from camforge.testing.examples import example_images, example_network
+from camforge.testing.reference import ReferencePair
 from camforge.types import CamForgeError
 
 
 class ExtractorContract(PluginContract):
     """Override ``network`` and ``images`` for other kinds of networks, ``reference`` to compare the maths.
+
+    Where a layer's activation and gradient are not enough, override ``references``, which has the network too.
 
     smooth  False: the map jumps where the last digit of a number changes (percentiles, ranks, random numbers), so that
             single and double precision need not agree
@@ -37,11 +41,17 @@ class ExtractorContract(PluginContract):
         del plugin, activations, gradients
         return None
 
+    def references(self, plugin: Extractor, pair: ReferencePair) -> Sequence[Tensor] | None:
+        """The maps (h, w) of one pair in float64, layer by layer, before layers or augmented views are merged."""
+        found = [self.reference(plugin, *pair.captured(layer)) for layer in pair.layers(plugin)]
+        known = [values for values in found if values is not None]
+        return known if len(known) == len(found) else None
+
     def maps(
-        self, plugin: Extractor, images: Tensor, targets: object = None, network: nn.Module | None = None
+        self, plugin: Extractor, images: Tensor, targets: Targets = None, network: nn.Module | None = None
     ) -> list[Tensor]:
         """The maps of one pass, one tensor (P, h, w) per layer."""
-        return extract_maps(network or self.network(), images, [plugin], targets).maps[0]  # type: ignore[arg-type]
+        return extract_maps(network or self.network(), images, [plugin], targets).maps[0]
 
     def test_one_map_per_pair_and_layer(self, plugin: Extractor, device: str) -> None:
         maps = self.maps(plugin, self.images().to(device), network=self.network().to(device))
@@ -58,19 +68,19 @@ class ExtractorContract(PluginContract):
         assert any(layer.abs().sum() > 0 for layer in self.maps(plugin, self.images()))
 
     def test_a_batch_of_one(self, plugin: Extractor) -> None:
-        images = self.images()
-        together = self.maps(plugin, images, [0, 1, 2])
+        network, images = self.network().double(), self.images().double()
+        together = self.maps(plugin, images, [0, 1, 2], network)
         for i in range(3):
-            alone = self.maps(plugin, images[i : i + 1], [i])
+            alone = self.maps(plugin, images[i : i + 1], [i], network)
             for one, all_ in zip(alone, together, strict=True):
-                _close(one[0], all_[i], 1e-4)
+                _close(one[0], all_[i], 1e-8)
 
     def test_several_targets_of_one_image(self, plugin: Extractor) -> None:
-        images = self.images(2)
-        both = self.maps(plugin, images, [[4, 1], [2, 0]])
+        network, images = self.network().double(), self.images(2).double()
+        both = self.maps(plugin, images, [[4, 1], [2, 0]], network)
         for rank, targets in enumerate(([4, 2], [1, 0])):
-            for one, all_ in zip(self.maps(plugin, images, targets), both, strict=True):
-                _close(one, all_.unflatten(0, (2, 2))[:, rank], 1e-4)
+            for one, all_ in zip(self.maps(plugin, images, targets, network), both, strict=True):
+                _close(one, all_.unflatten(0, (2, 2))[:, rank], 1e-8)
 
     def test_it_repeats_to_the_digit(self, plugin: Extractor) -> None:
         network, images = self.network(), self.images()
@@ -120,15 +130,20 @@ class ExtractorContract(PluginContract):
             self.maps(wrong, self.images())
 
     def test_it_agrees_with_the_reference(self, plugin: Extractor) -> None:
-        generator = torch.Generator().manual_seed(4)
-        activations, gradients = torch.randn(2, 2, 6, 5, 7, generator=generator, dtype=torch.float64)
-        activations = activations.relu()
-        expected = [self.reference(plugin, a, g) for a, g in zip(activations, gradients, strict=True)]
-        if expected[0] is None or not isinstance(plugin, GradientExtractor):
-            pytest.skip("there is no reference for a map from activations and gradients")
-        for one, exact in zip(plugin.cam(activations, plugin.truncated(gradients)), expected, strict=True):
-            assert exact is not None
-            _close(one, exact, 1e-10)
+        network, images, single = self.network().double(), self.images(2).double(), _unmerged(plugin)
+        for image, target in zip(images, (1, 3), strict=True):
+            expected = self.references(single, ReferencePair.of(network, image, target))
+            if expected is None:
+                pytest.skip("no reference is given: override reference, or references")
+            found = self.maps(single, image[None], [target], network)
+            for one, exact in zip(found, expected, strict=True):
+                _close(one[0], exact, 1e-7)
+
+
+def _unmerged(plugin: Extractor) -> Extractor:
+    """The extractor with its layers' maps left apart, and each image seen once."""
+    once: dict[str, object] = {"scales": (1.0,), "flip": False}
+    return plugin.model_copy(update=once | ({"merge": None} if isinstance(plugin, LayerExtractor) else {}))
 
 
 def _close(found: Tensor, expected: Tensor, tolerance: float) -> None:

@@ -78,13 +78,13 @@ class MetricContract(PluginContract):
         _works_or_says_why(plugin, replace(metric_input, batch=batch, logits=None))
 
     def test_nan_is_not_hidden(self, plugin: Metric) -> None:
-        """It is named, shows in the numbers, or is told apart from the same input without it."""
+        """A map with one NaN: an error names the metric, or a number is NaN. No number may stand as if nothing was."""
         metric_input = self.metric_input()
-        broken = metric_input.maps.clone()
-        broken[0, 3, 3] = math.nan
-        numbers = _works_or_says_why(plugin, replace(metric_input, maps=broken))
-        sound = plugin.compute(plugin.update(metric_input), NAMES)
-        assert not numbers or numbers == sound or any(math.isnan(number) for number in numbers.values())
+        for pair in range(len(metric_input.maps)):
+            broken = metric_input.maps.clone()
+            broken[pair, 3, 3] = math.nan
+            numbers = _works_or_says_why(plugin, replace(metric_input, maps=broken))
+            assert not numbers or any(math.isnan(number) for number in numbers.values())
 
 
 def _works_or_says_why(plugin: Metric, metric_input: MetricInput) -> dict[str, float]:

@@ -41,6 +41,11 @@ class OneScale(GradientExtractor):
         maps = (gradients * activations).sum(1)
         return maps / maps.max()
 
+class Doubled(GradientExtractor):
+    name = "doubled"
+    def cam(self, activations, gradients):
+        return 2 * (gradients * activations).sum(1)
+
 class Untidy(Extractor):
     name = "untidy"
     def needs(self, model_layers):
@@ -73,22 +78,36 @@ class Rounded(Metric):
     def compute(self, total, classes):
         return {"m/cat": float(total[0])}
 
+class Forgiving(Metric):
+    name = "forgiving"
+    def update(self, metric_input):
+        return torch.stack([metric_input.maps.nan_to_num().double().sum(), metric_input.maps.numel() * torch.ones(())])
+    def compute(self, total, classes):
+        return {"m": float(total[0] / total[1])}
+
 class TestRestless(ExtractorContract): cases = (Restless(),)
 class TestOneScale(ExtractorContract): cases = (OneScale(),)
+class TestDoubled(ExtractorContract):
+    cases = (Doubled(layers="stages", merge="sum"),)
+    def reference(self, plugin, activations, gradients):
+        return (gradients * activations).sum(0)
 class TestUntidy(ExtractorContract): cases = (Untidy(),)
 class TestCountsAll(FuserContract): cases = (CountsAll(axis="view"),)
 class TestAcrossImages(FuserContract): cases = (AcrossImages(axis="layer"),)
 class TestMeanOfMeans(MetricContract): cases = (MeanOfMeans(),)
+class TestForgiving(MetricContract): cases = (Forgiving(),)
 class TestRounded(MetricContract): cases = (Rounded(),)
 """
 
 CAUGHT = {
     "Restless": {"it_repeats_to_the_digit", "a_batch_of_one", "frozen_models_and_no_grad_callers"},
     "OneScale": {"a_batch_of_one"},
+    "Doubled": {"it_agrees_with_the_reference"},
     "Untidy": {"the_model_comes_back_untouched", "it_repeats_to_the_digit"},
     "CountsAll": {"views_that_a_class_does_not_have_do_not_count"},
     "AcrossImages": {"a_batch_of_one", "all_zero_maps_stay_finite", "no_pair_at_all"},
     "MeanOfMeans": {"statistics_add"},
+    "Forgiving": {"nan_is_not_hidden"},
     "Rounded": {"statistics_are_one_tensor", "numbers"},
 }
 

