@@ -30,6 +30,7 @@ class Needs:
     raw_gradients           modules whose gradient is read in the module's own layout
     input_gradients         d score / d image is read
     score                   the explained function of the logits; None: the target's logit
+    many_targets            the maps come from the capture alone: one capture may hold several targets of an image
 
     A path may end in ``#k``, the k-th call of a reused module, and a raw one in ``#*``, every call there was.
     """
@@ -41,6 +42,7 @@ class Needs:
     raw_gradients: tuple[str, ...] = ()
     input_gradients: bool = False
     score: ScoreFunction | None = None
+    many_targets: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -51,6 +53,7 @@ class Needs:
             _union(self.raw_gradients, other.raw_gradients),
             self.input_gradients or other.input_gradients,
             self.score,
+            self.many_targets and other.many_targets,
         )
 
     @property

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.conv import _ConvNd
 
 from camforge.capture.captured import Needs
 from camforge.capture.grids import Grids
 from camforge.capture.head import LinearHead, linear_head
 from camforge.capture.layers import ModelLayers
+from camforge.capture.model.structure import Structure
 from camforge.capture.recording import Record, RecordedOutput, recording
 from camforge.types import CamForgeError
 
 Select = Callable[[Any], Tensor]
+FEW_PIXELS = 128 * 128  # of a batch: up to this many, the CPU's convolutions lose more by another layout than they win
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +31,29 @@ class Runner:
 
     select        takes the logits out of a dict or tuple output
     create_graph  the maps are to be trained through
+    finite        which rows of the logits were finite, run by run
+    doubts        scalar bools: whether what was taken for a linear head is one
+    The last two are read at the end of the pass: a GPU is not waited for in between.
     """
 
     model_layers: ModelLayers
     select: Select | None
     create_graph: bool
+    finite: list[Tensor] = field(default_factory=list)
+    doubts: list[Tensor] = field(default_factory=list)
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What follows from the model's modules alone."""
+        return Structure.of(self.model_layers.model)
+
+    @property
+    def use_head(self) -> bool:
+        """Gradients may come from the linear head's weight, without a backward."""
+        return self.structure.kept("has a head", lambda: True)
 
     def logits(self, inputs: tuple[Any, ...]) -> Tensor:
-        """Logits (B, K), checked. Raises CamForgeError where they are not there or not finite."""
+        """Logits (B, K). Raises CamForgeError where there are none; ``check_finite`` must follow."""
         output = self.model_layers.model(*inputs)
         if self.select is not None:
             output = self.select(output)
@@ -43,17 +61,31 @@ class Runner:
             raise CamForgeError(f"the model returns a {type(output).__name__}; give select= to take its logits out")
         if output.dim() != 2:
             raise CamForgeError(f"the model returns shape {tuple(output.shape)}, not logits (B, K): give select=")
-        finite = torch.isfinite(output).all(1)
-        if not finite.all():
-            bad = (~finite).nonzero().flatten().tolist()
-            raise CamForgeError(f"NaN or infinite logits for images {bad} of the batch: no map can be made of them")
+        self.finite.append(torch.isfinite(output.detach()).all(1))
         return output
 
+    def check_finite(self) -> None:
+        """Raise CamForgeError where any logits so far were NaN or infinite. Waits for the device."""
+        if self.finite and not bool(torch.cat(self.finite).all()):
+            images = (~self.finite[0]).nonzero().flatten().tolist()
+            where = f"images {images} of the batch" if images else "images that an extractor changed"
+            raise CamForgeError(f"NaN or infinite logits for {where}: no map can be made of them")
+
+    def check_head(self) -> bool:
+        """Whether what was taken for a linear head is one; if not, nothing of this model is from now on."""
+        certain = not self.doubts or bool(torch.stack(self.doubts).all())
+        if not certain:
+            self.structure.keep("has a head", False)
+        return certain
+
     def laid_out(self, images: Tensor) -> Tensor:
-        """The images in the memory format in which the model's convolutions are fastest, (B, 3, H, W) as before."""
-        if images.device.type != "cpu" or images.dim() != 4 or not _convolves(self.model_layers.model):
-            return images
-        return images.contiguous(memory_format=torch.channels_last)
+        """A copy of the images, which the model may overwrite, in the layout in which its convolutions are fastest."""
+        convolves = self.structure.kept("convolves", lambda: bool(self.structure.of_kind(_ConvNd)))
+        many = images.dim() == 4 and len(images) * images.shape[2:].numel() > FEW_PIXELS
+        if images.device.type == "cpu" and many and convolves:
+            laid_out = images.contiguous(memory_format=torch.channels_last)
+            return laid_out if laid_out.data_ptr() != images.data_ptr() else laid_out.clone()
+        return images.clone()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +122,7 @@ class Forward:
     def head(self) -> LinearHead | None:
         """The linear head behind one of the layers."""
         recorded = {name: self.record.output(name) for name in self.needs.activations}
-        return linear_head(self.runner.model_layers.model, recorded, self.logits)
+        return linear_head(self.runner, recorded, self.logits)
 
 
 def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forward:
@@ -100,15 +132,15 @@ def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forwar
     values = (*needs.activations, *needs.curvatures)
     recorded = recording(runner.model_layers.model, values, needs.differentiated, needs.raw_inputs)
     with torch.enable_grad(), _attention(twice=runner.create_graph or bool(needs.curvatures)), recorded as record:
-        leaf = _leaf(runner.laid_out(first), needs)
+        leaf = _leaf(first, needs)
+        given = runner.laid_out(leaf)
         try:
-            logits = runner.logits((leaf, *inputs[1:]))
+            logits = runner.logits((given, *inputs[1:]))
         except RuntimeError:  # a model may .view() what only lies in order in the plain layout
-            if leaf.is_contiguous():
+            if given.is_contiguous():
                 raise
             record.clear()
-            leaf = _leaf(first.contiguous(), needs)
-            logits = runner.logits((leaf, *inputs[1:]))
+            logits = runner.logits((leaf.contiguous().clone(), *inputs[1:]))
     return Forward(runner, leaf, logits, record, needs)
 
 
@@ -136,10 +168,6 @@ def _attention(twice: bool) -> AbstractContextManager[None]:
 def _leaf(images: Tensor, needs: Needs) -> Tensor:
     """The images, or where their gradient is read and none flows into them a leaf of their own."""
     return images.detach().requires_grad_() if needs.input_gradients and not images.requires_grad else images
-
-
-def _convolves(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.Conv2d) for module in model.modules())
 
 
 def wide(values: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.borrowing import is_compiled
 from camforge.capture.grids import Grids
+from camforge.capture.model.borrowing import is_compiled
 from camforge.types import CamForgeError, Network
 
 # Stages of torchvision's families; MobileNetV2 before each halving.
@@ -131,10 +131,12 @@ def _run_through(model: nn.Module, inputs: tuple[Any, ...]) -> dict[str, tuple[i
             shapes.pop(name, None)
             shapes[name] = (out.dim(), grid.shape[2:].numel())  # type: ignore[attr-defined]
 
+    inputs = tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)  # a model may change them in place
     modes = [(module, module.training) for module in model.modules()]
     with ExitStack() as stack:
         for name, module in model.named_modules():
-            if name and not isinstance(module, nn.modules.pooling._AdaptiveAvgPoolNd):
+            weights = "parametrizations" in name.split(".")  # modules that compute a weight, not features
+            if name and not weights and not isinstance(module, nn.modules.pooling._AdaptiveAvgPoolNd):
                 handle = module.register_forward_hook(lambda _m, _i, out, name=name: note(name, out))
                 stack.callback(handle.remove)
         try:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.augment import brought_back, merge_views, scaled, with_mirrored
-from camforge.capture.borrowing import borrowed
 from camforge.capture.captured import Capture, Needs, ScoreFunction
-from camforge.capture.forward import Runner, Select, run_forward, wide
+from camforge.capture.forward import Forward, Runner, Select, run_forward, wide
 from camforge.capture.layers import ModelLayers, unwrap
-from camforge.capture.pairs import capture_rank
+from camforge.capture.model.borrowing import borrowed
+from camforge.capture.pairs import capture_rank, needs_no_backward, pairs_that_fit
 from camforge.capture.rerun import RerunCache
-from camforge.capture.targets import Rank, Target, Targets, ranks, target_lists
+from camforge.capture.targets import Rank, Target, Targets, pairs_at_once, ranks, target_lists
 
 
 class MapMaker(Protocol):
@@ -80,17 +80,34 @@ def extract_maps(
     """
     model = unwrap(model)
     inputs = images if isinstance(images, tuple) else (images,)
-    with borrowed(model, freeze=not create_graph):
+
+    def attempt() -> Extraction | None:
         runner = Runner(ModelLayers(model, inputs), select, create_graph)
-        plain = [i for i, extractor in enumerate(extractors) if _views(extractor) == _ONE_VIEW]
-        run = _run(runner, inputs, [extractors[i] for i in plain], targets)
-        maps = dict(zip(plain, run.maps, strict=True))
-        for views in dict.fromkeys(map(_views, extractors)):
-            if views != _ONE_VIEW:
-                same = [i for i, extractor in enumerate(extractors) if _views(extractor) == views]
-                found = _augmented(runner, inputs, [extractors[i] for i in same], run.targets, *views)
-                maps |= dict(zip(same, found, strict=True))
-        layers = [extractor.needs(runner.model_layers).layers for extractor in extractors]
+        try:
+            found = _extraction(runner, inputs, extractors, targets)
+        except Exception:
+            runner.check_finite()  # NaN explains what failed on them
+            raise
+        runner.check_finite()
+        return found if runner.check_head() else None
+
+    found = borrowed(model, not create_graph, lambda: attempt() or attempt())
+    assert found is not None  # the second attempt takes nothing for a head
+    return found
+
+
+def _extraction(
+    runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker], targets: Targets
+) -> Extraction:
+    plain = [i for i, extractor in enumerate(extractors) if _views(extractor) == _ONE_VIEW]
+    run = _run(runner, inputs, [extractors[i] for i in plain], targets)
+    maps = dict(zip(plain, run.maps, strict=True))
+    for views in dict.fromkeys(map(_views, extractors)):
+        if views != _ONE_VIEW:
+            same = [i for i, extractor in enumerate(extractors) if _views(extractor) == views]
+            found = _augmented(runner, inputs, [extractors[i] for i in same], run.targets, *views)
+            maps |= dict(zip(same, found, strict=True))
+    layers = [extractor.needs(runner.model_layers).layers for extractor in extractors]
     pairs = run.gather([r.images for r in run.ranks]), run.gather([r.index for r in run.ranks])
     return Extraction(*pairs, run.logits, [maps[i] for i in range(len(extractors))], layers)
 
@@ -116,26 +133,43 @@ class _Run:
 
 
 def _run(runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker], targets: Targets) -> _Run:
-    """One forward for all extractors, one backward per target rank and score."""
-    groups: dict[ScoreFunction | None, Needs] = {}
+    """One forward for all extractors; all targets at once for those that need no backward."""
     needs = [extractor.needs(runner.model_layers) for extractor in extractors]
+    forward = run_forward(runner, inputs, reduce(or_, needs, Needs()))
+    lists = target_lists(targets, forward.logits)
+    todo, cache = ranks(lists, forward.logits.device), RerunCache()
+    maps: dict[int, list[Tensor]] = {}
+    closed = [len(todo) > 1 and needs_no_backward(forward, one, lists) for one in needs]
+    for at_once in dict.fromkeys(closed):
+        chosen = [i for i, one in enumerate(closed) if one is at_once]
+        some = pairs_at_once(lists, forward.logits.device, pairs_that_fit(forward)) if at_once else todo
+        same = [extractors[i] for i in chosen], [needs[i] for i in chosen]
+        maps |= dict(zip(chosen, _maps(forward, *same, some, inputs, cache), strict=True))
+    return _Run(wide(forward.logits.detach()), lists, todo, [maps[i] for i in range(len(extractors))])
+
+
+def _maps(
+    forward: Forward,
+    extractors: Sequence[MapMaker],
+    needs: Sequence[Needs],
+    todo: Sequence[Rank],
+    inputs: tuple[Any, ...],
+    cache: RerunCache,
+) -> list[list[Tensor]]:
+    """Per extractor and layer the maps of the ranks' pairs: a backward per rank and score."""
+    groups: dict[ScoreFunction | None, Needs] = {}
     for one in needs:
         groups[one.score] = groups[one.score] | one if one.score in groups else one
-    forward = run_forward(runner, inputs, reduce(or_, groups.values(), Needs()))
-    lists = target_lists(targets, forward.logits)
-    todo = ranks(lists, forward.logits.device)
-    cache = RerunCache()
-    last = (todo[-1], list(groups)[-1] if groups else None)
+    last = todo[-1], list(groups)[-1]
     made: list[list[list[Tensor]]] = []
-    with torch.set_grad_enabled(runner.create_graph):
+    with torch.set_grad_enabled(forward.runner.create_graph):
         for rank in todo:
             captures = {
                 score: capture_rank(forward, group, rank, inputs, cache, keep=(rank, score) != last)
                 for score, group in groups.items()
             }
             made.append([e.extract(captures[one.score]) for e, one in zip(extractors, needs, strict=True)])
-    layers = [[_gathered(todo, parts) for parts in zip(*per_rank, strict=True)] for per_rank in zip(*made, strict=True)]
-    return _Run(wide(forward.logits.detach()), lists, todo, layers)
+    return [[_gathered(todo, parts) for parts in zip(*per_rank, strict=True)] for per_rank in zip(*made, strict=True)]
 
 
 def _gathered(todo: Sequence[Rank], parts: Sequence[Tensor]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from camforge.capture.captured import Capture, Needs, Selected
 from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
-from camforge.capture.rerun import Rerun, RerunCache
-from camforge.capture.targets import Rank
+from camforge.capture.rerun import Rerun, RerunCache, chunk_bytes
+from camforge.capture.targets import Rank, Target
 from camforge.types import CamForgeError
 
 
@@ -40,6 +41,22 @@ def capture_rank(
     )
 
 
+def needs_no_backward(forward: Forward, needs: Needs, targets: Sequence[Sequence[Target]]) -> bool:
+    """The capture needs no backward and several targets of an image may share it."""
+    derived = needs.curvatures or needs.raw_gradients or needs.input_gradients or needs.score
+    if derived or forward.runner.create_graph or not needs.many_targets:
+        return False
+    behind_head = forward.head is not None and set(needs.gradients) <= {forward.head.layer}
+    return (behind_head or not needs.gradients) and not any(callable(target) for row in targets for target in row)
+
+
+def pairs_that_fit(forward: Forward) -> int:
+    """How many pairs may share a capture: their activations take a share of what a chunk may."""
+    budget = chunk_bytes(forward.inputs.device)
+    each = max((x[0].numel() * x.element_size() for x in forward.activations.values()), default=1)
+    return max(len(forward.logits), budget // (4 * each))
+
+
 @dataclass(frozen=True, eq=False)
 class _Derived:
     gradients: dict[str, Tensor]
@@ -59,8 +76,10 @@ def _derive(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> _Derived:
     names = dict.fromkeys([*needs.gradients, *needs.curvatures, *raw])
     wrt = {name: record.output(name) for name in names if name not in closed}
     leaf = [forward.inputs] * needs.input_gradients
-    score = _scores(forward, needs, rank).sum()
-    found, of_leaf = gradients(score, wrt, leaf, create_graph or bool(needs.curvatures), keep)
+    found, of_leaf = dict[str, Tensor](), list[Tensor]()
+    if wrt or leaf:
+        score = _scores(forward, needs, rank).sum()
+        found, of_leaf = gradients(score, wrt, leaf, create_graph or bool(needs.curvatures), keep)
 
     def grid(values: Tensor, name: str) -> Tensor:
         return rank.pick(forward.grids(values if create_graph else values.detach(), name))

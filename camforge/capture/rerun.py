@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.captured import Capture
-from camforge.capture.forward import Runner
+from camforge.capture.forward import Runner, wide
 from camforge.capture.tail import Tail
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Rerun:
         return torch.stack(tables) if tables else torch.zeros(0, rows, 1, device=self.images.device)
 
     def logits(self, pair: int, rows: int, make: Make, max_memory: int | None = None) -> Tensor:
-        """(rows, K) of variants of a pair's image; ``make(start, stop)`` gives some of them, (m, 3, H, W).
+        """(rows, K), in float32 or wider, of variants of a pair's image; ``make(start, stop)`` gives (m, 3, H, W).
 
         max_memory  MiB that a chunk of rows may take, None: what suits the device; a chunk is halved and tried again
                     when memory runs out
@@ -72,22 +72,24 @@ class Rerun:
         image = self.images[pair : pair + 1]
 
         def run(start: int, stop: int) -> Tensor:
-            others = self._others(image.expand(stop - start))
-            return self.runner.logits((self.runner.laid_out(make(start, stop)), *others))
+            given = self.runner.laid_out(make(start, stop).to(self.inputs[0].dtype))
+            return wide(self.runner.logits((given, *self._others(image.expand(stop - start)))))
 
         return self._in_chunks("", rows, run, max_memory)
 
     def logits_behind(self, layer: str, pair: int, rows: int, change: Change, max_memory: int | None = None) -> Tensor:
-        """(rows, K) where the layer returns other values for a pair's image.
+        """(rows, K), in float32 or wider, where the layer returns other values for a pair's image.
 
         ``change(value, start, stop)`` makes (m, …) of them from what the layer returned, (1, …) in its own layout.
         """
         if layer not in self.cache.tails:
             self.cache.tails[layer] = Tail.of(self.runner, layer, self.inputs)
         tail, image = self.cache.tails[layer], int(self.images[pair])
-        return self._in_chunks(
-            layer, rows, lambda start, stop: tail.logits(image, change(tail.value_of(image), start, stop)), max_memory
-        )
+
+        def run(start: int, stop: int) -> Tensor:
+            return wide(tail.logits(image, change(tail.value_of(image), start, stop)))
+
+        return self._in_chunks(layer, rows, run, max_memory)
 
     def _in_chunks(self, entry: str, rows: int, run: Callable[[int, int], Tensor], max_memory: int | None) -> Tensor:
         done = []
@@ -95,14 +97,19 @@ class Rerun:
             with _largest_output(self.runner.model_layers.model) as largest:
                 done.append(run(0, 1))
             self.cache.bytes[entry] = max(1, 4 * largest[0])  # input, output, workspace, a skip
-        budget = max_memory or (ON_CPU if self.images.device.type == "cpu" else ON_GPU)
-        size = max(1, (budget << 20) // self.cache.bytes[entry])
+        budget = max_memory << 20 if max_memory else chunk_bytes(self.images.device)
+        size = max(1, budget // self.cache.bytes[entry])
         return torch.cat([*done, *in_chunks(len(done), rows, size, run)])
 
     def _others(self, images: Tensor) -> tuple[Any, ...]:
         """The rows of the inputs beside the images; one that has no row per image is given as it is."""
         count = self.inputs[0].shape[:1]
         return tuple(x[images] if isinstance(x, Tensor) and x.shape[:1] == count else x for x in self.inputs[1:])
+
+
+def chunk_bytes(device: torch.device) -> int:
+    """Bytes that a chunk may take where nobody says otherwise."""
+    return (ON_CPU if device.type == "cpu" else ON_GPU) << 20
 
 
 def in_chunks(first: int, last: int, size: int, run: Callable[[int, int], T]) -> Iterator[T]:

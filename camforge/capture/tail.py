@@ -30,6 +30,7 @@ class Tail:
 
     value     what the layer returned, (B, …) in its own layout
     finished  the calls before the layer's, in order;  skipped  modules whose output nobody but the layer can see
+    overwrites  the model changes its images in place
     """
 
     runner: Runner
@@ -38,13 +39,17 @@ class Tail:
     value: Any
     finished: tuple[_Call, ...]
     skipped: tuple[nn.Module, ...]
+    overwrites: bool = False
 
     @staticmethod
     def of(runner: Runner, layer: str, inputs: tuple[Any, ...]) -> Tail:
         """Record one forward of the whole batch; what was recorded lives as long as the Tail."""
         with torch.no_grad():
             laid_out = (runner.laid_out(inputs[0]), *inputs[1:])
+            version = laid_out[0]._version
             logits, tail = _recorded(runner, layer, laid_out, skip=True)
+            if laid_out[0]._version > version:
+                tail = replace(tail, inputs=inputs, overwrites=True)
             last = inputs[0].shape[0] - 1
             again = tail.logits(last, tail.value_of(last).repeat(2, *(1,) * (tail.value_of(last).dim() - 1)))
             if not torch.allclose(again, logits[last:].expand_as(again), rtol=1e-3, atol=1e-4):
@@ -69,7 +74,7 @@ class Tail:
             answer = lambda call=call: _repeated(call.output, image, rows, batch, call.overwritten)  # noqa: E731
             answers.setdefault(call.module, deque()).append(answer)
         answers.setdefault(self.layer, deque()).append(given)
-        inputs = tuple(_repeated(x, image, rows, batch, copy=False) for x in self.inputs)
+        inputs = tuple(_repeated(x, image, rows, batch, copy=self.overwrites) for x in self.inputs)
         with ExitStack() as stack:
             for module, queue in answers.items():
                 stack.enter_context(_answering(module, queue))
@@ -169,7 +174,7 @@ def _replaced(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
         yield
     finally:
         if before is None:
-            del module.forward
+            vars(module).pop("forward", None)
         else:
             module.forward = before
 

@@ -98,6 +98,24 @@ def ranks(targets: Sequence[Sequence[Target]], device: torch.device) -> list[Ran
     return found
 
 
+def pairs_at_once(targets: Sequence[Sequence[Target]], device: torch.device, most: int) -> list[Rank]:
+    """All targets of all images in their order, in as few ranks of at most ``most`` pairs as it takes."""
+    pairs = [(image, target) for image, row in enumerate(targets) for target in row]
+    found = []
+    for start in range(0, len(pairs), most):
+        part = pairs[start : start + most]
+        found.append(
+            Rank(
+                images=_int64([image for image, _ in part], device),
+                rows=_int64(list(range(start, start + len(part))), device),
+                index=_int64([-1 if callable(target) else target for _, target in part], device),
+                chosen=tuple(target for _, target in part),
+                whole=False,
+            )
+        )
+    return found
+
+
 def _score(target: Target, logits: Tensor) -> Tensor:
     """(…, K) -> (…): one target of every row; a callable sees one row (K,) at a time."""
     if not callable(target):
@@ -107,7 +125,8 @@ def _score(target: Target, logits: Tensor) -> Tensor:
 
 
 def _int64(values: list[int], device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.int64, device=device)
+    found = torch.tensor(values, dtype=torch.int64)
+    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
 def _rows(targets: Tensor, outputs: int) -> list[Any]:

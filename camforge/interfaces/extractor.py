@@ -114,7 +114,9 @@ class GradientExtractor(Truncation, LayerExtractor, ABC):
 
     def needs(self, model_layers: ModelLayers) -> Needs:
         layers = model_layers.resolve(self.layers)
-        return Needs(activations=layers, gradients=layers)
+        own = type(self)
+        only_cam = own.extract is LayerExtractor.extract and own.layer_map is GradientExtractor.layer_map
+        return Needs(activations=layers, gradients=layers, many_targets=only_cam)
 
     @abstractmethod
     def cam(self, activations: Tensor, gradients: Tensor) -> Tensor:
@@ -151,9 +153,9 @@ class RerunExtractor(LayerExtractor, ABC):
     max_memory: Annotated[int, Field(ge=1)] | None = None
     """MiB that a chunk of the images or values run again may take, about; None: what suits the device."""
 
-    def key(self, layer: str) -> tuple[str, str]:
-        """Under which a table of logits is kept for the image's other targets."""
-        return layer, self.model_dump_json()
+    def key(self, layer: str) -> tuple[str, int]:
+        """Under which a table of logits is kept for the image's other targets, while the pass lasts."""
+        return layer, id(self)
 
 
 def spatial_mean(values: Tensor) -> Tensor:

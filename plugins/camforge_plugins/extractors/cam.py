@@ -17,7 +17,7 @@ class CAM(Extractor):
     name = "cam"
 
     def needs(self, model_layers: ModelLayers) -> Needs:
-        return Needs(activations=model_layers.resolve("last"))
+        return Needs(activations=model_layers.resolve("last"), many_targets=True)
 
     def extract(self, capture: Capture) -> list[Tensor]:
         (layer,) = capture.resolve("last")

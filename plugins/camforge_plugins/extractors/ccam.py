@@ -43,7 +43,7 @@ class CCAM(Extractor):
         return self
 
     def needs(self, model_layers: ModelLayers) -> Needs:
-        return Needs(activations=model_layers.resolve("last"))
+        return Needs(activations=model_layers.resolve("last"), many_targets=True)
 
     def extract(self, capture: Capture) -> list[Tensor]:
         (layer,) = capture.resolve("last")
