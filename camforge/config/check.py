@@ -42,7 +42,9 @@ def _check_arm(arm: Arm, outlines: Outlines) -> Iterator[Mistake]:
         if axis is not None and axis in fused[:place]:
             yield Mistake(("fusers", place, "axis"), f"an earlier fuser already reduced the {axis!r} axis", axis)
     for option, trainer in arm.grouper.trainers().items():
+        yield from _unregistered(trainer, ("grouper", option))
         yield from _refusal(outlines.of(trainer), trainer, ("grouper", option))
+    yield from _unregistered(arm.trainer, ("trainer",))
     networks = outlines.of(arm.trainer)
     yield from _refusal(networks, arm.trainer, ("trainer",))
     if arm.grouper.name != "none" and "view" not in fused:
@@ -53,6 +55,15 @@ def _check_arm(arm: Arm, outlines: Outlines) -> Iterator[Mistake]:
         yield _left("branch", f"trainer {arm.trainer.name!r} makes {len(networks)} branches")
     if networks:
         yield from _check_layers(arm, networks[0], "layer" in fused)
+
+
+def _unregistered(trainer: Trainer, path: KeyPath) -> Iterator[Mistake]:
+    """Optimisers, schedulers and hooks that mmengine does not know, or that refuse their options."""
+    if trainer.hooks or not (isinstance(trainer.optimizer, str) and isinstance(trainer.schedule, str)):
+        from camforge.training.vocabulary import mistakes  # mmengine takes a second to import
+
+        for place, problem, given in mistakes(trainer):
+            yield Mistake((*path, *place), problem, given)
 
 
 def _refusal(networks: list[Network] | CamForgeError, trainer: Trainer, path: KeyPath) -> Iterator[Mistake]:

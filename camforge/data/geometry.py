@@ -80,7 +80,7 @@ class Geometry:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 -> float32 with the mean and standard deviation taken out."""
-        mean, std = pixels.new_tensor(self.mean, dtype=torch.float32), pixels.new_tensor(self.std, dtype=torch.float32)
+        mean, std = (torch.tensor(v).to(pixels.device, non_blocking=True) for v in (self.mean, self.std))
         return (pixels.float() / 255 - mean[:, None, None]) / std[:, None, None]
 
 

@@ -129,17 +129,9 @@ def summed(value: Tensor) -> Tensor:
     return value
 
 
-def mean(values: dict[str, float]) -> dict[str, float]:
-    """The mean over the processes, name by name."""
-    if size() == 1 or not values:
-        return values
-    means = summed(torch.tensor(list(values.values()), dtype=torch.float64)) / size()
-    return dict(zip(values, means.tolist(), strict=True))
-
-
-def any_of(here: bool) -> bool:
-    """Whether it is so on any process."""
-    return bool(summed(torch.tensor(int(here)))) if size() > 1 else here
+def averaged(values: Tensor) -> Tensor:
+    """The mean over the processes of tensors of one shape, on the CPU."""
+    return summed(values) / size() if size() > 1 else values.cpu()
 
 
 def synchronise_batch_norms(module: nn.Module) -> nn.Module:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast
 from uuid import uuid4
 
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.logging import MMLogger
-from mmengine.model import BaseModel, MMDistributedDataParallel
-from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper, PolyLR, ReduceOnPlateauLR
+from mmengine.model import BaseDataPreprocessor, BaseModel, MMDistributedDataParallel
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -25,8 +24,11 @@ from camforge.data.geometry import random_crop
 from camforge.data.prepared import Prepared
 from camforge.interfaces import Learner, Trainer
 from camforge.training import distributed
-from camforge.training.hooks import CheckpointEveryEpoch, EpochHistory, SeedEveryEpoch
-from camforge.types import CamForgeError, Network, View
+from camforge.training.hooks import Checkpoint, EpochHistory, RunInfo, SeedEveryEpoch, reads_every
+from camforge.training.optimization import optimizer_of, schedule_of
+from camforge.training.precision import autocast, gpu_arithmetic, wrapped
+from camforge.training.vocabulary import build_hook, require_known
+from camforge.types import CamForgeError, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,12 @@ class Training:
     """mmengine's visualisation back ends by class name, that write into ``log_folder``."""
     log_folder: Path | None = None
     tick: Callable[[int, int, Mapping[str, float]], None] | None = None
-    """tick(images, images of all epochs, logs) after every step."""
+    """tick(images, images of all epochs, logs) whenever losses have been read: after every step on a CPU."""
+
+    def __deepcopy__(self, memo: object) -> Training:
+        """Itself: a copy of the model, such as an averaged one, trains on the same images."""
+        del memo
+        return self
 
 
 class _Batches(Dataset[Any]):
@@ -61,10 +68,10 @@ class _Batches(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitems__(self, items: list[int]) -> dict[str, Tensor]:
+    def __getitems__(self, items: list[int]) -> dict[str, Any]:
         mine = items[distributed.share(len(items))]
         pixels = self.data.pixels(self.places[mine].tolist())
-        return {"images": pixels, "targets": self.targets[mine], "of": torch.tensor(len(items))}
+        return {"images": pixels, "targets": self.targets[mine], "of": len(items)}
 
 
 class _SameOrder(DefaultSampler):
@@ -80,31 +87,27 @@ class _Model(BaseModel):
     """A learner as mmengine sees it: pixels in, losses out."""
 
     def __init__(self, learner: Learner, task: Training) -> None:
-        super().__init__()
+        super().__init__(BaseDataPreprocessor(non_blocking=True))
         self.learner = learner
         self._task = task
+        self._losses = torch.compile(learner.losses) if task.trainer.compile else learner.losses
 
-    def forward(self, images: Tensor, targets: Tensor, of: Tensor, mode: str = "loss") -> dict[str, Tensor]:
+    def forward(self, images: Tensor, targets: Tensor, of: int, mode: str = "loss") -> dict[str, Tensor]:
         """Random numbers are drawn for the whole batch, so that any number of processes sees the same images."""
         del mode
-        task, total = self._task, int(of)
-        mine = distributed.share(total)
-        distributed.share_statistics(self.learner, total >= distributed.size())
+        task, mine = self._task, distributed.share(of)
+        distributed.share_statistics(self.learner, of >= distributed.size())
         if task.size is not None:
-            images = random_crop(images, task.size, total, mine)
-        images = task.data.geometry.normalise(images.to(task.device, non_blocking=True))
+            images = random_crop(images, task.size, of, mine)
+        images = task.data.geometry.normalise(images)
         if task.trainer.flip:
-            mirrored = torch.rand(total)[mine] < 0.5
-            images = torch.where(mirrored[:, None, None, None].to(images.device), images.flip(-1), images)
+            mirrored = (torch.rand(of)[mine] < 0.5).to(images.device, non_blocking=True)
+            images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
         if task.trainer.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(task.device.type, torch.bfloat16, enabled=task.trainer.amp):
-            losses = self.learner.losses(images, targets.to(task.device))
-        broken = [f"{name} is {value.item()}" for name, value in losses.items() if not torch.isfinite(value).all()]
-        if distributed.any_of(bool(broken)):
-            message = f"training {task.view.name!r}: {broken[0] if broken else 'a loss is not a number'}"
-            raise CamForgeError(f"{message}; a smaller lr than {task.trainer.lr} may help")
-        return self._weighted(losses, len(images), total)
+        with autocast(task.trainer, images.device):
+            losses = self._losses(images, targets)
+        return self._weighted(losses, len(images), of)
 
     def _weighted(self, losses: dict[str, Tensor], count: int, total: int) -> dict[str, Tensor]:
         """So that the mean over the processes is the value of the whole batch."""
@@ -127,17 +130,18 @@ class _QuietRunner(Runner):
 
 
 def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
-    """The trained learner, in eval mode on the CPU's or GPU's memory, and one record per epoch.
+    """The trained learner, in eval mode and on the CPU, and one record per epoch.
 
     Goes on from the checkpoint in ``task.folder`` if there is a whole one. Raises CamForgeError when a loss is not a
     number or memory runs out.
     """
+    require_known(task.trainer)
     targets = task.view.targets(task.data.labels)
     places = (task.use & task.view.usable(task.data.labels)).nonzero().flatten()
     _check_targets(task, targets[places])
     torch.manual_seed(task.seed)
-    history = EpochHistory(task.trainer.stop_at_accuracy, task.tick)
-    with _memory_of(task), redirect_stdout(StringIO()):  # mmengine prints which file it resumes from
+    history = EpochHistory(task.view.name, task.trainer.stop_at_accuracy, task.tick, reads_every(task.device))
+    with _one_line(task), gpu_arithmetic(task.trainer, task.device), redirect_stdout(StringIO()):  # mmengine prints
         learner = task.trainer.learner(len(task.view.outputs))
         if task.trainer.channels_last:
             learner = learner.to(memory_format=torch.channels_last)
@@ -145,24 +149,50 @@ def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
         runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
         try:
             runner.train()
+            if task.trainer.hooks:
+                _take_what_hooks_made(runner)
         finally:
-            for handler in runner.logger.handlers:  # mmengine would keep the log of every training open
-                handler.close()
-    return learner.eval(), history.records
+            _let_go(runner)
+    return learner.eval().cpu(), history.records
+
+
+def _take_what_hooks_made(runner: Runner) -> None:
+    """The weights that mmengine would save: a hook such as EMAHook puts its averaged ones in their place."""
+    model = runner.model.module if distributed.size() > 1 else runner.model
+    checkpoint = {"state_dict": model.state_dict(), "message_hub": runner.message_hub.state_dict()}
+    runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+    model.load_state_dict(checkpoint["state_dict"])
+
+
+def _let_go(runner: Runner) -> None:
+    """mmengine would keep the log of every training open, and the optimiser its state on the device."""
+    for handler in runner.logger.handlers:
+        handler.close()
+    runner.optim_wrapper.optimizer.zero_grad(set_to_none=True)
+    runner.optim_wrapper.optimizer.state.clear()
 
 
 @contextmanager
-def _memory_of(task: Training) -> Iterator[None]:
-    """A batch is not made smaller by itself: that would be another training."""
+def _one_line(task: Training) -> Iterator[None]:
+    """What may fail in torch and mmengine, with what helps. A batch is not made smaller: that is another training."""
+    start, trainer = f"training {task.view.name!r}", task.trainer
     try:
         yield
+    except UnpicklingError as error:
+        reason = next((line for line in str(error).splitlines() if "GLOBAL" in line), "").strip()
+        hint = "where that class is defined, call torch.serialization.add_safe_globals, or take the hook out"
+        raise CamForgeError(f"{start}: its checkpoint holds more than plain data: {reason}; {hint}") from error
     except (RuntimeError, MemoryError) as error:
-        if not out_of_memory(error):
+        if out_of_memory(error):
+            message = f"{start}: memory ran out with batch_size {trainer.batch_size} on {task.device}"
+            hint = "a smaller trainer.batch_size, images.size or backbone, or amp, may help"
+        elif trainer.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            message, hint = (
+                f"{start}: torch.compile failed: {str(error).strip().splitlines()[0]}",
+                "compile: false helps",
+            )
+        else:
             raise
-        message = (
-            f"training {task.view.name!r}: memory ran out with batch_size {task.trainer.batch_size} on {task.device}"
-        )
-        hint = "a smaller trainer.batch_size, images.size or backbone, or amp, may help"
         raise CamForgeError(f"{message}; {hint}") from error
 
 
@@ -181,17 +211,23 @@ def _runner(task: Training, learner: Learner, data: _Batches, history: EpochHist
         sampler=_SameOrder(data, task.seed),
         collate_fn=lambda batch: batch,
     )
-    optimizer = _optimizer(trainer, learner)
-    checkpoint = CheckpointEveryEpoch.found(task.folder)
+    optimizer = optimizer_of(trainer, learner)
+    checkpoint = Checkpoint.found(task.folder)
     runner = _QuietRunner(
         model=_Model(learner, task) if distributed.size() == 1 else _shared(_Model(learner, task)),
         work_dir=str(task.folder),
         train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": trainer.epochs},
-        optim_wrapper=OptimWrapper(optimizer),
-        param_scheduler=_schedule(trainer, optimizer, trainer.epochs * len(loader)),
-        default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": max(1, len(loader))}},
-        custom_hooks=[SeedEveryEpoch(task.seed), history, CheckpointEveryEpoch()],
+        optim_wrapper=wrapped(optimizer, trainer, task.device),
+        param_scheduler=schedule_of(trainer, optimizer, len(loader)),
+        default_hooks={
+            "checkpoint": None,
+            "timer": None,
+            "runtime_info": RunInfo(),
+            "logger": {"type": "LoggerHook", "interval": max(1, len(loader))},
+        },
+        custom_hooks=[SeedEveryEpoch(task.seed), history, Checkpoint(), *map(build_hook, trainer.hooks)],
+        log_processor={"window_size": 1},
         load_from=None if checkpoint is None else str(checkpoint),
         resume=checkpoint is not None,
         visualizer=_visualizer(task),
@@ -214,32 +250,3 @@ def _visualizer(task: Training) -> dict[str, Any] | None:
 def _shared(model: _Model) -> MMDistributedDataParallel:
     """Gradients averaged over the processes; parameters that a learner's losses do not reach may stand in it."""
     return MMDistributedDataParallel(model, static_graph=True)
-
-
-def _optimizer(trainer: Trainer, learner: Learner) -> torch.optim.Optimizer:
-    networks = [network for network in learner.networks if isinstance(network, Network)]
-    heads = {id(p) for network in networks for p in network.body.get_submodule(network.head).parameters()}
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in learner.parameters() if id(p) not in heads]},
-        {"params": [p for p in learner.parameters() if id(p) in heads], "lr": trainer.head_lr or trainer.lr},
-    ]
-    options: dict[str, Any] = {"lr": trainer.lr, "weight_decay": trainer.weight_decay}
-    if trainer.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=0.9, nesterov=True, **options)
-    return (torch.optim.AdamW if trainer.optimizer == "adamw" else torch.optim.Adam)(groups, **options)
-
-
-def _schedule(trainer: Trainer, optimizer: torch.optim.Optimizer, steps: int) -> list[Any] | None:
-    """mmengine's schedulers; each scales every group's own learning rate."""
-    if trainer.schedule == "plateau":
-        how = trainer.plateau
-        return [ReduceOnPlateauLR(optimizer, "loss", "less", how.factor, how.patience, how.threshold)]
-    if trainer.schedule == "poly":
-        return [PolyLR(optimizer, eta_min=0.0, power=0.9, end=steps, by_epoch=False)]
-    if trainer.schedule == "onecycle":
-        warm = max(1, math.ceil(0.15 * steps))
-        return [
-            LinearLR(optimizer, start_factor=0.04, end=warm, by_epoch=False),
-            CosineAnnealingLR(optimizer, max(1, steps - warm), eta_min=0.0, begin=warm, end=steps, by_epoch=False),
-        ]
-    return None

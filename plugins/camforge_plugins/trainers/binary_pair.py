@@ -14,13 +14,13 @@ from .single import SingleLearner
 class BinaryPair(Trainer):
     """A two-way softmax network for one pair of classes ("Representative Class Selection", sec. 4.2).
 
-    Training ends after the epoch in which the training accuracy reaches 0.95, at the latest after ten epochs.
+    Training ends after the epoch in which the training accuracy is larger than 0.95, at the latest after ten epochs.
     """
 
     name = "binary_pair"
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 24
-    stop_at_accuracy: Annotated[float, Field(gt=0, le=1)] | None = 0.95
+    stop_at_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = 0.95
 
     def learner(self, outputs: int, pretrained: bool = True) -> Learner:
         if outputs != 2:

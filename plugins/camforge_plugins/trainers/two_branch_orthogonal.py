@@ -61,7 +61,9 @@ class TwoBranchLearner(Learner):
 class TwoBranchOrthogonal(Trainer):
     """Two networks, L = Lc1 + Lc2 + weight * Lo (Huang et al. 2019, eq. 4; Meng et al. 2020, eq. 5).
 
-    The features are the last stage's activation, which follows a ReLU in the networks of the papers.
+    The features are the last stage's activation, which follows a ReLU in the networks of the papers. Taken literally,
+    Lo is a sum over the batch beside losses that are means over it: at the papers' weight it drowns them. Per image it
+    lets all three fall (configs/studies/orthogonal.py).
     """
 
     name = "two_branch_orthogonal"
@@ -70,8 +72,9 @@ class TwoBranchOrthogonal(Trainer):
     """Lambda, the weight of the orthogonal loss. 0: two independent networks."""
     features: Literal["maps", "pooled"] = "maps"
     """"maps": the convolutional maps before pooling; "pooled": their spatial mean."""
-    reduction: Reduction = "sum"
-    """"sum": over all elements of the batch, as printed; "batch_mean": the sum divided by the batch size."""
+    reduction: Reduction = "batch_mean"
+    """"batch_mean": each image's sum, and of these the mean, as of the other losses; "sum": over all elements of the
+    batch, as printed."""
 
     def learner(self, outputs: int, pretrained: bool = True) -> Learner:
         networks = self.backbone.build(outputs, pretrained), self.backbone.build(outputs, pretrained)
