@@ -27,7 +27,7 @@ def write_atomically(path: Path | str, content: bytes) -> Path:
     """Write to a temporary name beside ``path``, flush to the disk, rename. Raises CamForgeError naming the path."""
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _replace(path, content)
     except OSError as error:
         raise CamForgeError(f"cannot write {path}: {error.strerror or error}") from error
@@ -58,6 +58,14 @@ def append_line(path: Path, line: str) -> None:
     except OSError as error:
         what = "is a link, which is not followed" if path.is_symlink() else error.strerror or str(error)
         raise CamForgeError(f"cannot write {path}: {what}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing, and have their names reach the disk. Raises OSError."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from uuid import uuid4
 import torch
 from filelock import FileLock
 
-from camforge.files import sync_folder
+from camforge.files import make_folder, sync_folder
 from camforge.store.recipe import DamagedEntry, Recipe, check, digest, seal, write_json
 from camforge.training import distributed
 from camforge.types import CamForgeError
@@ -53,7 +53,7 @@ class Store:
         with _disk_errors("write", folder):
             if folder.is_symlink() or (self.fresh and not _is_of(folder, self.fresh)):
                 remove(folder)
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if self.fresh:
                 (folder / MADE_BY).write_text(self.fresh)
         return folder
@@ -86,7 +86,7 @@ class Store:
         draft = self._unused(entry)
         try:
             with _disk_errors("write", entry):
-                draft.mkdir(parents=True)
+                make_folder(draft)
                 write(draft)
                 seal(draft, stage, key, recipe, self.fresh)
                 self._place(draft, entry)
@@ -162,7 +162,7 @@ def _disk_errors(verb: str, entry: Path) -> Iterator[None]:
 def _locked(path: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock.acquire()
     except (OSError, NotImplementedError) as error:
         message = getattr(error, "strerror", None) or str(error)

@@ -64,9 +64,9 @@ def test_a_stage_that_cannot_be_written_keeps_its_checkpoint(tmp_path: Path, com
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, commit: Commit) -> None:
     (tmp_path / "file").write_text("")
     store = Store(tmp_path / "file")
-    with pytest.raises(CamForgeError, match=rf"^store: cannot write .*stage-{KEY}: Not a directory$"):
+    with pytest.raises(CamForgeError, match=rf"^store: cannot write .*stage-{KEY}: File exists$"):
         commit(store)
-    with pytest.raises(CamForgeError, match=r"^store: cannot write .*unfinished: Not a directory$"):
+    with pytest.raises(CamForgeError, match=r"^store: cannot write .*unfinished: File exists$"):
         store.scratch_dir("stage", KEY)
     with pytest.raises(CamForgeError, match=r"^store: cannot lock .*\.lock: File exists$"), store.lock("stage", KEY):
         pass
