@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "store"))
 
 from faulty_disk import Disk, Fault, Platter
-from stand_in import SCENARIOS, Lab, Outcome, Scenario, attempt, untouched
+from stand_in import SCENARIOS, Lab, Outcome, Scenario, Trace, attempt, untouched
 
 import camforge
 from camforge.store.maintenance import damaged
@@ -131,7 +131,7 @@ class Experiment(Lab):
         root.mkdir()
         return root
 
-    def judged(self, said: str, _finished: set[str], root: Path) -> Outcome:
+    def judged(self, said: str, _scenario: Scenario, _trace: Trace, root: Path) -> Outcome:
         """An arm that a fault ended stands in the results as failed, with a word."""
         lost, reused = [], []
         kept = {path.name: path.stat().st_ino for path in (root / "store").glob("*-*") if path.suffix == ""}
@@ -170,14 +170,14 @@ def experiment(folder: Path, count: int, table: Table) -> None:
         where = f"experiment, call {at} ({disk.calls[at]})"
         if error != "power":
             said, used = lab.run_with(Fault(at, error, lasting))
-            table.add(f"experiment: {name}", where, lab.judged(said, set(), used.root))
+            table.add(f"experiment: {name}", where, lab.judged(said, lab.scenario, Trace(), used.root))
             continue
         said, used = lab.run_with(Fault(at, "kill"), platter=True)
         assert used.platter is not None
         left = lab.folder / "left"
         used.platter.crash(name, left)
         kind = "killed" if name == "whole" else f"power, {name if name.isalpha() else 'any'}"
-        table.add(f"experiment: {kind}", where, lab.judged(said, set(), left))
+        table.add(f"experiment: {kind}", where, lab.judged(said, lab.scenario, Trace(), left))
     print(f"experiment: {len(disk.calls)} calls", file=sys.stderr)
 
 

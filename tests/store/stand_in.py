@@ -23,17 +23,20 @@ KEY = digest(NETWORK)
 
 
 @dataclass
-class StandIn:
-    """A run in ``root``.
+class Trace:
+    """What a run came to, however it ended: the stages that it had, and those of them that it had to make."""
 
-    made      the stages that it could not take from the store, and so made
-    finished  those that it had when it ended, however it ended
-    """
+    finished: set[str] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)
+
+
+@dataclass
+class StandIn:
+    """A run in ``root``."""
 
     root: Path
-    finished: set[str] = field(default_factory=set)
+    trace: Trace
     fresh: str = ""
-    made: set[str] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
 
     def __call__(self) -> None:
@@ -42,7 +45,7 @@ class StandIn:
         store = Store(self.root / "store", self.told.append, self.fresh)
         with store.lock("network", KEY):
             entry = store.find("network", KEY) or self._train(store)
-        self.finished.add("network")
+        self.trace.finished.add("network")
         weights = torch.load(entry / "weights.pt", weights_only=True)
         maps = self._stage(store, "maps", MAPS, weights * 3)
         totals = self._stage(store, "totals", TOTALS, maps.sum())
@@ -58,7 +61,7 @@ class StandIn:
         for epoch in range(begun, EPOCHS):
             weights = [2 * weight + 1 for weight in weights]
             write_atomically(checkpoint, json.dumps([epoch + 1, weights]).encode())
-        self.made.add("network")
+        self.trace.made.add("network")
 
         def write(draft: Path) -> None:
             write_tensors(draft / "weights.pt", torch.tensor(weights))
@@ -69,36 +72,36 @@ class StandIn:
     def _stage(self, store: Store, name: str, recipe: dict[str, str], value: torch.Tensor) -> torch.Tensor:
         entry = store.find(name, digest(recipe))
         if entry is None:
-            self.made.add(name)
+            self.trace.made.add(name)
             entry = store.commit(name, digest(recipe), recipe, lambda draft: write_tensors(draft / "value.pt", value))
-        self.finished.add(name)
+        self.trace.finished.add(name)
         return torch.load(entry / "value.pt", weights_only=True)
 
 
-def run(root: Path, finished: set[str]) -> None:
+def run(root: Path, trace: Trace) -> None:
     """The run."""
-    StandIn(root, finished)()
+    StandIn(root, trace)()
 
 
-def prune_and_run(root: Path, finished: set[str]) -> None:
+def prune_and_run(root: Path, trace: Trace) -> None:
     """``camforge store prune --older-than 0``, then the run."""
     prune(prunable(root / "store", older_than=-1))
-    StandIn(root, finished)()
+    StandIn(root, trace)()
 
 
-def run_afresh(root: Path, finished: set[str]) -> None:
+def run_afresh(root: Path, trace: Trace) -> None:
     """The run with ``--fresh``."""
-    StandIn(root, finished, "1")()
+    StandIn(root, trace, "1")()
 
 
-def run_again(root: Path) -> StandIn:
+def run_again(root: Path) -> Trace:
     """The run, let alone."""
-    stand_in = StandIn(root)
-    stand_in()
-    return stand_in
+    trace = Trace()
+    StandIn(root, trace)()
+    return trace
 
 
-Command = Callable[[Path, "set[str]"], None]
+Command = Callable[[Path, Trace], None]
 
 
 def entry(root: Path, stage: str) -> Path:
@@ -186,7 +189,7 @@ class Lab:
     def __post_init__(self) -> None:
         self.whole = self.folder / "whole"
         self.whole.mkdir(parents=True)
-        run(self.whole, set())
+        run(self.whole, Trace())
         self.results = (self.whole / "results.json").read_bytes()
         self.files = {path.relative_to(self.whole): path.read_bytes() for path in _files(self.whole)}
 
@@ -202,38 +205,40 @@ class Lab:
         """The calls of the scenario's command, nothing going wrong."""
         disk = Disk(self.start(scenario))
         with disk.mounted():
-            scenario.command(disk.root, set())
+            scenario.command(disk.root, Trace())
         return disk.calls
 
     def inject(self, scenario: Scenario, fault: Fault) -> Outcome:
         """One fault, and the run again."""
-        disk, finished = Disk(self.start(scenario), fault), set(scenario.whole)
+        disk, trace = Disk(self.start(scenario), fault), Trace()
         with disk.mounted():
-            said = attempt(lambda: scenario.command(disk.root, finished))
-        return self.judged(said, finished, disk.root)
+            said = attempt(lambda: scenario.command(disk.root, trace))
+        return self.judged(said, scenario, trace, disk.root)
 
     def cut_power(self, scenario: Scenario, at: int, hows: tuple[str, ...]) -> list[Outcome]:
         """The power fails before a call: the run again, on each thing that the disk may hold then."""
-        root, finished = self.start(scenario), set(scenario.whole)
+        root, trace = self.start(scenario), Trace()
         disk = Disk(root, Fault(at, "kill"), platter=Platter(root))
         with disk.mounted():
-            said = attempt(lambda: scenario.command(root, finished))
+            said = attempt(lambda: scenario.command(root, trace))
         left = self.folder / "left"
         outcomes = []
         for how in hows:
             disk.platter.crash(how, left)
             shutil.rmtree(self.folder / "again", ignore_errors=True)
             shutil.copytree(left, self.folder / "again", symlinks=True)
-            outcomes.append(self.judged(said, finished, self.folder / "again"))
+            outcomes.append(self.judged(said, scenario, trace, self.folder / "again"))
         return outcomes
 
-    def judged(self, said: str, finished: set[str], root: Path) -> Outcome:
+    def judged(self, said: str, scenario: Scenario, trace: Trace, root: Path) -> Outcome:
         """What a fault left, and what the same run makes of it."""
         lost, reused = [], []
         if said == "went on" and (root / "results.json").read_bytes() != self.results:
             reused.append("other results without a word")
-        again = run_again(root)
-        lost += [f"{stage} was made again" for stage in sorted(finished & again.made)]
+        again, whole = run_again(root), set(scenario.whole)
+        lost += [
+            f"{stage} was made again" for stage in sorted(whole & trace.made | (whole | trace.finished) & again.made)
+        ]
         if (root / "results.json").read_bytes() != self.results:
             reused.append("other results afterwards")
         for stage in ("network", "maps", "totals"):
