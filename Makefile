@@ -7,7 +7,7 @@ LOWEST = .venv-lowest
 # Waiting threads sleep instead of spinning: on a shared machine small networks train several times faster.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lowest check docs install clean
+.PHONY: demo test lowest check docs install audit mutants faults clean
 
 demo: install
 	$(BIN)/camforge run configs/quickstart.py
@@ -25,6 +25,21 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Known vulnerabilities of the newest and of the lowest versions that pyproject.toml allows.
+audit: install $(LOWEST)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	for python in $(BIN) $(LOWEST)/bin; do $$python/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9]*$$//' \
+		| $(BIN)/python -m pip_audit --no-deps --disable-pip --requirement /dev/stdin || failed=1; done; test -z "$$failed"
+
+# Small faults in the store's code, one at a time: the tests of the store must find each (half an hour).
+mutants: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mutmut>=3.2"
+	$(BIN)/python -m mutmut run && $(BIN)/python -m mutmut results
+
+# Every call to the disk fails in turn, and the power (half an hour).
+faults: install
+	$(BIN)/python benchmarks/injection.py --experiment 400
 
 docs: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"

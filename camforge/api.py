@@ -3,6 +3,7 @@
 import warnings
 
 from camforge.capture import Capture, LinearHead, ModelLayers, Needs, stages_of
+from camforge.data.contents import content_hashes
 from camforge.data.decoding import read_image, read_mask
 from camforge.interfaces import (
     Axis,
@@ -62,7 +63,7 @@ __all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
     # every plugin
     "CamForgeError", "VERSION", "hookimpl",
     # data sets
-    "Dataset", "DatasetError", "IGNORED", "ImageSet", "Sample", "Split", "read_image", "read_mask",
+    "Dataset", "DatasetError", "IGNORED", "ImageSet", "Sample", "Split", "content_hashes", "read_image", "read_mask",
     # backbones
     "Backbone", "Network", "head_outputs", "is_weights_file", "load_state_dict", "read_state_dict", "stages_of",
     # groupers

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
+import math
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from camforge.types import CamForgeError
@@ -47,6 +51,31 @@ def _replace(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A JSON file for ourselves, renamed into place when it is whole; Python reads its NaN again."""
+    write_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def write_strict_json(path: Path, value: Mapping[str, Any]) -> None:
+    """A JSON file for everybody: numbers that JSON does not know are null, and "not_finite" says where and why."""
+    content, reasons = _finite(value)
+    content |= {"not_finite": reasons} if reasons else {}
+    write_atomically(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _finite(value: Any) -> tuple[Any, Any]:
+    """The value with null for what is not finite; the same structure with a reason in each such place, else empty."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, "not a number" if math.isnan(value) else "infinite" if value > 0 else "minus infinite"
+    if isinstance(value, Mapping):
+        parts = {key: _finite(inner) for key, inner in value.items()}
+        return {key: part[0] for key, part in parts.items()}, {key: part[1] for key, part in parts.items() if part[1]}
+    if isinstance(value, list | tuple):
+        items = [_finite(inner) for inner in value]
+        return [item[0] for item in items], {str(place): item[1] for place, item in enumerate(items) if item[1]}
+    return value, {}
 
 
 def append_line(path: Path, line: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
+from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -16,12 +17,11 @@ from PIL import Image
 from torch import Tensor
 
 from camforge.analysis.finished import Finished
-from camforge.files import file_name
+from camforge.files import file_name, write_strict_json
 from camforge.interfaces import Split
 from camforge.maps import max_normalise
 from camforge.pipeline.fuse import FusedMaps
 from camforge.progress.progress import Progress
-from camforge.store.store import write_json
 from camforge.types import IGNORED, CamForgeError
 
 SHARD = 256  # images per file of maps
@@ -76,16 +76,13 @@ def export(
     Networks come from the store of the run; maps of images that it did not see are extracted now.
     Raises CamForgeError where the experiment is not finished, or ``out`` holds something.
     """
-    folder, out = Path(folder), Path(out)
+    folder, out = Path(folder), _unused(Path(out))
     progress = Progress(quiet)
     finished = Finished.open(folder, device, progress)
     name = finished.arm(arm)
     if split not in get_args(Split):
         raise CamForgeError(f"no split {split!r}; splits: {', '.join(get_args(Split))}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CamForgeError(f"{out} is there already: name a new folder")
-    draft = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = out.with_name(f".{uuid4().hex}.partial")
     try:
         (draft / "masks").mkdir(parents=True)
         (draft / "maps").mkdir()
@@ -96,6 +93,7 @@ def export(
         message = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
         (draft / "README.txt").write_text(message, "utf-8")
         shutil.copy(folder / "manifest.json", draft)
+        os.sync()
         if out.exists():
             out.rmdir()
         os.replace(draft, out)
@@ -104,6 +102,19 @@ def export(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return made
+
+
+def _unused(out: Path) -> Path:
+    """The whole path of a folder to write, which is not there or empty, and is not where we stand."""
+    whole = Path(os.path.abspath(out))
+    try:
+        if whole == Path.cwd() or os.path.ismount(whole):
+            raise CamForgeError(f"{out} cannot be replaced: name a new folder")
+        if os.path.lexists(whole) and (whole.is_symlink() or not whole.is_dir() or any(whole.iterdir())):
+            raise CamForgeError(f"{out} is there already: name a new folder")
+    except OSError as error:
+        raise CamForgeError(f"cannot write {out}: {error.strerror or error}") from error
+    return whole
 
 
 def _write(draft: Path, fused: FusedMaps, threshold: float, progress: Progress, size: int) -> Exported:
@@ -125,7 +136,7 @@ def _write(draft: Path, fused: FusedMaps, threshold: float, progress: Progress, 
                 shards, shard = shards + 1, []
             tick(number, len(fused.split))
     categories = [{"id": 1 + c, "name": label} for c, label in enumerate(fused.split.images.classes)]
-    write_json(draft / "boxes.json", {"images": pictures, "categories": categories, "annotations": boxes})
+    write_strict_json(draft / "boxes.json", {"images": pictures, "categories": categories, "annotations": boxes})
     return Exported(len(pictures), len(boxes), shards)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -45,13 +47,26 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user is one message and exit code 2, no traceback."""
+    """Run the command line; a mistake of the user is one message and exit code 2, a fault of ours one line and 70."""
     try:
         app()
     except Exception as error:
-        from camforge.types import CamForgeError
-
-        if not isinstance(error, CamForgeError):
+        if os.environ.get("CAMFORGE_TRACEBACK"):
             raise
-        print(f"camforge: {error}", file=sys.stderr)
-        sys.exit(2)
+        message, code = _told(error)
+        print(f"camforge: {message}", file=sys.stderr)
+        sys.exit(code)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What is said of an error, and the exit code."""
+    from camforge.host.errors import message_of
+    from camforge.types import CamForgeError
+
+    if isinstance(error, CamForgeError):
+        return str(error), 2
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the disk'}: {error.strerror}", 2
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{where.filename}:{where.lineno}"
+    return f"{type(error).__name__}: {message_of(error)} ({place}; CAMFORGE_TRACEBACK=1 tells all)", 70

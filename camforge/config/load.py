@@ -16,8 +16,8 @@ from camforge.config.check import check
 from camforge.config.locations import DELETE, SourceLocation
 from camforge.config.overrides import apply
 from camforge.config.schema import SHARED, Arm, Experiment, filled
-from camforge.config.sources import Source, shown, survey
-from camforge.host.errors import REQUIRED, KeyPath, Mistake, mistakes
+from camforge.config.sources import Source, shown, survey, without_marks
+from camforge.host.errors import REQUIRED, KeyPath, Mistake, message_of, mistakes
 from camforge.host.registry import registry
 from camforge.types import CamForgeError
 
@@ -92,18 +92,19 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any
 
 def _merged(source: Source) -> Config:
     """mmengine's reading of a file and its bases, without its substitutions and imports."""
-    path = source.files[-1]
-    try:
-        return Config.fromfile(
-            str(path), lazy_import=False, import_custom_modules=False,
-            use_predefined_variables=False, use_environment_variables=False,
-        )  # fmt: skip
-    except (KeyboardInterrupt, CamForgeError):
-        raise
-    except BaseException as error:  # a python config may raise anything, SystemExit included
-        if "cannot inherit from base" in str(error):
-            raise _no_join(str(error).partition("=")[0], source) from None
-        raise CamForgeError(f"{_raised_at(error, source)}: {type(error).__name__}: {_one_line(error)}") from None
+    with without_marks(source.files) as copies:
+        try:
+            return Config.fromfile(
+                str(copies[source.files[-1]]), lazy_import=False, import_custom_modules=False,
+                use_predefined_variables=False, use_environment_variables=False,
+            )  # fmt: skip
+        except (KeyboardInterrupt, CamForgeError):
+            raise
+        except BaseException as error:  # a python config may raise anything, SystemExit included
+            message = message_of(error)
+            if "cannot inherit from base" in message:
+                raise _no_join(message.partition("=")[0], source) from None
+            raise CamForgeError(f"{_raised_at(error, copies)}: {type(error).__name__}: {message}") from None
 
 
 def _no_join(key: str, source: Source) -> CamForgeError:
@@ -115,15 +116,11 @@ def _no_join(key: str, source: Source) -> CamForgeError:
     )
 
 
-def _raised_at(error: BaseException, source: Source) -> str:
+def _raised_at(error: BaseException, copies: Mapping[Path, Path]) -> str:
     """The last line of the config's own files that the error passed."""
-    files = {str(file): file for file in source.files}
+    files = {str(copy): file for file, copy in copies.items()}
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
-    return f"{shown(files[frames[-1].filename])}:{frames[-1].lineno}" if frames else shown(source.files[-1])
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    return f"{shown(files[frames[-1].filename])}:{frames[-1].lineno}" if frames else shown(list(copies)[-1])
 
 
 def _plain(value: Any) -> Any:

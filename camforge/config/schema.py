@@ -15,6 +15,7 @@ from camforge.types import Shown
 FolderName = Annotated[str, Field(pattern=r"^\w[\w .,-]*$")]
 """Letters, digits, spaces and ``_ . , -``: it names a folder."""
 Size = Annotated[int, Field(ge=8, le=4096)]
+Positive = Annotated[float, Field(gt=0)]
 Logger = Literal["tensorboard", "wandb", "mlflow", "clearml", "neptune", "dvclive", "aim"]
 SHARED = ("grouper", "trainer", "extractor", "fusers")
 """The sections that, at the top level, stand for every arm that has none of its own."""
@@ -38,7 +39,7 @@ class Images(Options):
     train_size: Size | None = None
     """Training images are fitted to this larger size, and a random square of ``size`` is cut out at every use."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     memory: Annotated[float, Field(ge=0)] | None = None
     """GiB that the decoded images of a split may take, None: a quarter of what is free when it is read. What is larger
     lies in a file beside the store, which vanishes with the run."""
@@ -80,7 +81,7 @@ class Experiment(Shown, Options):
     name: FolderName
     """Letters, digits, spaces and ``_ . , -``: it names a folder."""
     about: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     dataset: Dataset
     images: Images = Images()
     arms: Annotated[dict[str, Arm], Field(min_length=1)]

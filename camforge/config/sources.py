@@ -8,12 +8,15 @@ from how it is written, is refused with its line.
 from __future__ import annotations
 
 import ast
+import codecs
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import yaml
@@ -53,6 +56,21 @@ def survey(path: Path, chain: tuple[Path, ...] = ()) -> Source:
         raise CamForgeError(f"{shown(path)}: its base files lead back to itself: {loop}")
     text = _read(path)
     return (_python if path.suffix == ".py" else _data)(path, text, (*chain, path))
+
+
+@contextmanager
+def without_marks(files: Sequence[Path]) -> Iterator[Mapping[Path, Path]]:
+    """{file: what to read in its place}: copies, where a file begins with the byte order mark of editors on Windows."""
+    if not any(file.read_bytes().startswith(codecs.BOM_UTF8) for file in files):
+        yield {file: file for file in files}
+        return
+    top = os.path.commonpath([file.parent for file in files])
+    with TemporaryDirectory() as folder:
+        copies = {file: Path(folder) / file.relative_to(top) for file in files}
+        for file, copy in copies.items():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes().removeprefix(codecs.BOM_UTF8))
+        yield copies
 
 
 def shown(path: Path) -> str:
@@ -96,7 +114,7 @@ def _read(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CamForgeError(f"{label}: {path.stat().st_size} bytes are too many for a config (at most {MAX_BYTES})")
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CamForgeError(
             f"{label}: not a text file in utf-8: byte {error.start} is {error.object[error.start]:#04x}"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from camforge.host.discovery import PluginEntryPoint, RejectedPlugin, load, plugin_entry_points
+from camforge.host.discovery import PluginEntryPoint, RejectedPlugin, ask, plugin_entry_points
 from camforge.host.registry import Registry
 from camforge.types import CamForgeError
 
@@ -67,7 +67,7 @@ def _check(entry: PluginEntryPoint, seconds: float) -> Verdict:
 def _report(entry: PluginEntryPoint) -> dict[str, list[str]]:
     """Load one entry point here and say what it gives."""
     registry = Registry()
-    found = load(entry)
+    found = ask(entry)
     if isinstance(found, RejectedPlugin):
         return {"gives": [], "wrong": [f"{found.step}: {found.reason}"]}
     for plugin_class in found:

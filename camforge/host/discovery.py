@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -19,6 +17,8 @@ from entrypoints import EntryPoint
 
 from camforge.host import hookspecs
 from camforge.host.damage import entry_points_of
+from camforge.host.errors import message_of
+from camforge.host.isolation import time_limit, trial, untouched
 from camforge.interfaces import KINDS
 
 GROUP = "camforge"
@@ -57,10 +57,6 @@ class RejectedPlugin:
     reason: str
 
 
-class _TooLong(BaseException):
-    """No Exception: a plugin's own ``except Exception`` must not swallow it."""
-
-
 def discover() -> tuple[list[PluginClass], list[RejectedPlugin]]:
     """Every class offered by the entry points of group ``camforge``, and what had to be rejected on the way."""
     plugin_classes: list[PluginClass] = []
@@ -91,17 +87,26 @@ def plugin_entry_points() -> tuple[list[PluginEntryPoint], list[RejectedPlugin]]
 
 
 def load(entry: PluginEntryPoint) -> list[PluginClass] | RejectedPlugin:
-    """Import one entry point and ask its hooks."""
+    """Import one entry point and ask its hooks; a stranger's first in a process of its own, whose end is waited for."""
+    if entry.distribution != GROUP and (reason := trial(lambda: ask(entry), _seconds())):
+        return RejectedPlugin(entry.name, entry.distribution, "import", reason)
+    with nullcontext() if entry.distribution == GROUP else untouched():
+        return ask(entry)
+
+
+def ask(entry: PluginEntryPoint) -> list[PluginClass] | RejectedPlugin:
+    """Import one entry point here and ask its hooks."""
     step = "import"
     try:
-        with _time_limit(_seconds(entry)), _installed_only():
+        with _installed_only(), time_limit(0.0 if entry.distribution == GROUP else _seconds()):
             module = EntryPoint.from_string(entry.target, entry.name).load()
             step = "hooks"
             return _plugin_classes(module, entry)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may do anything at import, sys.exit included
-        return RejectedPlugin(entry.name, entry.distribution, step, f"{type(error).__name__.lstrip('_')}: {error}")
+        reason = f"{type(error).__name__.lstrip('_')}: {message_of(error)}"
+        return RejectedPlugin(entry.name, entry.distribution, step, reason)
 
 
 def _walk(rejected: list[RejectedPlugin]) -> Iterator[PluginEntryPoint]:
@@ -174,25 +179,6 @@ def _plugin_classes(module: Any, entry: PluginEntryPoint) -> list[PluginClass]:
     return plugin_classes
 
 
-def _seconds(entry: PluginEntryPoint) -> float:
-    """How long an entry point may take; CamForge's own import torch and its kin, and are trusted."""
-    return 0.0 if entry.distribution == GROUP else float(os.environ.get("CAMFORGE_PLUGIN_SECONDS", SECONDS))
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise _TooLong inside the block; 0: never. Only a main thread where there are alarms can be stopped so."""
-    if not seconds or threading.current_thread() is not threading.main_thread() or os.name != "posix":
-        yield
-        return
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        raise _TooLong(f"took more than {seconds:g} s; switch it off with CAMFORGE_DISABLED_PLUGINS")
-
-    handler = signal.signal(signal.SIGALRM, stop)
-    waiting, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, waiting)
-        signal.signal(signal.SIGALRM, handler)
+def _seconds() -> float:
+    """How long an entry point may take."""
+    return float(os.environ.get("CAMFORGE_PLUGIN_SECONDS", SECONDS))

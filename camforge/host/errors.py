@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +105,19 @@ def _of_union(members: Sequence[Mistake], union: KeyPath) -> list[Mistake]:
     ]
 
 
+def message_of(error: BaseException) -> str:
+    """What an exception says, in one line of at most 300 letters."""
+    return " ".join(_safely(str, error).split())[:300]
+
+
 def _short(value: Any, limit: int = 80) -> str:
-    text = repr(value)
+    text = " ".join(_safely(repr, value).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _safely(how: Callable[[Any], str], value: Any) -> str:
+    """``str`` or ``repr`` of anybody's object, which may do what it likes."""
+    try:
+        return how(value)
+    except (Exception, SystemExit) as error:
+        return f"<{type(value).__name__} whose {how.__name__}() raises {type(error).__name__}>"

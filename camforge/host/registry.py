@@ -10,10 +10,12 @@ from functools import cache
 from typing import Any, Literal, overload
 
 from pydantic import ValidationError
+from pydantic.errors import PydanticUserError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from camforge.api import VERSION
-from camforge.host.discovery import PluginClass, RejectedPlugin, discover
+from camforge.host.discovery import GROUP, PluginClass, RejectedPlugin, discover
+from camforge.host.errors import message_of
 from camforge.interfaces import KINDS, Backbone, Dataset, Extractor, Fuser, Grouper, Metric, Plugin, Trainer
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
@@ -80,6 +82,8 @@ def _objection(plugin_class: PluginClass, taken: Mapping[str, PluginClass]) -> t
         return "interface", f"{label} leaves {', '.join(sorted(cls.__abstractmethods__))} of {interface.__name__} open"
     if not cls.__pydantic_complete__:
         return "interface", f"{label}: the types of its options cannot be resolved; import them where it is defined"
+    if plugin_class.distribution != GROUP and (problem := _unwritable(cls)):
+        return "interface", f"{label}: {problem}"
     if not api_fits(cls.api):
         return "interface", f"{label} needs version {cls.api} of camforge.api; this is {VERSION}"
     name = getattr(cls, "name", None)
@@ -88,6 +92,15 @@ def _objection(plugin_class: PluginClass, taken: Mapping[str, PluginClass]) -> t
     if name in taken:
         return "name", f"{plugin_class.kind} {name!r} of {label} is taken by {taken[name].distribution}"
     return "", ""
+
+
+def _unwritable(cls: type[Plugin]) -> str:
+    """Why its options could not stand in a config: a type that JSON does not know (a function, a tensor)."""
+    try:
+        cls.model_json_schema()
+    except PydanticUserError as error:
+        return f"its options cannot be written as JSON: {message_of(error).partition(' For further')[0]}"
+    return ""
 
 
 def api_fits(needed: str) -> bool:

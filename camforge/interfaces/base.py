@@ -9,7 +9,16 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
@@ -29,6 +38,14 @@ class Options(BaseModel):
     def options(cls) -> list[str]:
         """The names of all options."""
         return list(cls.model_fields)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        taken = handler(value)
+        if _is_counted(value, taken):
+            raise PydanticCustomError("truth", "a number is needed, not true or false")
+        return taken
 
     @model_validator(mode="wrap")
     @classmethod
@@ -90,6 +107,17 @@ def choices(wrong: Any, known: Iterable[str], label: str = "known") -> str:
     names = sorted(known)
     near = difflib.get_close_matches(str(wrong), names, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"{label}: {', '.join(names) or 'none'}"
+
+
+def _is_counted(given: Any, taken: Any) -> bool:
+    """Whether True was taken for 1 somewhere in a value: Python does, nobody means it."""
+    if isinstance(given, bool):
+        return isinstance(taken, int | float) and not isinstance(taken, bool)
+    if isinstance(given, list | tuple) and isinstance(taken, list | tuple):
+        return any(map(_is_counted, given, taken))
+    if isinstance(given, Mapping) and isinstance(taken, Mapping):
+        return any(_is_counted(given[key], taken.get(key)) for key in given)
+    return False
 
 
 def _with_new_names(cls: type[Options], value: Any) -> Any:

@@ -15,6 +15,7 @@ from rich.table import Table
 from torch import Tensor
 
 from camforge import __version__
+from camforge.files import write_strict_json
 from camforge.notebook import Picture
 from camforge.notebook.files import save_results
 from camforge.notebook.html import results_html
@@ -24,7 +25,6 @@ from camforge.pipeline.recipes import data_recipe
 from camforge.pipeline.session import Session
 from camforge.report.data import ReportData
 from camforge.report.table import arms_table
-from camforge.store.store import write_json
 from camforge.types import Grouping, Maps, TrainedModel
 
 _LIBRARIES = ("torchvision", "mmengine", "numpy", "scikit-learn", "pydantic", "pluggy")
@@ -88,7 +88,7 @@ class Results:
 
     def write(self, found: Sequence[Result]) -> None:
         """Both JSON files. The manifest comes first, so that results never exist without it."""
-        write_json(self.folder / "manifest.json", dict(self.report_data.recipe))
+        write_strict_json(self.folder / "manifest.json", dict(self.report_data.recipe))
         measured = [result for result in found if not isinstance(result, FailedArm)]
         arms = [result for result in measured if isinstance(result, ArmResult)]
         numbers = {
@@ -103,7 +103,7 @@ class Results:
             "empty_maps": {r.name: r.measurement.empty for r in measured if r.measurement.empty},
             "degenerate_raw_maps": {r.name: asdict(r.degenerate) for r in arms if r.degenerate is not None},
         }
-        write_json(self.folder / "results.json", numbers)
+        write_strict_json(self.folder / "results.json", numbers)
 
 
 def manifest_of(config: Mapping[str, Any], found: Sequence[Result], session: Session) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from camforge.files import checksum, sync, write_atomically
+from camforge.files import checksum, sync, write_json
 
 RECIPE = "recipe.json"
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -92,11 +92,6 @@ def _parsed(text: bytes) -> Recipe:
     if content.pop("checksum") != _sha256(content):
         raise ValueError("its checksum is another")
     return Recipe.model_validate(content)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A JSON file, renamed into place when it is whole."""
-    write_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
 
 
 def _sha256(value: Any) -> str:

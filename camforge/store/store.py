@@ -15,8 +15,8 @@ from uuid import uuid4
 import torch
 from filelock import FileLock
 
-from camforge.files import make_folder, sync_folder
-from camforge.store.recipe import DamagedEntry, Recipe, check, digest, seal, write_json
+from camforge.files import make_folder, sync_folder, write_json
+from camforge.store.recipe import DamagedEntry, Recipe, check, digest, seal
 from camforge.training import distributed
 from camforge.types import CamForgeError
 

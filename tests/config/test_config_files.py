@@ -179,3 +179,36 @@ def test_json_with_tabs_has_lines(tmp_path: Path) -> None:
     assert complaint(written(tmp_path, "a.json", text)).startswith(
         f"a.json:{line}: sed: unknown option; did you mean 'seed'?"
     )
+
+
+@pytest.mark.parametrize("name", ["a.py", "a.yaml", "a.json"])
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path, name: str) -> None:
+    """As editors on Windows write it; the places of mistakes stay."""
+    plain = load(written(tmp_path, f"plain{name[1:]}")).config
+    path = written(tmp_path, name)
+    marked = path.read_text("utf-8").encode("utf-8-sig")
+    path.write_bytes(marked)
+    assert load(path).config == plain
+    path.write_bytes(marked.replace(b"epochs", b"epochz"))
+    assert f"{name}:" in complaint(path)
+    assert "trainer.epochz: unknown option; did you mean 'epochs'?" in complaint(path)
+
+
+def test_a_base_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "bases").mkdir()
+    written(tmp_path / "bases", "b.py").write_bytes(PYTHON.encode("utf-8-sig"))
+    (tmp_path / "a.py").write_text("_base_ = ['bases/b.py']\nseed = 1 // 1\n")
+    assert load("a.py").experiment.seed == 1
+    (tmp_path / "a.py").write_text("_base_ = ['bases/b.py']\nseed = 1 / 0\n")
+    assert complaint(tmp_path / "a.py") == "a.py:2: ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("method", ["__repr__", "__str__"])
+@pytest.mark.parametrize("raised", ["ValueError('no')", "SystemExit(3)", "RecursionError", "1 / 0"])
+def test_objects_that_do_not_want_to_be_shown(tmp_path: Path, method: str, raised: str) -> None:
+    does = raised if raised == "1 / 0" else f"raise {raised}"
+    head = f"class Odd(Exception):\n    def {method}(self):\n        {does}\n"
+    (tmp_path / "a.py").write_text(f"{head}{PYTHON}seed = Odd()\n")
+    assert ": seed: not a plain value" in complaint(tmp_path / "a.py")
+    (tmp_path / "a.py").write_text(f"{head}raise Odd()\n")
+    assert complaint(tmp_path / "a.py").startswith("a.py:4: Odd: ")

@@ -122,3 +122,27 @@ def test_mistakes_are_there_for_programs_too(tmp_path: Path) -> None:
         load(written(tmp_path), ["seed=-1"])
     (mistake,) = caught.value.mistakes
     assert (mistake.path, mistake.given) == (("seed",), -1)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("seed=4294967296", "seed: should be less than 4294967296"),
+        ("seed=-1", "seed: should be greater than or equal to 0"),
+        ("seed=true", "seed: a number is needed, not true or false (given: True)"),
+        ("images.std=[0.2, 0, 0.2]", "images.std.1: should be greater than 0"),
+        ("images.std=[0.2, -0.1, 0.2]", "images.std.1: should be greater than 0"),
+        ("images.mean=[0.2, true, 0.2]", "images.mean: a number is needed, not true or false"),
+        ("trainer.epochs=true", "trainer.epochs: a number is needed, not true or false"),
+        ("trainer.lr=true", "trainer.lr: a number is needed, not true or false"),
+        ("batch_size=true", "batch_size: a number is needed, not true or false"),
+        ("trainer.backbone={name: small, widths: [true, 8]}", "widths: a number is needed, not true or false"),
+        ("paper={plain: {miou: true}}", "paper: a number is needed, not true or false"),
+    ],
+)
+def test_numbers_that_are_none(tmp_path: Path, override: str, said: str) -> None:
+    assert said in complaint(written(tmp_path), [override])
+
+
+def test_truths_that_are_asked_for(tmp_path: Path) -> None:
+    assert load(written(tmp_path), ["controls=false", "seed=4294967295"]).experiment.controls is False

@@ -169,9 +169,9 @@ def test_a_long_list_of_problems_is_cut_with_a_count() -> None:
     assert lines[-1].strip() == "… and 7 more"
 
 
-def test_the_fingerprint_follows_sizes_and_options_not_places_or_times(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_contents_and_options_not_places_or_times(tmp_path: Path) -> None:
     marks = []
-    for folder, text, option in (("a", "one", 1), ("b", "one", 1), ("c", "longer", 1), ("d", "one", 2)):
+    for folder, text, option in (("a", "one", 1), ("b", "one", 1), ("c", "two", 1), ("d", "one", 2)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.jpg").write_text(text)
         marks.append(fingerprint(option, files=[tmp_path / folder / "x.jpg"]))

@@ -81,6 +81,25 @@ DAMAGED = ["", "{", "[]", "{}", '{"config": 3, "store": "x"}', '{"config": {}, "
 
 
 @pytest.mark.parametrize("text", DAMAGED)
+def test_nothing_of_the_users_is_removed(finished: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = tmp_path / ".out.partial"
+    mine.mkdir()
+    (mine / "mine").write_text("precious")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    monkeypatch.chdir(empty)
+    before = sorted(tmp_path.iterdir())
+    for out in (".", empty, "../empty/", "..", "/", tmp_path / "link", tmp_path / ".out.partial"):
+        with pytest.raises(CamForgeError, match=r"cannot be replaced: name a new folder|is there already") as refused:
+            export(finished.folder, out, arm="both", split="val", device="cpu", quiet=True)
+        assert "\n" not in str(refused.value)
+    assert sorted(tmp_path.iterdir()) == before
+    export(finished.folder, "../out", arm="both", split="val", device="cpu", quiet=True)
+    assert (mine / "mine").read_text() == "precious"
+    assert set(tmp_path.iterdir()) - set(before) == {tmp_path / "out"}
+
+
 def test_a_damaged_manifest_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "results.json").touch()
     (tmp_path / "manifest.json").write_text(text)

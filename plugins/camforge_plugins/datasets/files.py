@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from camforge.api import CamForgeError
+from camforge.api import CamForgeError, content_hashes
 
 SHOWN = 20  # problems told in one error
 
@@ -34,10 +34,10 @@ def problem_report(what: str, problems: list[str]) -> str:
 
 
 def fingerprint(*parts: object, files: Iterable[Path] = ()) -> str:
-    """A hash of options and of each file's name and size: the same on every machine that holds the same files."""
-    hasher = hashlib.sha256(repr(parts).encode())
-    for path in files:
-        hasher.update(f"{path.name}:{path.stat().st_size if path.exists() else 'absent'};".encode())
+    """A hash of options and of each file's name and content: the same on every machine that holds the same files."""
+    hasher, paths = hashlib.sha256(repr(parts).encode()), list(files)
+    for path, content in zip(paths, content_hashes(paths), strict=True):
+        hasher.update(f"{path.name}:{content};".encode(errors="surrogateescape"))
     return hasher.hexdigest()[:16]
 
 
