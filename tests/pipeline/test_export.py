@@ -66,21 +66,6 @@ def test_training_images_come_without_a_further_training(finished: Results, tmp_
         export(finished.folder, tmp_path / "out", device="cpu", quiet=True)
 
 
-def test_what_cannot_be_exported(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(CamForgeError, match="holds no finished experiment"):
-        export(tmp_path, tmp_path / "out")
-    results = run(tiny, work_dir=tmp_path / "work", device="cpu", quiet=True)
-    with pytest.raises(CamForgeError, match="no arm 'famlies'; did you mean 'families'"):
-        export(results.folder, tmp_path / "out", arm="famlies")
-    with pytest.raises(CamForgeError, match="no split 'test'; splits: train, val"):
-        export(results.folder, tmp_path / "out", split="test")
-    assert not (tmp_path / "out").exists()
-
-
-DAMAGED = ["", "{", "[]", "{}", '{"config": 3, "store": "x"}', '{"config": {}, "store": 3}', "[" * 99_999]
-
-
-@pytest.mark.parametrize("text", DAMAGED)
 def test_nothing_of_the_users_is_removed(finished: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = tmp_path / ".out.partial"
     mine.mkdir()
@@ -100,6 +85,21 @@ def test_nothing_of_the_users_is_removed(finished: Results, tmp_path: Path, monk
     assert set(tmp_path.iterdir()) - set(before) == {tmp_path / "out"}
 
 
+def test_what_cannot_be_exported(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(CamForgeError, match="holds no finished experiment"):
+        export(tmp_path, tmp_path / "out")
+    results = run(tiny, work_dir=tmp_path / "work", device="cpu", quiet=True)
+    with pytest.raises(CamForgeError, match="no arm 'famlies'; did you mean 'families'"):
+        export(results.folder, tmp_path / "out", arm="famlies")
+    with pytest.raises(CamForgeError, match="no split 'test'; splits: train, val"):
+        export(results.folder, tmp_path / "out", split="test")
+    assert not (tmp_path / "out").exists()
+
+
+DAMAGED = ["", "{", "[]", "{}", '{"config": 3, "store": "x"}', '{"config": {}, "store": 3}', "[" * 99_999]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_manifest_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "results.json").touch()
     (tmp_path / "manifest.json").write_text(text)
