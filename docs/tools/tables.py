@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import get_origin
 
@@ -22,10 +22,11 @@ from camforge.host.describe import Option, example, options_of, type_text
 from camforge.host.registry import registry
 from camforge.interfaces import KINDS
 from camforge.interfaces.base import Options
+from camforge.suite.catalogue import named, open_suite
 from camforge.testing import PluginContract
 
 DOCS = Path(__file__).resolve().parents[1]
-MADE = {"reference/cli.md": "cli", "reference/hooks.md": "hooks"}
+MADE = {"reference/cli.md": "cli", "reference/hooks.md": "hooks", "papers/index.md": "papers"}
 """Pages that hold such a table as text; the others are filled when the site is built."""
 
 
@@ -34,7 +35,15 @@ def refreshed(page: str) -> str:
     text = (DOCS / page).read_text()
     start, end = f"<!-- made: {MADE[page]} -->\n", "<!-- end -->"
     before, _, rest = text.partition(start)
-    return before + start + "\n" + {"cli": cli, "hooks": hooks}[MADE[page]]() + "\n" + end + rest.partition(end)[2]
+    return (
+        before
+        + start
+        + "\n"
+        + {"cli": cli, "hooks": hooks, "papers": papers}[MADE[page]]()
+        + "\n"
+        + end
+        + rest.partition(end)[2]
+    )
 
 
 def cli() -> str:
@@ -69,6 +78,27 @@ def hooks() -> str:
     """Every hook with its signature."""
     found = [f for name, f in vars(hookspecs).items() if name.startswith("camforge_")]
     return "\n".join(f"```text\n{f.__name__}{inspect.signature(f)}\n```\n\n{inspect.getdoc(f)}\n" for f in found)
+
+
+def papers() -> str:
+    """Every table and figure of the papers: its numbers, the experiments that make it, where they leave the text."""
+    head = ("in print", "numbers", "at its own scale", "small", "not as in the text")
+    parts = []
+    for name in (name for name in named() if re.fullmatch(r"paper\d+", name)):
+        full, small = (open_suite(name, size).paper for size in (False, True))
+        assert full is not None
+        assert small is not None
+        rows = [
+            (item.title, _code(item.metrics), _code(p.stem for p in own), _code(p.stem for p in less), item.differs)
+            for (item, own), (_, less) in zip(full.items, small.items, strict=True)
+        ]
+        about = full.definition.about
+        parts.append(f'### {name}\n\n{about}.\n\n<div class="wide" markdown>\n\n{table(head, rows)}\n</div>\n')
+    return "\n".join(parts)
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def plugins() -> str:

@@ -24,6 +24,7 @@ extractor = dict(name="cam")
 arms = {
     "GoogLeNet-GAP": dict(trainer=_trained(_googlenet)),
     "GoogLeNet-HaS-32": dict(trainer=_trained(_googlenet, "has", patches=[32])),
+    "GoogLeNet-ACoL": dict(trainer=_trained(_googlenet, "acol"), fusers=_both),
     "VGGnet": dict(
         trainer=_trained(dict(name="torchvision", arch="vgg16", weights="IMAGENET1K_V1")),
         extractor=dict(name="gradcam"),
@@ -42,6 +43,7 @@ metrics = [dict(name="localization"), dict(name="maxboxacc")]
 paper = {  # the paper's errors, percent; ACoL's GT-known error is printed without its network
     "GoogLeNet-GAP": {"top1_loc_error": 56.4, "top5_loc_error": 43.0, "gtknown_loc_error": 41.34},
     "GoogLeNet-HaS-32": {"top1_loc_error": 54.79, "gtknown_loc_error": 39.71},
+    "GoogLeNet-ACoL": {"top1_loc_error": 53.28, "top5_loc_error": 42.58},
     "VGGnet": {"top1_cls_error": 31.2},
     "VGGnet-GAP": {"top1_loc_error": 57.2, "top5_loc_error": 45.14, "top1_cls_error": 33.4},
     "VGGnet-ACoL": {
