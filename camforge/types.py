@@ -79,6 +79,7 @@ class ImageSet:
     labels       (N, C) bool
     fingerprint  changes when the images, the labels or the options behind them change
     taxonomy     a known grouping of the classes, {group: class names}, where the data set has one
+    notes        what a person should know of the files, one line each: what was left out, what is odd
     """
 
     classes: tuple[str, ...]
@@ -87,6 +88,7 @@ class ImageSet:
     load: Callable[[int], Sample]
     fingerprint: str
     taxonomy: Mapping[str, tuple[str, ...]] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

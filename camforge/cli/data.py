@@ -14,7 +14,10 @@ data = group("An experiment's images: check them, look at them.")
 
 @data.command("check")
 def check_data(config: ConfigFile, overrides: Overrides = None) -> None:
-    """Open both splits, decode every image, and say every problem; exit code 1 where there is one."""
+    """Open both splits, decode every image, and say every problem; exit code 1 where there is one.
+
+    Notes tell what is used as it is and wants a look: masks that disagree with labels, boxes of no area.
+    """
     from camforge.config.load import load
     from camforge.data.inspection import inspect
     from camforge.progress.progress import Progress
@@ -25,6 +28,8 @@ def check_data(config: ConfigFile, overrides: Overrides = None) -> None:
         typer.echo(f"{found.split}: {found.images} images{': ' if counts else ''}{counts}")
         for problem in found.problems:
             typer.echo(f"  {problem}")
+        for note in found.notes:
+            typer.echo(f"  note: {note}")
         wrong += len(found.problems)
     typer.echo(f"{wrong} problems" if wrong else "no problems")
     raise typer.Exit(1 if wrong else 0)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from camforge.types import CamForgeError
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's readers that a file is tried with: photographs need no more, and some others start programs (EPS)."""
+PHONES = {".heic", ".heif"}
 FRAME_HEADERS = {0xC0, 0xC1, 0xC2}
 """The markers of a JPEG's size: baseline, extended and progressive; the other kinds are left to Pillow."""
 
@@ -97,10 +99,21 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    formats = FORMATS if path.suffix.lower() not in PHONES else (*FORMATS, *_phone_formats())
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as file:
+        with Image.open(path, formats=formats) as file:
             yield file
+
+
+def _phone_formats() -> tuple[str, ...]:
+    """Pillow's name of HEIC, once it can read it."""
+    if find_spec("pillow_heif") is None:
+        raise ValueError("HEIC needs the package pillow-heif: pip install camforge[heic]")
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return ("HEIF",)
 
 
 @contextmanager
@@ -113,5 +126,7 @@ def _told(path: Path, what: str) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"in none of the formats {', '.join(FORMATS)}"
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return said.splitlines()[0][:120]

@@ -11,26 +11,30 @@ import torch
 from torch import Tensor
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
-from camforge.data.geometry import Geometry
-from camforge.data.prepared import prepare
+from camforge.data.reading import Unread, read
 from camforge.interfaces import Dataset, Split
 from camforge.pictures import sheet
 from camforge.types import IGNORED, CamForgeError, DatasetError, ImageSet, Sample
 
 TILE = 160  # pixels of a tile's shorter side
 COLUMNS = 6
+NAMED = 5  # images named in a note
 Task = Callable[[str], AbstractContextManager[Callable[..., None]]]
 COLOURS = ("#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6")
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """One split: how many images, how many of each class, and every problem, one line each."""
+    """One split: how many images, how many of each class, and every problem, one line each.
+
+    notes  what is used as it is, and wants a look
+    """
 
     split: Split
     images: int
     counts: dict[str, int]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def opened(dataset: Dataset, split: Split) -> ImageSet:
@@ -58,19 +62,54 @@ def inspect(dataset: Dataset, task: Task) -> Iterator[Inspected]:
                 continue
             images = error.valid_images
         with task(f"decode {len(images)} {split} images") as tick:
-            problems = listed + list(_broken(images, tick))
+            broken, odd = _looked_at(images, tick)
+        problems = listed + broken
         counts = dict(zip(images.classes, images.labels.sum(0).tolist(), strict=True))
         if not listed:
             problems += [f"no image shows {name}" for name, count in counts.items() if count == 0]
-        yield Inspected(split, len(images), counts, tuple(problems))
+        yield Inspected(split, len(images), counts, tuple(problems), (*images.notes, *odd))
 
 
-def _broken(images: ImageSet, tick: Callable[[int, int], None]) -> Iterator[str]:
-    geometry = Geometry(8, "squash", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    try:
-        yield from prepare(images, geometry, every_class=False, tick=tick).skipped.values()
-    except CamForgeError as error:  # not one image can be used
-        yield str(error)
+@dataclass(frozen=True)
+class _Disagreement:
+    """Class indices: ``unlabelled`` are in the mask and not in the label, ``unseen`` the other way round."""
+
+    unlabelled: tuple[int, ...] = ()
+    unseen: tuple[int, ...] = ()
+
+
+def _looked_at(images: ImageSet, tick: Callable[[int, int], None]) -> tuple[list[str], list[str]]:
+    """Why images cannot be used, one line each; and how masks disagree with labels."""
+    broken: list[str] = []
+    unlabelled: list[tuple[int, int]] = []
+    unseen: list[tuple[int, int]] = []
+    for i, found in read(images, _compared):
+        tick(i + 1, len(images))
+        if isinstance(found, Unread):
+            broken.append(found.reason)
+        else:
+            unlabelled += [(i, c) for c in found.unlabelled]
+            unseen += [(i, c) for c in found.unseen]
+    odd = [
+        *_told("masks that show a class their label has not", images, unlabelled),
+        *_told("labels with a class that the mask shows nowhere", images, unseen),
+    ]
+    return broken, odd
+
+
+def _compared(_i: int, sample: Sample) -> _Disagreement:
+    if sample.mask is None:
+        return _Disagreement()
+    shown = set((sample.mask[(sample.mask > 0) & (sample.mask != IGNORED)].unique().int() - 1).tolist())
+    named = set(sample.labels.nonzero().flatten().tolist())
+    return _Disagreement(tuple(sorted(shown - named)), tuple(sorted(named - shown)))
+
+
+def _told(what: str, images: ImageSet, pairs: list[tuple[int, int]]) -> list[str]:
+    if not pairs:
+        return []
+    named = [f"{images.ids[i]} ({images.classes[c] if c < len(images.classes) else 1 + c})" for i, c in pairs[:NAMED]]
+    return [f"{what}: {len({i for i, _ in pairs})}, {', '.join(named)}{' …' if len(pairs) > NAMED else ''}"]
 
 
 def contact(dataset: Dataset, split: Split, count: int) -> Tensor:

@@ -59,6 +59,8 @@ class Splits:
         settings = self._experiment.images
         geometry = Geometry(size, settings.fit, settings.mean, settings.std)
         images = opened(self._experiment.dataset, split)
+        for note in images.notes:
+            self._progress.say(f"{split}: {note}")
         with self._progress.task(f"read {len(images)} {split} images") as tick:
             memory = None if settings.memory is None else settings.memory * 2**30
             return prepare(images, geometry, split == "train", tick, memory, self._folder)

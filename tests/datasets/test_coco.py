@@ -157,7 +157,6 @@ def test_broken_json_and_broken_outlines_are_named(write: Callable, content: dic
         ([[0, 0, float("nan"), 0, 1, 1]], "a polygon with a corner far outside the image, at nan"),
         ([[1, 2, 3, 4, 5, None]], "a polygon that is no list of numbers"),
         ([[1, 2, 3, 4]], "a polygon of 4 numbers, not x, y of 3 corners or more"),
-        ([], "no polygon"),
     ],
 )
 def test_outlines_that_pycocotools_would_die_of_or_guess(
@@ -197,3 +196,39 @@ def test_real_photographs(shared_data: Path) -> None:
     for (x0, y0, x1, y1), c in zip(sample.boxes.round().int().tolist(), sample.box_classes.tolist(), strict=True):
         if min(x1 - x0, y1 - y0) >= 4:
             assert (sample.mask[y0:y1, x0:x1] == c + 1).any()
+
+
+def test_a_box_of_no_area_costs_nothing_but_itself(write: Callable, content: dict[str, Any]) -> None:
+    content["annotations"].append(thing(9, 1, 17, [3, 3, 0, 2], segmentation=[[3, 3, 4, 3, 4, 5]]))
+    images = COCO(root=str(write()), classes=("cat", "dog", "couch")).open("train")
+    assert images.notes == ("boxes of no area, left out: 1, of 001 (3,3,3,5)",)
+    assert images.load(0).boxes.tolist() == [[4, 2, 7, 5], [2, 1, 10, 7]]
+    content["annotations"][-1]["bbox"] = [3, 3, -1, 2]  # turned around is damage
+    with pytest.raises(CamForgeError, match="box 3,3,2,5 is empty or turned around"):
+        COCO(root=str(write())).open("train")
+
+
+@pytest.mark.parametrize("outline", [None, [], [[]], "absent"])
+def test_a_file_without_outlines_has_boxes_alone(outline: Any, write: Callable, content: dict[str, Any]) -> None:
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = outline
+        if outline == "absent":
+            del annotation["segmentation"]
+    sample = COCO(root=str(write())).open("train").load(0)
+    assert sample.mask is None
+    assert sample.boxes.tolist() == [[4, 2, 7, 5], [2, 1, 10, 7]]
+
+
+def test_the_box_of_an_object_without_an_outline_is_ignored(write: Callable, content: dict[str, Any]) -> None:
+    content["annotations"][1]["segmentation"] = []  # the sofa, behind the cat
+    images = COCO(root=str(write()), classes=("cat", "dog", "couch")).open("train")
+    assert images.notes == ("objects without an outline, whose boxes are ignored in masks: 1, 2",)
+    expected = np.zeros((8, 12))
+    expected[1:7, 2:10], expected[2:5, 4:7] = 255, 1
+    assert np.array_equal(images.load(0).mask.numpy(), expected)
+
+
+def test_files_of_one_name_in_two_folders_are_two_images(write: Callable, content: dict[str, Any]) -> None:
+    for image, folder in zip(content["images"], "aab", strict=True):
+        image["file_name"] = f"{folder}/{min(image['id'], 2)}.jpg"
+    assert COCO(root=str(write())).open("train").ids == ("a/1", "b/2")

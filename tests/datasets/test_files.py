@@ -130,7 +130,7 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_file_that_would_start_a_program_is_no_image(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.eps")  # PostScript: Pillow hands it to Ghostscript
     (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
-    with pytest.raises(CamForgeError, match=r"a\.jpg: cannot be read as an image \(cannot identify"):
+    with pytest.raises(CamForgeError, match=r"a\.jpg: cannot be read as an image \(in none of the formats AVIF"):
         read_image(tmp_path / "a.jpg")
 
 
@@ -177,3 +177,44 @@ def test_the_fingerprint_follows_contents_and_options_not_places_or_times(tmp_pa
         marks.append(fingerprint(option, files=[tmp_path / folder / "x.jpg"]))
     assert marks[0] == marks[1]
     assert len(set(marks)) == 3
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0])
+def test_float_images_are_not_black(scale: float, tmp_path: Path) -> None:
+    grey = np.linspace(0, 1, 35, dtype=np.float32).reshape(5, 7)
+    Image.fromarray(grey * scale).save(tmp_path / "a.tif")
+    assert np.array_equal(shown(tmp_path / "a.tif")[..., 1], np.rint(grey * 255))
+
+
+@pytest.mark.parametrize("values", [[-0.5, 1], [0, 300], [0, float("nan")], [0, float("inf")]])
+def test_floats_of_no_known_range_are_refused(values: list[float], tmp_path: Path) -> None:
+    Image.fromarray(np.array([values], np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(CamForgeError, match=r"a\.tif: .*\(float values from .*, neither 0-1 nor 0-255\)"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_sixteen_bits_that_would_be_black_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 200]], np.uint16)).save(tmp_path / "a.png")
+    with pytest.raises(CamForgeError, match=r"a 16-bit image with values up to 200 only"):
+        read_image(tmp_path / "a.png")
+    Image.fromarray(np.array([[0, 0]], np.uint16)).save(tmp_path / "a.png")
+    assert shown(tmp_path / "a.png").sum() == 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("tag", [None, 2, 3, 5, 6, 8])
+def test_photographs_are_read_as_pillow_reads_them(mode: str, tag: int | None, tmp_path: Path) -> None:
+    from PIL import ImageOps
+
+    pixels = np.random.default_rng(1).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    photo = Image.fromarray(pixels).resize((53, 37), Image.Resampling.BICUBIC).convert(mode)
+    exif = Image.Exif()
+    if tag is not None:
+        exif[0x0112] = tag
+    photo.save(tmp_path / "a.jpg", exif=exif, progressive=tag == 3, subsampling=2 if tag == 6 else 0)
+    with Image.open(tmp_path / "a.jpg") as file:
+        expected = np.array(ImageOps.exif_transpose(file).convert("RGB"))
+        stored = np.array(file.convert("RGB"))
+    assert np.array_equal(shown(tmp_path / "a.jpg"), expected)
+    annotated = read_image(tmp_path / "a.jpg", (37, 53))
+    assert np.array_equal(annotated.permute(1, 2, 0).numpy(), stored)

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 _KEY, _NUMBER = (int, str), (int, float)
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "images": {"id": _KEY, "file_name": (str,), "width": (int,), "height": (int,)},
-    "annotations": {"id": _KEY, "image_id": _KEY, "category_id": _KEY, "bbox": (list,), "segmentation": (list, dict)},
+    "annotations": {"id": _KEY, "image_id": _KEY, "category_id": _KEY, "bbox": (list,)},
     "categories": {"id": _KEY, "name": (str,)},
 }
 _OPTIONAL: dict[str, dict[str, tuple[type, ...]]] = {
     "images": {},
-    "annotations": {"area": _NUMBER, "iscrowd": (int,)},
+    "annotations": {"area": _NUMBER, "iscrowd": (int,), "segmentation": (list, dict, type(None))},
     "categories": {"supercategory": (str,)},
 }
 
@@ -39,11 +39,13 @@ _OPTIONAL: dict[str, dict[str, tuple[type, ...]]] = {
 class COCO(Dataset):
     """COCO 2017: train2017, val2017 and annotations/instances_*.json, read with pycocotools.
 
-    Objects become class masks, the smaller ones in front. Images that show none of the picked classes are left out.
+    Objects become class masks, the smaller ones in front; of an object without an outline the box is ignored, and a
+    file without any has boxes alone. Images that show none of the picked classes are left out.
     The super-categories are the taxonomy.
     """
 
     name = "coco"
+    version = "2"
     root: str
     """The folder that holds train2017, val2017 and annotations."""
     classes: tuple[str, ...] | None = None
@@ -65,6 +67,8 @@ class COCO(Dataset):
             self._entry(root / f"{split}2017", image, found.imgToAnns[image["id"]], place)
             for image in sorted(found.dataset["images"], key=lambda image: image["file_name"])
         ]
+        outlined = any(_has_outline(thing) for thing in found.dataset["annotations"])
+        numbers = {_image_id(image): image["id"] for image in found.imgs.values()}
         families: dict[str, list[str]] = defaultdict(list)
         for category in categories:
             if category["name"] in classes:
@@ -74,12 +78,11 @@ class COCO(Dataset):
             classes=classes,
             entries=entries,
             problems=problems,
-            read_mask=partial(
-                self._mask, found, {Path(i["file_name"]).stem: i["id"] for i in found.imgs.values()}, place
-            ),
+            read_mask=partial(self._mask, found, numbers, place) if outlined else _no_mask,
             options=(self.name, self.version, split, self.crowd),
             every_class=split == "train",
             taxonomy={family: tuple(names) for family, names in families.items()},
+            notes=_notes(found) if outlined else [],
         ).image_set()
 
     def _entry(self, folder: Path, image: dict[str, Any], objects: list[Any], place: dict[int, int]) -> Entry:
@@ -89,7 +92,7 @@ class COCO(Dataset):
                 x, y, width, height = thing["bbox"]
                 boxes.append((place[thing["category_id"]], x, y, x + width, y + height))
         return Entry(
-            id=Path(image["file_name"]).stem,
+            id=_image_id(image),
             file=folder / image["file_name"],
             shown=tuple(sorted({box[0] for box in boxes})),
             boxes=tuple(boxes),
@@ -102,13 +105,38 @@ class COCO(Dataset):
         mask = torch.zeros(size, dtype=torch.uint8)
         objects = [thing for thing in found.imgToAnns[numbers[entry.id]] if thing["category_id"] in place]
         # crowds first, then from large to small: what is in front is usually smaller
-        for thing in sorted(objects, key=lambda t: (-t.get("iscrowd", 0), -t.get("area", 0))):
+        for thing in sorted(objects, key=lambda t: (_has_outline(t), -t.get("iscrowd", 0), -t.get("area", 0))):
             ignore = thing.get("iscrowd") and self.crowd == "ignore"
+            if not _has_outline(thing):  # where in its box it lies is unknown
+                x, y, width, height = (round(max(0, v)) for v in thing["bbox"])
+                mask[y : y + height, x : x + width] = IGNORED
+                continue
             if wrong := wrong_outline(thing["segmentation"], size):
                 raise CamForgeError(f"{entry.file}: object {thing['id']} has a broken segmentation ({wrong})")
             pixels = torch.from_numpy(found.annToMask(thing)).bool()
             mask[pixels] = IGNORED if ignore else 1 + place[thing["category_id"]]
         return mask
+
+
+def _image_id(image: Mapping[str, Any]) -> str:
+    """The file's name without its suffix, and the folders that tell it from others of that name."""
+    return Path(image["file_name"]).with_suffix("").as_posix()
+
+
+def _has_outline(thing: Mapping[str, Any]) -> bool:
+    """Detection sets leave the segmentation out, or write an empty list."""
+    return thing.get("segmentation") not in (None, [], [[]])
+
+
+def _notes(found: Annotations) -> list[str]:
+    bare = [thing["id"] for thing in found.dataset["annotations"] if not _has_outline(thing)]
+    shown = ", ".join(map(str, bare[:5])) + (" …" if len(bare) > 5 else "")
+    return [f"objects without an outline, whose boxes are ignored in masks: {len(bare)}, {shown}"] if bare else []
+
+
+def _no_mask(entry: Entry, size: Size) -> Tensor | None:
+    del entry, size
+    return None
 
 
 def _read(path: Path) -> Annotations:

@@ -75,9 +75,9 @@ def _table(path: Path, problems: list[str]) -> dict[str, str]:
         problems.append(str(error))
         return {}
     problems += [
-        f"{path}, line {i}: expected a number and a value" for i, line in enumerate(lines, 1) if " " not in line
+        f"{path}, line {i}: expected a number and a value" for i, line in enumerate(lines, 1) if len(line.split()) < 2
     ]
-    return {key: value.strip() for key, _, value in (line.partition(" ") for line in lines)}
+    return dict(line.split(maxsplit=1) for line in lines if len(line.split()) > 1)
 
 
 def _entry(folder: Path, file: str, c: int, box: str, where: str, problems: list[str]) -> Entry:

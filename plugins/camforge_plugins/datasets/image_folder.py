@@ -5,20 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split, read_mask
 
 from .files import read_lines
+from .folders import READ, class_folders, held_out, image_files, is_left_behind, refuse_blurred
 from .listing import Box, Entry, Listing, Size, number, wrong_classes
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 
 class ImageFolder(Dataset):
-    """Images in root/<split>/<class>/: the folder's name is the class.
+    """Images in root/<split>/<class>/: the folder's name is the class. Or in root/<class>/, divided by itself.
 
     masks  a folder with <split>/<class>/<stem>.png for each image: everything but 0 is the object
     boxes  a .csv with the columns image,x0,y0,x1,y1 or a .json {image: [[x0, y0, x1, y1], …]}; images are named by
@@ -26,30 +27,35 @@ class ImageFolder(Dataset):
     """
 
     name = "image_folder"
+    version = "2"
     root: str
     classes: tuple[str, ...] | None = None
     """Which folders, in this order; None: all folders of the training split, sorted."""
     train: str = "train"
     """The folder of the training split below root."""
     val: str = "val"
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Where root holds class folders and neither split: how much of each class is for validation."""
+    seed: int = 0
+    """Which images those are."""
     masks: str | None = None
     ignored: int | None = None
     """A mask value that no metric counts, such as 128 or 255."""
+    threshold: Annotated[int, Field(ge=1, le=255)] | None = None
+    """Mask values from here on are the object, such as 128 for masks that JPEG or smooth resizing has blurred."""
     boxes: str | None = None
 
     def open(self, split: Split) -> ImageSet:
-        root, folder = Path(self.root), Path(self.root) / (self.train if split == "train" else self.val)
-        known = _folders(Path(self.root) / self.train)
+        root, folder, known = Path(self.root), self._folder(split), class_folders(self._folder("train"))
         classes = self.classes if self.classes is not None else tuple(known)
         problems = wrong_classes(classes, known)
-        strangers = [] if self.classes is not None else [name for name in _folders(folder) if name not in known]
+        strangers = [] if self.classes is not None else [name for name in class_folders(folder) if name not in known]
         problems += [f"{folder / name}: the training split has no class {name!r}" for name in strangers]
         boxes = _read_boxes(Path(self.boxes), problems) if self.boxes is not None else {}
         entries = [
             self._entry(root, folder, file, c, boxes)
             for c, name in enumerate(classes)
-            for file in sorted((folder / name).glob("**/*"))
-            if file.suffix.lower() in SUFFIXES
+            for file in self._files(folder / name, split)
         ]
         known_images = {_key(file, root) for file in root.glob("*/**/*")} if boxes else set()
         problems += [f"{self.boxes}: there is no image {image!r} below {root}" for image in boxes.keys() - known_images]
@@ -59,9 +65,35 @@ class ImageFolder(Dataset):
             entries=entries,
             problems=problems,
             read_mask=self._mask,
-            options=(self.name, self.version, split, self.ignored),
+            options=(self.name, self.version, split, self.ignored, self.threshold),
             every_class=split == "train",
+            notes=_beside(folder),
         ).image_set()
+
+    @property
+    def _is_divided(self) -> bool:
+        """Whether root holds class folders alone. Named splits must be there."""
+        named = {"train", "val"} & self.model_fields_set
+        return not named and not any((Path(self.root) / name).is_dir() for name in (self.train, self.val))
+
+    def _folder(self, split: Split) -> Path:
+        root = Path(self.root)
+        folder = root if self._is_divided else root / (self.train if split == "train" else self.val)
+        if not folder.is_dir():
+            there = ", ".join(class_folders(root)) if root.is_dir() else ""
+            hint = f"; {root} holds {there}: name it by {split!r}" if there else ""
+            raise CamForgeError(f"dataset 'image_folder': there is no folder {folder}{hint}")
+        if self._is_divided and not class_folders(folder):
+            raise CamForgeError(f"dataset 'image_folder': {folder} holds neither {self.train!r} nor class folders")
+        return folder
+
+    def _files(self, folder: Path, split: Split) -> list[Path]:
+        """A class's images in a split."""
+        files = image_files(folder)
+        if not self._is_divided:
+            return files
+        val = held_out(files, self.val_fraction, f"{self.seed}/{folder.name}")
+        return [file for file in files if (file in val) == (split == "val")]
 
     def _entry(self, root: Path, folder: Path, file: Path, c: int, boxes: dict[str, list[tuple[float, ...]]]) -> Entry:
         mask = None if self.masks is None else Path(self.masks) / file.relative_to(root).with_suffix(".png")
@@ -72,14 +104,18 @@ class ImageFolder(Dataset):
         if entry.mask is None:
             return None
         values = read_mask(entry.mask, size)
-        mask = torch.where(values > 0, 1 + entry.shown[0], 0).to(torch.uint8)
+        if self.threshold is None:
+            refuse_blurred(entry.mask, values, "set dataset.threshold, such as 128")
+        mask = torch.where(values >= (self.threshold or 1), 1 + entry.shown[0], 0).to(torch.uint8)
         return mask if self.ignored is None else mask.masked_fill(values == self.ignored, IGNORED)
 
 
-def _folders(path: Path) -> list[str]:
-    if not path.is_dir():
-        raise CamForgeError(f"dataset 'image_folder': there is no folder {path}")
-    return sorted(child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+def _beside(folder: Path) -> list[str]:
+    """Images that lie in no class folder, told."""
+    flat = [file.name for file in sorted(folder.iterdir()) if file.suffix.lower() in READ and file.is_file()]
+    flat = [name for name in flat if not is_left_behind(name)]
+    shown = ", ".join(flat[:3]) + (" …" if len(flat) > 3 else "")
+    return [f"images in no class folder, left out: {len(flat)}, {folder / shown}"] if flat else []
 
 
 def _key(file: Path, root: Path) -> str:

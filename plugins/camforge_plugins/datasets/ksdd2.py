@@ -9,6 +9,7 @@ from torch import Tensor
 
 from camforge.api import CamForgeError, Dataset, ImageSet, Split, read_mask
 
+from .folders import refuse_blurred
 from .listing import Box, Entry, Listing, Size
 
 
@@ -26,11 +27,11 @@ class KSDD2(Dataset):
         folder = Path(self.root) / ("train" if split == "train" else "test")
         if not folder.is_dir():
             raise CamForgeError(f"dataset 'ksdd2': there is no folder {folder}")
-        files = sorted(file for file in folder.glob("*.png") if not file.stem.endswith("_GT"))
+        files = sorted(file for file in folder.glob("[!.]*.png") if not file.stem.endswith("_GT"))
         known = {file.stem for file in files}
         problems = [
             f"{mask}: its image {mask.stem.removesuffix('_GT')}.png is missing"
-            for mask in sorted(folder.glob("*_GT.png"))
+            for mask in sorted(folder.glob("[!.]*_GT.png"))
             if mask.stem.removesuffix("_GT") not in known
         ]
         entries = [_entry(file, problems) for file in files]
@@ -60,4 +61,8 @@ def _entry(file: Path, problems: list[str]) -> Entry:
 
 
 def _mask(entry: Entry, size: Size) -> Tensor | None:
-    return None if entry.mask is None else read_mask(entry.mask, size).clamp(max=1)
+    if entry.mask is None:
+        return None
+    values = read_mask(entry.mask, size)
+    refuse_blurred(entry.mask, values, "its published masks are not")
+    return values.clamp(max=1)

@@ -56,12 +56,14 @@ class Listing:
     every_class: bool = False
     keep_empty: bool = False
     taxonomy: Mapping[str, tuple[str, ...]] | None = None
+    notes: list[str] = field(default_factory=list)
     _table: Tensor = field(init=False, repr=False)
 
     def image_set(self) -> ImageSet:
         """Raises one DatasetError with every problem found; its ``rest`` are the entries that have none."""
         if not self.keep_empty:
             self.entries = [entry for entry in self.entries if entry.shown]
+        self._leave_out_flat_boxes()
         self._tabulate()
         wrong = [self._missing(entry) + self._outside(entry) + self._unwritable(entry.id) for entry in self.entries]
         names = [problem for name in self.classes for problem in self._unwritable(name)]
@@ -71,6 +73,19 @@ class Listing:
         self.entries = [entry for entry, own in zip(self.entries, wrong, strict=True) if not own]
         self._tabulate()
         raise DatasetError(problem_report(self.what, problems), self._images())
+
+    def _leave_out_flat_boxes(self) -> None:
+        """Boxes of no area, of which COCO's train2017 has two: their objects stay in labels and masks."""
+        flat = [(entry.id, box) for entry in self.entries for box in entry.boxes if _is_flat(box)]
+        if flat:
+            named = ", ".join(f"{name} ({','.join(f'{v:g}' for v in box[1:])})" for name, box in flat[:5])
+            self.notes.append(f"boxes of no area, left out: {len(flat)}, of {named}{' …' if len(flat) > 5 else ''}")
+            touched = {name for name, _ in flat}
+            self.entries = [
+                replace(entry, boxes=tuple(box for box in entry.boxes if not _is_flat(box)))
+                if entry.id in touched else entry
+                for entry in self.entries
+            ]  # fmt: skip
 
     def _tabulate(self) -> None:
         self._table = torch.zeros(len(self.entries), len(self.classes), dtype=torch.bool)
@@ -82,7 +97,7 @@ class Listing:
         facts = [(entry.id, entry.shown, entry.boxes) for entry in self.entries]
         mark = fingerprint(self.options, self.classes, facts, files=files)
         ids = tuple(entry.id for entry in self.entries)
-        return ImageSet(self.classes, ids, self._table, self._load, mark, self.taxonomy)
+        return ImageSet(self.classes, ids, self._table, self._load, mark, self.taxonomy, tuple(self.notes))
 
     def _load(self, i: int) -> Sample:
         entry = self.entries[i]
@@ -132,6 +147,11 @@ def _with_boxes(sample: Sample, entry: Entry) -> Sample:
     if ((boxes[:, 2:] - boxes[:, :2]) <= 0).any():
         raise CamForgeError(f"{entry.file}: a box lies outside the image of {width}x{height}")
     return replace(sample, boxes=boxes, box_classes=torch.tensor([box[0] for box in entry.boxes], dtype=torch.int64))
+
+
+def _is_flat(box: Box) -> bool:
+    _, x0, y0, x1, y1 = box
+    return (x0 == x1 and y0 <= y1) or (y0 == y1 and x0 <= x1)
 
 
 def _odd(name: str) -> bool:

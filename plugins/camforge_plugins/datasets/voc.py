@@ -122,7 +122,8 @@ def read_annotation(path: Path, difficult: bool = True) -> tuple[Size | None, li
         objects = [_object(node) for node in root.iter("object") if difficult or node.findtext("difficult") != "1"]
         wrong = [problem for name, _ in objects for problem in wrong_classes([name], CLASSES)]
         refuse(str(path), wrong)
-        return (int(size[0]), int(size[1])) if size[0] and size[1] else None, objects
+        height, width = (int(side or 0) for side in size)
+        return (height, width) if height and width else None, objects  # some tools write 0 for what they do not know
     except (ElementTree.ParseError, ValueError) as error:
         raise CamForgeError(f"{path}: broken annotation ({error})") from None
 
