@@ -9,6 +9,7 @@ _base_ = "table4.py"
 name = "003_table4_small"
 cost = "2 minutes on 2 cores"
 dataset = dict(_delete_=True, name="ksdd2", root="../shared/data/ksdd")
+images = dict(size=[440, 176])  # as they are
 _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
