@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from camforge.cli.shared import ConfigFile, Device, Fresh, Overrides, Quiet, Workers, console
+from camforge.cli.shared import Cluster, ConfigFile, Device, Fresh, Overrides, Quiet, Workers, console
 
 Launcher = Literal["none", "pytorch", "slurm"]
 
@@ -21,6 +21,7 @@ def run(
     fresh: Fresh = False,
     quiet: Quiet = False,
     workers: Workers = 1,
+    cluster: Cluster = None,
     launcher: Annotated[Launcher, typer.Option(help="What started this process as one of several.")] = "none",
 ) -> None:
     """Run an experiment; stages that are finished in the work directory are picked up."""
@@ -30,7 +31,7 @@ def run(
     try:
         results = run_experiment(
             config, overrides=overrides or (), work_dir=work_dir, device=device, fresh=fresh, quiet=quiet,
-            workers=workers, launcher=launcher,
+            workers=workers, cluster=cluster, launcher=launcher,
         )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)
@@ -61,6 +62,7 @@ def bench(
     fresh: Fresh = False,
     quiet: Quiet = False,
     workers: Workers = 1,
+    cluster: Cluster = None,
 ) -> None:
     """Run a suite of experiments: one table, the papers' numbers beside the measured ones."""
     from camforge.types import CamForgeError
@@ -76,7 +78,7 @@ def bench(
     try:
         results = run_suite(
             suite, seeds=seeds, add=add or (), overrides=overrides or (), work_dir=work_dir, device=device,
-            fresh=fresh, quiet=quiet, workers=workers, small=small,
+            fresh=fresh, quiet=quiet, workers=workers, cluster=cluster, small=small,
         )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)

@@ -20,7 +20,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 WorkDir = Annotated[Path, typer.Argument(metavar="WORKDIR", help="A finished experiment's.", show_default=False)]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs finished.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")]
-Workers = Annotated[int, typer.Option(min=1, help="Networks trained side by side, in processes.")]
+Workers = Annotated[int, typer.Option(min=1, help="Trainings and extractions side by side, in processes.")]
+Cluster = Annotated[
+    str | None, typer.Option(metavar="dask://HOST:PORT", help="The same on a Dask cluster that sees the store.")
+]
 Threshold = Annotated[float, typer.Option(min=0, max=1, help="Of the maximum of each map.")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -108,8 +108,7 @@ def run_arms(session: Session, metrics: Sequence[Metric], failed: Mapping[str, F
             return None
 
     trained = _train_arms(session, failures, attempt)
-    requests = [request for arm in trained.values() for request in arm.requests]
-    entries = _extract(requests, session)
+    entries = extract_arms(list(trained.values()), session)
     results: dict[str, Result | None] = {
         name: attempt(name, partial(_measure_arm, arm, entries, metrics, session))
         for name, arm in session.progress.track("measure", trained.items())
@@ -127,16 +126,21 @@ def _train_arms(
     session: Session, failures: Mapping[str, Failure], attempt: Callable[..., TrainedArm | None]
 ) -> dict[str, TrainedArm]:
     """The arms that could be trained, in order. Those that share all their networks count as one for the time left."""
-    shared: dict[str, list[str]] = {}
-    for name, arm in session.experiment.arms.items():
-        if name not in failures:
-            shared.setdefault(digest([recipe_of(arm.grouper), recipe_of(arm.trainer)]), []).append(name)
     trained: dict[str, TrainedArm] = {}
-    for names in session.progress.track("train", shared.values()):
+    for names in session.progress.track("train", sharing_networks(session, failures)):
         for name in names:
             found = attempt(name, partial(train_arm, name, session))
             trained |= {} if found is None else {name: found}
     return {name: trained[name] for name in session.experiment.arms if name in trained}
+
+
+def sharing_networks(session: Session, failures: Container[str]) -> list[list[str]]:
+    """The arms that did not fail, those together whose networks are the same."""
+    shared: dict[str, list[str]] = {}
+    for name, arm in session.experiment.arms.items():
+        if name not in failures:
+            shared.setdefault(digest([recipe_of(arm.grouper), recipe_of(arm.trainer)]), []).append(name)
+    return list(shared.values())
 
 
 def train_arm(name: str, session: Session) -> TrainedArm:
@@ -149,8 +153,9 @@ def train_arm(name: str, session: Session) -> TrainedArm:
     return TrainedArm(name, arm, grouping, key, models, requests)
 
 
-def _extract(requests: Sequence[MapRequest], session: Session) -> Entries:
-    """The maps of the validation images, and of the training images where metrics ask for them."""
+def extract_arms(trained: Sequence[TrainedArm], session: Session) -> Entries:
+    """The arms' maps of the validation images, and of the training images where metrics ask for them."""
+    requests = [request for arm in trained for request in arm.requests]
     entries = extract(requests, session, session.val)
     train = session.calibration or session.second_split
     return entries if train is None else entries | extract(requests, session, train)

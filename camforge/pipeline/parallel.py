@@ -1,19 +1,18 @@
-"""Trainings side by side, in processes that share nothing but the store: of every view, arm and seed."""
+"""Groupings, trainings and extractions side by side, by workers that share nothing but the store."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-import torch
-from joblib.externals.loky import get_reusable_executor
 from rich.console import Console
 
 from camforge.config.schema import Experiment
+from camforge.pipeline.arms import extract_arms, sharing_networks, train_arm
+from camforge.pipeline.executors import Pool
 from camforge.pipeline.failure import Failure, disk_fault
 from camforge.pipeline.group import group
 from camforge.pipeline.recipes import recipe_of
@@ -21,11 +20,10 @@ from camforge.pipeline.session import Session, Splits
 from camforge.pipeline.train import ArmContext
 from camforge.progress.progress import Progress
 from camforge.store.store import Store, digest
+from camforge.training.device import pick_device
 from camforge.types import View
 
 Failures = dict[str, Failure]
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-IDLE = 300  # seconds that a worker without work is kept for the next experiment of a suite
 
 _splits: dict[str, Splits] = {}
 """Of a worker: the images that it works with."""
@@ -47,9 +45,10 @@ class WorkerContext:
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to make: an arm's grouping (no view), or the networks of one of its views, the ``place``-th.
+    """One thing to make: an arm's grouping, or the networks of one of its views, the ``place``-th, or maps.
 
-    key  the same for tasks that make the same
+    key   the same for tasks that make the same
+    arms  those whose maps are extracted; they share their networks
     """
 
     run: int
@@ -57,6 +56,7 @@ class Task:
     key: str
     view: View | None = None
     place: int = -1
+    arms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,51 +98,65 @@ class TaskQueue:
         return task.place > self.failed.get((task.run, task.arm), (task.place, None))[0]
 
 
-def train_apart(sessions: Sequence[Session], workers: int) -> list[Failures]:
-    """All networks of all runs into the store, ``workers`` at a time; of each run the arms that failed, and why.
+def share_out(sessions: Sequence[Session], pool: Pool) -> list[Failures]:
+    """All networks and maps of all runs into the store; of each run the arms that failed, and why.
 
-    The runs see the same images. Each process has its share of the threads; what two arms need is made once. Where a
-    process dies, what is left is for the caller to make: checkpoints stand.
+    The runs see the same images. What two arms need is made once. Where a process dies for good, what is left is for
+    the caller to make: checkpoints stand.
     """
     data_key = uuid4().hex
-    contexts = [_worker_context(session, data_key) for session in sessions]
+    contexts = [_worker_context(session, data_key, pool) for session in sessions]
     queue = TaskQueue([_grouping(i, name, s.experiment) for i, s in enumerate(sessions) for name in s.experiment.arms])
-    share = str(max(1, torch.get_num_threads() // workers))
-    pool = get_reusable_executor(workers, timeout=IDLE, env=dict.fromkeys(THREADS, share))
+    if not _work_off(queue, "train", contexts, sessions, pool):
+        return [{} for _ in sessions]
+    failed = [_failures_of(queue, run) for run in range(len(sessions))]
+    maps = [
+        Task(run, names[0], f"maps {run} {names[0]}", arms=tuple(names))
+        for run, session in enumerate(sessions)
+        for names in sharing_networks(session, failed[run])
+    ]
+    _work_off(TaskQueue(maps), "extract", contexts, sessions, pool)
+    return failed
+
+
+def _work_off(
+    queue: TaskQueue, stage: str, contexts: Sequence[WorkerContext], sessions: Sequence[Session], pool: Pool
+) -> bool:
+    """Whether every task came to an end; not where workers died and nobody took over."""
     busy: dict[Future[TaskResult], Task] = {}
-    tick, count = sessions[0].progress.counting("train"), 0
+    tick, count = sessions[0].progress.counting(stage), 0
     try:
         while True:
-            while len(busy) < workers and (task := queue.take({task.key for task in busy.values()})):
-                busy[pool.submit(work, contexts[task.run], task)] = task
+            while len(busy) < pool.size and (task := queue.take({task.key for task in busy.values()})):
+                busy[pool.executor.submit(work, contexts[task.run], task)] = task
             if not busy:
-                break
+                return True
             for ended in wait(busy, return_when=FIRST_COMPLETED).done:
                 _settle(queue, busy.pop(ended), ended.result(), sessions)
                 count += 1
                 tick(count, count + len(busy) + len(queue.waiting))
-    except BrokenProcessPool:
-        message = "a worker died (killed, or out of memory): what is not trained yet is trained one after another"
-        sessions[0].progress.say(message)
-        return [{} for _ in sessions]
-    except BaseException:
-        pool.shutdown(kill_workers=True)  # Ctrl-C: their checkpoints stand
+    except OSError:
+        pool.kill()  # a full disk
         raise
-    return [
-        {arm: failure for (run, arm), (_, failure) in queue.failed.items() if run == i} for i in range(len(sessions))
-    ]
+    except Exception as error:  # BrokenProcessPool, Dask's KilledWorker
+        message = "a worker died (killed, or out of memory): what is not there yet is made one after another"
+        sessions[0].progress.say(f"{message} ({type(error).__name__})")
+        return False
+    except BaseException:
+        pool.kill()  # Ctrl-C: their checkpoints stand
+        raise
 
 
 def _failures_of(queue: TaskQueue, run: int) -> Failures:
     return {arm: failure for (of_run, arm), (_, failure) in queue.failed.items() if of_run == run}
 
 
-def _worker_context(session: Session, data_key: str) -> WorkerContext:
+def _worker_context(session: Session, data_key: str, pool: Pool) -> WorkerContext:
     progress, store = session.progress, session.store
     quiet = progress.console.quiet or progress.is_live
     return WorkerContext(
-        session.experiment, data_key, store.root, store.fresh, str(session.device), quiet, progress.log,
-        session.log_folder,
+        session.experiment, data_key, store.root.resolve(), store.fresh, pool.device or str(session.device), quiet,
+        None if progress.log is None else progress.log.resolve(), session.log_folder.resolve(),
     )  # fmt: skip
 
 
@@ -176,16 +190,19 @@ def _session(context: WorkerContext, progress: Progress) -> Session:
     if context.data_key not in _splits:
         _splits.clear()
         _splits[context.data_key] = Splits(context.experiment, Progress(quiet=True), context.store)
-    store, device = Store(context.store, progress.say, context.fresh), torch.device(context.device)
+    store, device = Store(context.store, progress.say, context.fresh), pick_device(context.device)
     return Session(context.experiment, _splits[context.data_key], store, device, progress, context.log_folder)
 
 
 def _made(task: Task, session: Session, progress: Progress) -> TaskResult:
-    """A view's networks, or a grouping."""
+    """Maps, a view's networks, or a grouping."""
+    if task.arms:
+        extract_arms([train_arm(name, session) for name in task.arms], session)
+        return TaskResult(progress.seconds)
     arm = session.experiment.arms[task.arm]
-    arm_context = ArmContext(session, arm.trainer)
+    context = ArmContext(session, arm.trainer)
     if task.view is not None:
-        arm_context.train(task.view)
+        context.train(task.view)
         return TaskResult(progress.seconds)
     grouping, _ = group(arm, session)
-    return TaskResult(progress.seconds, tuple((arm_context.key(view), view) for view in grouping.views))
+    return TaskResult(progress.seconds, tuple((context.key(view), view) for view in grouping.views))

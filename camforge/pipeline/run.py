@@ -14,8 +14,9 @@ from camforge.config.load import Loaded, load
 from camforge.files import write_atomically
 from camforge.pictures import save
 from camforge.pipeline.arms import ArmResult, FailedArm, Result, run_arms
+from camforge.pipeline.executors import Pool, open_pool
 from camforge.pipeline.failure import disk_fault
-from camforge.pipeline.parallel import Failures, train_apart
+from camforge.pipeline.parallel import Failures, share_out
 from camforge.pipeline.report_data import build_report_data
 from camforge.pipeline.requirements import check_groupers, data_notes, left_out_metrics
 from camforge.pipeline.results import Results, manifest_of
@@ -42,6 +43,7 @@ def run(
     fresh: bool = False,
     quiet: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     launcher: distributed.Launcher = "none",
 ) -> Results:
     """Run an experiment file; finished stages found in the work directory are picked up.
@@ -51,28 +53,31 @@ def run(
                None: ``work/<name of the experiment>``, and all experiments share the stages in ``work/store``
     store      another folder for the finished stages, to share them between work directories
     device     "auto", "cpu", "cuda" or "cuda:N";  fresh  forget what earlier runs finished
-    workers    networks that are trained side by side, each in a process with its share of the threads
+    workers    groupings, trainings and extractions side by side, each in a process with its share of the threads
+    cluster    "dask://HOST:8786": the same, by the workers of a Dask cluster that see this store
     launcher   "pytorch" where torchrun, "slurm" where srun started this process as one of several: trainings,
                extractions and measurements are shared out among them; the first one writes
     Raises CamForgeError with one line per mistake.
     """
-    if workers > 1 and launcher != "none":
-        raise CamForgeError(f"workers: {workers} beside launcher {launcher!r}: give one of the two")
+    asked = [workers > 1, cluster is not None, launcher != "none"]
+    if sum(asked) > 1:
+        raise CamForgeError(f"workers {workers}, cluster {cluster!r}, launcher {launcher!r}: give one of the three")
     if workers < 1:
         raise CamForgeError(f"workers: at least 1, not {workers}")
     loaded = load(config, overrides)
     folder = Path(work_dir) if work_dir is not None else Path("work") / loaded.experiment.name
     store = Path(store or (folder / "store" if work_dir is not None else Path("work") / "store"))
-    with _joined(launcher):
-        return run_seeds({folder: loaded}, store, device=device, fresh=fresh, quiet=quiet, workers=workers)[0]
+    with _joined(launcher), open_pool(workers, cluster) as pool:
+        return run_seeds({folder: loaded}, store, device=device, fresh=fresh, quiet=quiet, pool=pool)[0]
 
 
 def run_seeds(
-    asked: Mapping[Path, Loaded], store: Path, *, device: str, fresh: bool, quiet: bool, workers: int
+    asked: Mapping[Path, Loaded], store: Path, *, device: str, fresh: bool, quiet: bool, pool: Pool | None
 ) -> list[Results]:
     """One run in each folder, of experiments that differ in their seeds alone; arguments are those of ``run``.
 
-    The images are read once. Trainings of all of them are shared out to the workers; then each goes on by itself.
+    The images are read once. Trainings and extractions of all of them are shared out to the workers; then each goes on
+    by itself.
     """
     follows = distributed.rank() > 0
     reports = [Progress(quiet or follows, log=None if follows else folder / "run.log") for folder in asked]
@@ -85,7 +90,7 @@ def run_seeds(
             left_out = left_out_metrics(sessions[0])
             for line in [*(f"no {name}: it {reason}" for name, reason in left_out.items()), *data_notes(sessions[0])]:
                 reports[0].say(line)
-            failed = train_apart(sessions, workers) if workers > 1 else [{} for _ in sessions]
+            failed = share_out(sessions, pool) if pool is not None else [{} for _ in sessions]
             runs = list(zip(asked.values(), asked, sessions, failed, strict=True))
             results = [_run_locked(*runs[0], left_out)]
         return results + [_run_locked(*other, left_out) for other in runs[1:]]

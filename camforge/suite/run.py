@@ -10,6 +10,7 @@ from pathlib import Path
 from camforge.analysis.oracle import Oracle, oracle
 from camforge.config.load import Loaded, load, read
 from camforge.files import write_atomically
+from camforge.pipeline.executors import Pool, open_pool
 from camforge.pipeline.run import run_seeds
 from camforge.progress.progress import Progress
 from camforge.report.paper import write_paper
@@ -77,6 +78,7 @@ def bench(
     fresh: bool = False,
     quiet: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     small: bool = False,
 ) -> SuiteResults:
     """Run a suite: experiments that share every stage they can, and one table of them.
@@ -86,7 +88,8 @@ def bench(
     seeds      each experiment runs with the seeds s, s + 1 … of its own seed s: mean and spread
     add        plugins that join as arms or metrics: ``extractor=mycam``
     work_dir   None: ``work/bench/<suite>``, the stages in ``work/store``; otherwise the stages in its ``store``
-    workers    networks of an experiment that are trained side by side, of all its arms and seeds
+    workers    what an experiment trains and extracts side by side, of all its arms and seeds
+    cluster    the same on a Dask cluster, "dask://HOST:8786"
     A finished stage is picked up; an experiment that fails is named in the results, the others go on.
     Raises CamForgeError where a file is wrong, with every mistake, before anything runs.
     """
@@ -97,16 +100,17 @@ def bench(
     progress = Progress(quiet)
     results = SuiteResults(found.name, folder)
     start = time.perf_counter()
-    for number, experiment in enumerate(planned):
-        name = experiment.loaded.experiment.name
-        progress.say(_headline(name, number, len(planned), time.perf_counter() - start))
-        try:
-            table = _run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet, workers)
-            results = results.joined(experiment.path, table, _oracle(found, experiment, folder / name, device))
-        except CamForgeError as error:
-            results = replace(results, failures={**results.failures, name: str(error)})
-            progress.say(f"{name}: {error}")
-        _write(results, found, seeds)
+    with open_pool(workers, cluster) as pool:
+        for number, experiment in enumerate(planned):
+            name = experiment.loaded.experiment.name
+            progress.say(_headline(name, number, len(planned), time.perf_counter() - start))
+            try:
+                table = _run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet, pool)
+                results = results.joined(experiment.path, table, _oracle(found, experiment, folder / name, device))
+            except CamForgeError as error:
+                results = replace(results, failures={**results.failures, name: str(error)})
+                progress.say(f"{name}: {error}")
+            _write(results, found, seeds)
     return results
 
 
@@ -129,7 +133,7 @@ def plan(suite: Suite, additions: Sequence[Addition], overrides: Sequence[str]) 
 
 
 def _run_seeds(
-    planned: Planned, seeds: int, folder: Path, store: Path, device: str, fresh: bool, quiet: bool, workers: int
+    planned: Planned, seeds: int, folder: Path, store: Path, device: str, fresh: bool, quiet: bool, pool: Pool | None
 ) -> SuiteReport:
     start = time.perf_counter()
     first = planned.loaded.experiment.seed
@@ -137,7 +141,7 @@ def _run_seeds(
         folder / f"seed-{seed}": load(planned.path, [*planned.overrides, f"seed={seed}"])
         for seed in range(first, first + seeds)
     }
-    runs = run_seeds(asked, store, device=device, fresh=fresh, quiet=quiet, workers=workers)
+    runs = run_seeds(asked, store, device=device, fresh=fresh, quiet=quiet, pool=pool)
     page = folder / "suite.html"
     report_data = suite_report(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
     write_suite(page, report_data)

@@ -1,0 +1,66 @@
+"""Where tasks run side by side: processes of this machine, or a Dask cluster; any executor of concurrent.futures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from joblib.externals.loky import get_reusable_executor
+
+from camforge.types import CamForgeError
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+IDLE = 300  # seconds that a worker without work is kept for the next experiment of a suite
+SCHEME = "dask://"
+PATIENCE = 10  # seconds to reach a scheduler
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """size  tasks at once;  device  where a worker computes, None: where the run does;  kill  end what is at work"""
+
+    executor: Executor
+    size: int
+    device: str | None
+    kill: Callable[[], None]
+
+
+@contextmanager
+def open_pool(workers: int, cluster: str | None) -> Iterator[Pool | None]:
+    """The workers asked for; None for one process alone. Raises CamForgeError where a cluster cannot be reached."""
+    if cluster is not None:
+        with _dask_pool(cluster) as pool:
+            yield pool
+    elif workers > 1:
+        share = str(max(1, torch.get_num_threads() // workers))
+        executor = get_reusable_executor(workers, timeout=IDLE, env=dict.fromkeys(THREADS, share))
+        yield Pool(executor, workers, None, lambda: executor.shutdown(kill_workers=True))
+    else:
+        yield None
+
+
+@contextmanager
+def _dask_pool(address: str) -> Iterator[Pool]:
+    """Every thread of the cluster's workers takes a task; each worker computes on its own GPU where it has one."""
+    if not address.startswith(SCHEME):
+        raise CamForgeError(f"cluster {address!r}: give {SCHEME}HOST:PORT, where `dask scheduler` listens")
+    try:
+        library: Any = import_module("distributed")
+    except ImportError:
+        raise CamForgeError("cluster: this needs the package distributed: pip install 'camforge[cluster]'") from None
+    try:
+        client = library.Client(address.replace(SCHEME, "tcp://"), timeout=PATIENCE, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise CamForgeError(f"cluster {address!r}: no scheduler answers there ({error})") from None
+    try:
+        size = sum(client.nthreads().values())
+        if not size:
+            raise CamForgeError(f"cluster {address!r}: it has no worker; start `dask worker` on each machine")
+        yield Pool(client.get_executor(pure=False), size, "auto", client.close)
+    finally:
+        client.close()
