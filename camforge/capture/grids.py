@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from camforge.capture.model.structure import Structure
 from camforge.types import CamForgeError
 
 _CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
@@ -19,7 +20,7 @@ class Grids:
 
     def __init__(self, model: nn.Module, inputs: Tensor) -> None:
         self._model, self._image = model, inputs.shape[2:]
-        norms = [m for m in model.modules() if type(m) is nn.LayerNorm]  # a subclass may permute first
+        norms = [m for m in Structure.of(model).of_kind(nn.LayerNorm) if type(m) is nn.LayerNorm]  # subclasses permute
         self._normed = {int(m.normalized_shape[-1]) for m in norms}
 
     def __call__(self, values: Tensor, path: str) -> Tensor:

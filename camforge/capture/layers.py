@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from camforge.capture.grids import Grids
 from camforge.capture.model.borrowing import is_compiled
+from camforge.capture.model.structure import Structure
 from camforge.types import CamForgeError, Network
 
 # Stages of torchvision's families; MobileNetV2 before each halving.
@@ -40,10 +40,11 @@ class ModelLayers:
     model: nn.Module
     inputs: tuple[Any, ...]
 
-    @cached_property
+    @property
     def stages(self) -> tuple[str, ...]:
         """Module paths, shallow to deep; the last is where class maps are read."""
-        return stages_of(self.model, *self.inputs)
+        shapes = tuple(tuple(x.shape[1:]) if isinstance(x, Tensor) else None for x in self.inputs)
+        return Structure.of(self.model).kept(("stages", shapes), lambda: stages_of(self.model, *self.inputs))
 
     def resolve(self, layers: str | Sequence[str]) -> tuple[str, ...]:
         """Names to module paths: "last", "stages", or paths, with ``path#k`` for the k-th call of a reused module."""
@@ -52,10 +53,10 @@ class ModelLayers:
         if layers == "stages":
             return self.stages
         names = (layers,) if isinstance(layers, str) else tuple(layers)
-        known = {name for name, _ in self.model.named_modules() if name}
+        known = Structure.of(self.model).names
         return tuple(self._one(name, known) for name in names)
 
-    def _one(self, name: str, known: set[str]) -> str:
+    def _one(self, name: str, known: Set[str]) -> str:
         path, _, call = name.partition("#")
         if call and not call.isdigit():
             raise CamForgeError(f"layer {name!r}: after '#' stands the index of a call, such as {path}#0")

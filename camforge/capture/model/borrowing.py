@@ -73,10 +73,14 @@ class _State:
     """What a pass changes of a model and of this thread, with what to put back; to put it back twice does no harm."""
 
     def __init__(self, structure: Structure) -> None:
-        self.clean, self._grad_mode = True, torch.is_grad_enabled()
+        self.clean, self._structure, self._grad_mode = True, structure, torch.is_grad_enabled()
         self._modules = list(structure.modules())
         self._recurrent = [module for module in structure.of_kind(nn.RNNBase) if type(module) in _RECURRENT]
-        self._hooks = [(id(hooks), hooks.copy()) for m in self._modules if _hooked(m) for hooks in _hooks(m)]
+        hooked = [
+            m for m in self._modules
+            if m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
+        ]  # fmt: skip
+        self._hooks = [(id(hooks), hooks.copy()) for module in hooked for hooks in _hooks(module)]
         self._forwards = [(m, vars(m)["forward"]) for m in self._modules if "forward" in vars(m)]
         self._attributes: list[tuple[nn.Module, str, Any]] = []
         self._tensors: list[tuple[dict[str, Any], str, Tensor]] = []
@@ -88,6 +92,7 @@ class _State:
         What normalises or prunes a weight (``weight_norm``, ``spectral_norm``, ``prune``) sets it anew before each
         call: such a weight is put back as well.
         """
+        self._structure.in_pass = True
         torch.set_grad_enabled(True)
         for module in self._modules:
             if module._forward_pre_hooks:
@@ -99,7 +104,7 @@ class _State:
             self._set(module, "dropout", 0.0)
             self._set(module, "training", True)
         parameters = [p for module in self._modules for p in module._parameters.values() if p is not None]
-        if any(parameter.is_inference() for parameter in parameters):
+        if any(map(Tensor.is_inference, parameters)):
             self._take_out_of_inference()
             parameters = [parameter for parameter in parameters if not parameter.is_inference()]
         self._trainable = [parameter for parameter in parameters if parameter.requires_grad]
@@ -108,6 +113,7 @@ class _State:
 
     def restore(self) -> None:
         """Everything as it was. Hooks are looked at only where the pass did not end by itself."""
+        self._structure.in_pass = False
         for parameter in self._trainable:
             parameter.requires_grad_(True)
         for module, name, value in reversed(self._attributes):
@@ -147,12 +153,6 @@ class _State:
             vars(module)["forward"] = forward
 
 
-def _hooked(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-    )
-
-
 def _hooks(module: nn.Module) -> Iterator[dict[int, Any]]:
     return (vars(module)[name] for name in _HOOKS if name in vars(module))
 
@@ -166,8 +166,9 @@ def _write(module: nn.Module, name: str, value: Any) -> None:
 
 
 def _has_compiled_parts(structure: Structure) -> bool:
-    wrapped = structure.kept("compiled", lambda: any(map(is_compiled, structure.modules())))
-    return wrapped or any(module._compiled_call_impl is not None for module in structure.modules())
+    if structure.kept("compiled", lambda: any(map(is_compiled, structure.modules()))):
+        return True
+    return bool([module for module in structure.modules() if module._compiled_call_impl is not None])
 
 
 # A module's lock is that of the first model which was borrowed with it; a model made of others' parts has several.

@@ -25,12 +25,14 @@ class Structure:
         self._modules = tuple(ref(module) for _, module in named)
         self._children = tuple(_children(module) for _, module in named)
         self._kept: dict[Hashable, Any] = {}
+        self.in_pass = False
+        """A pass through the model has checked it; no module is looked for until the end of the pass."""
 
     @classmethod
     def of(cls, model: nn.Module) -> Structure:
         """The model's structure as it is now."""
         known = _KNOWN.get(model)
-        if known is None or not known.holds():
+        if known is None or not (known.in_pass or known.holds()):
             known = _KNOWN[model] = cls(model)
         return known
 
@@ -41,7 +43,7 @@ class Structure:
 
     def modules(self) -> Iterator[nn.Module]:
         """Every module, as ``model.modules()`` gives them."""
-        return (module for module in (known() for known in self._modules) if module is not None)
+        return iter([module for known in self._modules if (module := known()) is not None])
 
     def of_kind(self, kind: type[M]) -> list[M]:
         """The modules of a class."""
@@ -63,5 +65,7 @@ class Structure:
 _KNOWN: WeakKeyDictionary[nn.Module, Structure] = WeakKeyDictionary()
 
 
-def _children(module: nn.Module) -> tuple[tuple[str, int], ...]:
-    return tuple((name, id(child)) for name, child in module._modules.items()) if module._modules else ()
+def _children(module: nn.Module) -> tuple[Any, ...]:
+    """Their names and their identities."""
+    children = module._modules
+    return (*children, *map(id, children.values())) if children else ()
