@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from camforge.explanation.explain import MapWarning, explain
     from camforge.explanation.explanation import Explanation
+    from camforge.explanation.models import load_model
     from camforge.host.registry import build
     from camforge.pipeline.run import run
     from camforge.suite.run import bench
@@ -24,11 +25,22 @@ _PUBLIC = {
     "build": "camforge.host.registry",
     "explain": "camforge.explanation.explain",
     "Explanation": "camforge.explanation.explanation",
+    "load_model": "camforge.explanation.models",
     "MapWarning": "camforge.explanation.explain",
     "CamForgeError": "camforge.types",
 }
 
-__all__ = ["CamForgeError", "Explanation", "MapWarning", "__version__", "bench", "build", "explain", "run"]
+__all__ = [
+    "CamForgeError",
+    "Explanation",
+    "MapWarning",
+    "__version__",
+    "bench",
+    "build",
+    "explain",
+    "load_model",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

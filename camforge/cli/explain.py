@@ -2,46 +2,133 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from camforge.cli.shared import Device, console
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from camforge.explanation.command import Overlay
+
 
 def explain(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.", show_default=False)],
-    model: Annotated[str, typer.Option(help="A backbone plugin or a classifier of torchvision.", show_default=False)],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders.", show_default=False)
+    ],
+    model: Annotated[
+        str, typer.Option(help="torchvision:…, timm:…, hf:FOLDER, or a name of torchvision's.", show_default=False)
+    ],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.", show_default=False)],
-    weights: Annotated[str | None, typer.Option(help="A state-dict file or torchvision's name.")] = None,
-    extractor: Annotated[str, typer.Option(help="Names, separated by commas.")] = "gradcam",
-    target: Annotated[int | None, typer.Option(help="The output to explain.", show_default="highest")] = None,
-    outputs: Annotated[int | None, typer.Option(help="Outputs of the model.", show_default="the file's")] = None,
+    weights: Annotated[str | None, typer.Option(help="A file, a name of torchvision's, or random.")] = None,
+    method: Annotated[
+        str, typer.Option("--method", "--extractor", help="Such as 'gradcam,layercam(layers=stages)'.")
+    ] = "gradcam",
+    target: Annotated[
+        list[str] | None, typer.Option(help="A class or a number; may be repeated.", show_default="highest")
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Explain so many of the highest outputs.")] = None,
+    outputs: Annotated[int | None, typer.Option(help="Outputs that the model must have.")] = None,
+    size: Annotated[str, typer.Option(help="full, or pixels of a picture's longer side.")] = "1024",
     device: Device = "auto",
 ) -> None:
-    """Overlay maps on photographs; no config needed. ImageNet preprocessing: 224 pixels, centre crop."""
-    from rich.table import Table
+    """Overlay maps on photographs; no config needed. They are prepared as the model's library says.
 
-    from camforge.explanation.photographs import backbone, explain_files
+    The folder OUT gets a picture of each photograph, class and method, contact.jpg with all of them, and index.html.
+
+    \b
+    Examples:
+      camforge explain dog.jpg --model resnet50 --out maps
+      camforge explain photos --model timm:convnext_tiny --top 3 --out maps
+      camforge explain photos --model timm:resnet18 --weights best.ckpt \\
+        --method "layercam(layers=stages, truncate=20)" --out maps
+      camforge explain cat.jpg --model hf:my-model --target "tabby cat" \\
+        --size full --out maps
+    """
+    from camforge.explanation.command import Order, explain_files
+    from camforge.explanation.inputs import photographs_of
+    from camforge.explanation.methods import methods_of
+    from camforge.explanation.models import load_model
     from camforge.training.device import pick_device
     from camforge.types import CamForgeError
 
     if missing := [str(path) for path in images if not path.exists()]:
         raise CamForgeError(f"no such file: {', '.join(missing)}")
-    names = [name.strip() for name in extractor.split(",") if name.strip()]
-    table = Table("image", "extractor", "target", "class", "logit", "picture")
+    if target and top:
+        raise CamForgeError("give --target or --top, not both")
+    photographs, methods, longest = photographs_of(images) or [], methods_of(method), _longest(size)
+    place = pick_device(device)
+    network = load_model(model, weights).to(place)
+    _check(network, outputs)
+    order = Order(network, methods, [int(t) if t.lstrip("-").isdigit() else t for t in target or ()], top, longest)
+    made: list[Overlay] = []
     failed: list[CamForgeError] = []
-    network = backbone(model, weights, outputs)
-    for made in explain_files(images, network, names, target, out, pick_device(device)):
-        if isinstance(made, CamForgeError):
-            failed.append(made)
-        else:
-            table.add_row(
-                str(made.source), made.extractor, str(made.target), made.label, f"{made.logit:.2f}", str(made.picture)
-            )
-    if not table.rows:
-        raise CamForgeError("; ".join(map(str, failed)) or "no extractor was named")
-    console().print(table)
+    with _progress(len(photographs)) as progress:
+        for found in explain_files(photographs, order, out):
+            progress.advance(progress.task_ids[0])
+            failed += [found] if isinstance(found, CamForgeError) else []
+            made += [] if isinstance(found, CamForgeError) else found
+    if not made:
+        raise CamForgeError("; ".join(map(str, failed)))
+    _print(made, out)
     for error in failed:
         typer.echo(f"skipped: {error}", err=True)
+
+
+def _print(made: Sequence[Overlay], out: Path) -> None:
+    from rich.table import Table
+
+    from camforge.explanation.command import layers_read
+
+    table = Table("image", "class", "logit", "picture")
+    for overlay in made:
+        table.add_row(overlay.photograph, overlay.label, f"{overlay.logit:.2f}", overlay.picture)
+    console().print(table)
+    for name, layers in layers_read(made).items():
+        typer.echo(f"{name} read {_some(layers)}")
+    typer.echo(f"{len(made)} pictures, contact.jpg and index.html: {out}")
+
+
+def _some(layers: Sequence[str]) -> str:
+    return ", ".join(layers[:4]) + (f" and {len(layers) - 4} more" if len(layers) > 4 else "") or "no layer"
+
+
+def _longest(size: str) -> int | None:
+    from camforge.types import CamForgeError
+
+    if size == "full":
+        return None
+    if not size.isdigit() or int(size) < 16:
+        raise CamForgeError(f"--size {size}: give full, or a number of pixels from 16 on")
+    return int(size)
+
+
+def _check(network: object, outputs: int | None) -> None:
+    """The model has as many outputs as somebody is sure of."""
+    import torch
+
+    from camforge.types import CamForgeError
+
+    if outputs is None or not isinstance(network, torch.nn.Module):
+        return
+    linear = [m for m in network.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
+    own = [getattr(m, "out_features", getattr(m, "out_channels", None)) for m in linear]
+    if outputs not in own[-1:]:
+        raise CamForgeError(f"--outputs {outputs}: the model's head has {own[-1] if own else 'no'} outputs")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Progress]:
+    """A bar on a terminal, gone when all is done; nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task("photographs", total=total)
+        yield progress

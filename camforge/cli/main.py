@@ -19,6 +19,7 @@ from camforge.cli.store import store
 
 app = typer.Typer(
     name="camforge", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Class activation maps as experiments: group, train, extract, fuse, measure - every step a plugin.",
 )  # fmt: skip
 for command in (run, bench, analysis.export, analysis.oracle, analysis.sanity, explain):

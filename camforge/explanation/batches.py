@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from camforge.interfaces import Extractor
 from camforge.maps import NORMALISERS, resize
 from camforge.types import CamForgeError
 
+_place = lru_cache(maxsize=128)(measure)  # photographs of one camera have one size
 LARGEST = 4 * 2**30  # bytes of maps: more is a folder of large photographs that somebody forgot the size of
 
 
@@ -62,12 +63,11 @@ def explain_photographs(
     run: Run, photographs: Sequence[Photograph], targets: Targets, prepare: Prepare, full: bool, batch_size: int
 ) -> list[Explanation]:
     """One explanation per extractor, of photographs; with ``full`` the maps have the photographs' own sizes."""
-    place = cache(lambda size: measure(prepare, size))
     parts: list[list[Explanation]] = []
     placements: list[Placement] = []
     for start in range(0, len(photographs), batch_size):
         batch = photographs[start : start + batch_size]
-        inputs, places = _prepared(run.model, batch, prepare, place)
+        inputs, places = _prepared(run.model, batch, prepare)
         part = explain_inputs(run, inputs, _share(targets, slice(start, start + len(batch)), len(photographs)))
         placements += places
         parts.append([_full(each, places) for each in part] if full else part)
@@ -77,16 +77,14 @@ def explain_photographs(
     return [replace(each, **extra) for each in made]
 
 
-def _prepared(
-    model: nn.Module, batch: Sequence[Photograph], prepare: Prepare, place: Callable[[tuple[int, int]], Placement]
-) -> tuple[Tensor, list[Placement]]:
+def _prepared(model: nn.Module, batch: Sequence[Photograph], prepare: Prepare) -> tuple[Tensor, list[Placement]]:
     """The model's inputs (B, 3, H, W) on its device, and where each photograph lies in them."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     prepared: list[Tensor] = []
     places: list[Placement] = []
     for photograph in batch:
         pixels = photograph.pixels()
-        places.append(place((pixels.shape[1], pixels.shape[2])))
+        places.append(_place(prepare, (pixels.shape[1], pixels.shape[2])))
         prepared.append(prepare(Image.fromarray(pixels.permute(1, 2, 0).numpy())))
     if len({tensor.shape for tensor in prepared}) > 1:
         raise CamForgeError("the preparation gives inputs of different sizes: explain with batch_size=1")

@@ -36,6 +36,12 @@ class Placement:
         rows, columns = (self._weights(axis, maps) for axis in (0, 1))
         return rows @ maps @ columns.T
 
+    def scaled(self, size: tuple[int, int]) -> Placement:
+        """The same place in the photograph resized to ``size`` (h, w)."""
+        factors = (size[0] / self.size[0], size[1] / self.size[1])
+        start, step = ((pair[0] * factors[0], pair[1] * factors[1]) for pair in (self.start, self.step))
+        return Placement(size, self.given, start, step)
+
     def _weights(self, axis: int, like: Tensor) -> Tensor:
         """(h, H): how much each pixel of the photograph takes of each of the input."""
         centres = torch.arange(self.size[axis], device=like.device, dtype=torch.float64) + 0.5

@@ -102,15 +102,16 @@ def _torchvision(model: nn.Module) -> Recipe:
     """A bare model does not know its weights: ImageNet's usual preparation, which most of them were published with."""
     from torchvision.transforms._presets import ImageClassification
 
-    outputs = [m.out_features for m in model.modules() if isinstance(m, nn.Linear)]
-    classes = imagenet_classes() if outputs and outputs[-1] == 1000 else ()
-    return Recipe(type(model).__name__, preparation(ImageClassification(crop_size=224)), classes)
+    return Recipe(type(model).__name__, preparation(ImageClassification(crop_size=224)), imagenet_classes(model))
 
 
-def imagenet_classes() -> tuple[str, ...]:
-    """ImageNet's thousand names, as torchvision spells them."""
+def imagenet_classes(model: nn.Module) -> tuple[str, ...]:
+    """ImageNet's thousand names, as torchvision spells them, for a model whose head has a thousand outputs."""
     from torchvision.models import MobileNet_V2_Weights
 
+    heads = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    if not heads or getattr(heads[-1], "out_features", getattr(heads[-1], "out_channels", 0)) != 1000:
+        return ()
     return tuple(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
 
 

@@ -1,7 +1,6 @@
 """Files of weights as people have them: wrappers, prefixes, values beside the weights; a head never stays random."""
 
 import argparse
-import re
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -12,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from camforge import load_model
 from camforge.api import CamForgeError, head_outputs, load_state_dict, read_state_dict
-from camforge.explanation.photographs import backbone
 from camforge.weights import WeightsWarning
 from camforge_plugins.backbones import Torchvision
 
@@ -136,20 +135,15 @@ def squeezenet() -> State:
 def test_explained_networks_have_the_head_of_their_file(squeezenet: State, tmp_path: Path) -> None:
     head = {name: value for name, value in squeezenet.items() if name.startswith("classifier")}
     body = {name: value for name, value in squeezenet.items() if name not in head}
-    for name, content in {"first.pt": head | body, "nested.pt": {"net": named(squeezenet, "module.")}}.items():
-        torch.save(content, tmp_path / name)
-        found = backbone("squeezenet1_1", str(tmp_path / name))
-        assert torch.equal(found.class_features(), head["classifier.1.weight"].flatten(1))
+    torch.save(head | body, tmp_path / "first.pt")
+    torch.save({"net": named(squeezenet, "module.")}, tmp_path / "nested.pt")
     save_file(squeezenet, tmp_path / "a.safetensors")
-    assert torch.equal(
-        backbone("squeezenet1_1", str(tmp_path / "a.safetensors")).class_features(),
-        head["classifier.1.weight"].flatten(1),
-    )
+    for name in ("first.pt", "nested.pt", "a.safetensors"):
+        found = load_model("squeezenet1_1", tmp_path / name).state_dict()
+        assert all(torch.equal(found[key], value) for key, value in squeezenet.items())
     torch.save(body, tmp_path / "headless.pt")
     with pytest.raises(CamForgeError, match=r"headless\.pt' hold no head for it, which would stay random"):
-        backbone("squeezenet1_1", str(tmp_path / "headless.pt"))
-    with pytest.raises(CamForgeError, match=re.escape("--outputs 10: the head of the weights")):
-        backbone("squeezenet1_1", str(tmp_path / "first.pt"), 10)
+        load_model("squeezenet1_1", tmp_path / "headless.pt")
 
 
 def test_published_weights_tell_their_outputs_without_a_download() -> None:

@@ -1,5 +1,6 @@
-"""``camforge explain``: overlay pictures for photographs, without a config."""
+"""``camforge explain``: pictures of maps over photographs, a contact sheet and a page, without a config."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,60 +9,94 @@ import pytest
 import torch
 from PIL import Image
 
-from camforge.explanation.explain import explain
-from camforge.explanation.photographs import IMAGENET, backbone, read_photograph
+from camforge import CamForgeError, explain, load_model
+from camforge.explanation.methods import methods_of
 from camforge.host.registry import build
 from camforge.pictures import overlay
-from camforge.types import CamForgeError
 
 FILE = ("--model", "squeezenet1_1", "--weights", "weights.pt")
 Camforge = Callable[..., "tuple[int, str, str]"]
 
 
-def photograph(path: Path, height: int = 240, width: int = 300, seed: int = 0, **options: object) -> Path:
-    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path, **options)
+def photograph(path: Path, height: int = 240, width: int = 300, seed: int = 0) -> Path:
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)).save(path)
     return path
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A squeezenet of seven classes, as a file."""
     torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("weights") / "weights.pt"
     network = build("backbone", {"name": "torchvision", "arch": "squeezenet1_1"}).build(7)
-    torch.save(network.body.state_dict(), tmp_path / "weights.pt")
-    return tmp_path / "weights.pt"
+    torch.save(network.body.state_dict(), file)
+    return file
 
 
-def test_pictures_are_the_maps_over_the_photographs(camforge: Camforge, tmp_path: Path, weights: Path) -> None:
-    files = [photograph(tmp_path / "a.png", seed=1), photograph(tmp_path / "b.png", 224, 224, seed=2)]
-    options = ("--model", "squeezenet1_1", "--weights", weights, "--extractor", "gradcam,layercam", "--target", 3)
-    code, out, err = camforge("explain", *files, *options, "--out", tmp_path / "out", "--device", "cpu")
+def pixels(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1)
+
+
+def test_pictures_are_the_maps_over_the_whole_photographs(camforge: Camforge, tmp_path: Path, weights: Path) -> None:
+    (tmp_path / "in").mkdir()
+    files = [photograph(tmp_path / "in" / "a.png", seed=1), photograph(tmp_path / "in" / "b.png", 224, 260, seed=2)]
+    options = ("--model", "squeezenet1_1", "--weights", weights, "--method", "GradCAM,Layer-CAM(truncate=20)")
+    code, out, err = camforge("explain", tmp_path / "in", *options, "--target", 3, "--out", tmp_path / "out")
     assert (code, err) == (0, "")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "a-gradcam-3.png", "a-layercam-3.png", "b-gradcam-3.png", "b-layercam-3.png",
-    ]  # fmt: skip
-    assert out.count(" layercam ") == out.count(" gradcam ") == 2
-    network = backbone("squeezenet1_1", str(weights), None).eval()
+    pictures = [f"{name}-{method}-3.png" for name in "ab" for method in ("gradcam", "layercam")]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
+        [*pictures, "contact.jpg", "explanation.json", "index.html"]
+    )
+    assert "layercam(truncate=20) read features.12" in out
+    assert "4 pictures, contact.jpg and index.html" in out
+    model = load_model("squeezenet1_1", weights)
     for file in files:
-        pixels = read_photograph(file)
-        values = explain(network, IMAGENET.normalise(pixels[None]), [3], "gradcam").maps[0]
-        found = np.asarray(Image.open(tmp_path / "out" / f"{file.stem}-gradcam-3.png"))
-        assert np.array_equal(found, overlay(pixels, values).permute(1, 2, 0).numpy())
+        found = explain(model, file, 3)
+        expected = overlay(pixels(file), found.maps[0])
+        shown = pixels(tmp_path / "out" / f"{file.stem}-gradcam-3.png")
+        assert shown.shape == expected.shape
+        assert (shown.float() - expected.float()).abs().max() <= 1
+    told = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    assert [entry["picture"] for entry in told] == pictures
+    assert told[0]["logit"] == pytest.approx(float(explain(model, files[0], 3).logits[0, 3]), rel=1e-4)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert all(f'src="{name}"' in page for name in pictures)
 
 
-def test_the_highest_output_is_explained_by_default(camforge: Camforge, tmp_path: Path, weights: Path) -> None:
+def test_the_highest_outputs_are_explained(camforge: Camforge, tmp_path: Path, weights: Path) -> None:
     file = photograph(tmp_path / "a.png")
-    network = backbone("squeezenet1_1", str(weights), None).eval()
-    best = int(network(IMAGENET.normalise(read_photograph(file)[None])).argmax())
-    camforge("explain", file, "--model", "squeezenet1_1", "--weights", weights, "--out", tmp_path / "out")
-    assert [p.name for p in (tmp_path / "out").iterdir()] == [f"a-gradcam-{best}.png"]
+    best = explain(load_model("squeezenet1_1", weights), file, top=3).targets.tolist()
+    options = ("--model", "torchvision:squeezenet1_1", "--weights", weights, "--out")
+    camforge("explain", file, *options, tmp_path / "one")
+    assert [p.name for p in (tmp_path / "one").glob("*.png")] == [f"a-gradcam-{best[0]}.png"]
+    camforge("explain", file, *options, tmp_path / "three", "--top", 3, "--size", 64)
+    pictures = sorted((tmp_path / "three").glob("*.png"))
+    assert [p.name for p in pictures] == sorted(f"a-gradcam-{target}.png" for target in best)
+    assert {Image.open(p).size for p in pictures} == {(64, 51)}
 
 
-def test_a_wrapped_state_dict_tells_its_outputs_too(tmp_path: Path, weights: Path) -> None:
-    torch.save({"state_dict": torch.load(weights, weights_only=True), "epoch": 3}, tmp_path / "wrapped.pt")
-    wrapped, plain = (backbone("squeezenet1_1", str(path), None) for path in (tmp_path / "wrapped.pt", weights))
-    assert torch.equal(wrapped.class_features(), plain.class_features())
+def test_class_names_and_models_of_timm(camforge: Camforge, tmp_path: Path) -> None:
+    pytest.importorskip("timm", reason="timm is an extra")
+    file, options = photograph(tmp_path / "a b.png"), ("--model", "timm:resnet10t", "--weights", "random")
+    targets = ("--target", "tabby cat", "--target", "1")
+    code, _, err = camforge("explain", file, *options, *targets, "--out", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == [
+        "a b-gradcam-1-goldfish.png", "a b-gradcam-281-tabby.png",
+    ]  # fmt: skip
+    assert 'src="a%20b-gradcam-281-tabby.png"' in (tmp_path / "out" / "index.html").read_text()
+    code, _, err = camforge("explain", file, *options, "--target", "cat", "--out", tmp_path / "out")
+    assert code == 2
+    assert err.startswith("camforge: target 'cat' may be 'tabby, tabby cat', 'tiger cat', 'Persian cat'")
+
+
+def test_names_of_files_are_escaped_on_the_page(camforge: Camforge, tmp_path: Path, weights: Path) -> None:
+    file = photograph(tmp_path / "<b>&'.png")
+    options = ("--model", "squeezenet1_1", "--weights", weights, "--target", 0, "--out", tmp_path / "out")
+    assert camforge("explain", file, *options)[0] == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;" in page
 
 
 def test_a_broken_photograph_among_good_ones_is_named(camforge: Camforge, tmp_path: Path, weights: Path) -> None:
@@ -81,37 +116,41 @@ def test_equal_names_do_not_overwrite_one_another(camforge: Camforge, tmp_path: 
     files = [photograph(tmp_path / "a.png"), photograph(tmp_path / "other" / "a.png", seed=5)]
     options = ("--model", "squeezenet1_1", "--weights", weights, "--target", 0, "--out", tmp_path / "out")
     camforge("explain", *files, *options)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a-gradcam-0-2.png", "a-gradcam-0.png"]
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == ["a-gradcam-0-2.png", "a-gradcam-0.png"]
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
         (("--model", "squeezenet1_2"), "unknown model 'squeezenet1_2'; did you mean 'squeezenet1_1'? known: "),
+        (("--model", "keras:vgg"), "unknown kind of model 'keras' in 'keras:vgg'; known: "),
         (
             ("--model", "squeezenet1_1", "--weights", "nothing.pt"),
             "weights 'nothing.pt' for squeezenet1_1: no such file",
         ),
-        (("--model", "small", "--weights", "w.pt"), "backbone: weights: unknown option; "),
+        (("--model", "small", "--weights", "weights.pt"), "backbone: weights: unknown option; "),
         (("--model", "small"), "model 'small' has no trained weights: its maps would mean nothing\n"),
-        (
-            ("--model", "vgg_gap"),
-            "model 'vgg_gap' has no trained weights: its maps would mean nothing; give --weights\n",
-        ),
-        ((*FILE, "--extractor", "gradcan"), "unknown extractor 'gradcan'; did you mean 'gradcam'?"),
-        ((*FILE, "--extractor", ","), "no extractor was named"),
+        (("--model", "vgg_gap"), "model 'vgg_gap' has no trained weights: its maps would mean nothing; give weights\n"),
+        ((*FILE, "--method", "gradcan"), "unknown extractor 'gradcan'; did you mean 'gradcam'?"),
+        ((*FILE, "--method", "layercam(truncate=200)"), "extractor: truncate: should be less than 100 (given: 200)"),
+        ((*FILE, "--method", "layercam(stages)"), "method 'layercam(stages)': 'stages' is no option=value\n"),
+        ((*FILE, "--method", "layercam(layers=last"), "method 'layercam(layers=last': write a name, or "),
+        ((*FILE, "--method", ","), "no method was named"),
         ((*FILE, "--target", "7"), "target 7 of image 0: the model has outputs 0 to 6"),
+        ((*FILE, "--target", "cat"), "target 'cat': the names of the model's outputs are not known; give a number"),
+        ((*FILE, "--target", "1", "--top", "2"), "give --target or --top, not both\n"),
+        ((*FILE, "--size", "huge"), "--size huge: give full, or a number of pixels from 16 on\n"),
         ((*FILE, "--device", "tpu3"), "unknown device 'tpu3'; allowed: auto, cpu, cuda"),
-        ((*FILE, "--outputs", "9"), "--outputs 9: the head of the weights 'weights.pt' has 7 outputs"),
+        ((*FILE, "--outputs", "9"), "--outputs 9: the model's head has 7 outputs"),
         (("none.png", "other.png", *FILE), "no such file: none.png, other.png\n"),
         (("none.png", "--model", "resnet18"), "no such file: none.png\n"),
     ],
 )
 def test_a_mistake_is_one_line(
-    camforge: Camforge, weights: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], expected: str
-) -> None:
-    tmp_path = weights.parent
-    monkeypatch.chdir(tmp_path)
+    camforge: Camforge, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...],
+    expected: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(weights.parent)
     code, out, err = camforge("explain", photograph(tmp_path / "a.png"), *options, "--out", tmp_path / "out")
     assert (code, out) == (2, "")
     assert err.startswith(f"camforge: {expected}")
@@ -119,42 +158,31 @@ def test_a_mistake_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "CMYK", "P", "1", "I;16"])
-def test_photographs_of_every_mode(tmp_path: Path, mode: str) -> None:
-    gradient = np.linspace(0, 255, 240, dtype=np.uint8)[:, None].repeat(240, 1)
-    if mode == "I;16":
-        Image.fromarray(gradient.astype(np.uint16) * 257).save(tmp_path / "a.png")
-    else:
-        Image.fromarray(gradient).convert("RGB").convert(mode).save(tmp_path / ("a.tif" if mode == "CMYK" else "a.png"))
-    (file,) = tmp_path.iterdir()
-    pixels = read_photograph(file)
-    assert pixels.shape == (3, 224, 224)
-    columns = pixels.float().mean((0, 2))
-    assert columns[-1] - columns[0] > 200, "the dark end is dark, the bright end bright"
+@pytest.mark.parametrize(
+    ("text", "specs"),
+    [
+        ("gradcam", [{"name": "gradcam"}]),
+        ("Grad-CAM++, SCORECAM", [{"name": "gradcampp"}, {"name": "scorecam"}]),
+        ("LT_Grad-CAM(truncate = 0)", [{"name": "ltgradcam", "truncate": 0}]),
+        (
+            "layercam(layers=[layer3, layer4], truncate=12.5),cam",
+            [{"name": "layercam", "layers": ("layer3", "layer4"), "truncate": 12.5}, {"name": "cam"}],
+        ),
+        ("layercam(layers=stages, flip=true)", [{"name": "layercam", "layers": "stages", "flip": True}]),
+    ],
+)
+def test_methods_as_one_types_them(text: str, specs: list[dict[str, object]]) -> None:
+    assert methods_of(text) == [build("extractor", spec) for spec in specs]
 
 
-def test_a_photograph_stands_upright(tmp_path: Path) -> None:
-    gradient = np.linspace(0, 255, 224, dtype=np.uint8)[:, None].repeat(224, 1)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees: the bright bottom becomes the left
-    Image.fromarray(gradient).convert("RGB").save(tmp_path / "a.jpg", exif=exif)
-    rows = read_photograph(tmp_path / "a.jpg").float().mean((0, 1))
-    assert rows[0] > 200 > 50 > rows[-1]
+def test_a_method_without_a_name() -> None:
+    with pytest.raises(CamForgeError, match="method '\\(layers=last\\)': write a name"):
+        methods_of("(layers=last)")
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 20000)])
-def test_photographs_of_odd_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
-    assert read_photograph(photograph(tmp_path / "a.png", *size)).shape == (3, 224, 224)
-
-
-def test_damaged_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = photograph(tmp_path / "a.jpg").read_bytes()
-    for name, content in (("cut.jpg", whole[: len(whole) // 2]), ("empty.jpg", b"")):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(CamForgeError, match=f"{name}: cannot be read as an image "):
-            read_photograph(tmp_path / name)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
-    with pytest.raises(CamForgeError, match=r"a\.jpg: cannot be read as an image .*decompression bomb"):
-        read_photograph(tmp_path / "a.jpg")
-    with pytest.raises(CamForgeError, match="cannot be read"):
-        read_photograph(tmp_path)
+def test_help_is_short_and_has_examples(camforge: Camforge) -> None:
+    for option in ("-h", "--help"):
+        code, out, _ = camforge("explain", option)
+        assert code == 0
+        assert "  camforge explain photos --model timm:convnext_tiny --top 3 --out maps\n" in out
+        assert max(map(len, out.splitlines())) <= 80

@@ -1,9 +1,12 @@
 """Every built-in grouper, trainer and backbone passes the contract that plugin authors run."""
 
+from pathlib import Path
+
 from camforge.host.registry import build, registry
 from camforge.testing import BackboneContract, ExampleGroupingContext, GrouperContract, TrainerContract
 
 SIZES = [4, 2]
+TINY_RESNET = Path(__file__).parents[1] / "backbones" / "tiny-resnet"
 CLASSES = list(ExampleGroupingContext().classes)
 
 
@@ -41,6 +44,8 @@ class TestBackbones(BackboneContract):
         build("backbone", {"name": "small", "widths": [8, 8], "strides": [2, 1], "blocks": ["plain", "residual"]}),
         build("backbone", {"name": "torchvision", "arch": "squeezenet1_1"}),
         build("backbone", {"name": "torchvision", "arch": "mobilenet_v2"}),
+        build("backbone", {"name": "timm", "arch": "resnet10t"}),
+        build("backbone", {"name": "transformers", "arch": str(TINY_RESNET), "weights": None}),
         build("backbone", {"name": "cbam", "arch": "resnet18"}),
         build("backbone", {"name": "vgg_gap", "non_local": ["conv5_3"]}),
     )
