@@ -83,13 +83,16 @@ def _ranked(values: Tensor, positive: Tensor, rank: Tensor, place: int) -> Tenso
     return values.clamp(min=0).masked_fill(behind, torch.inf).kthvalue(place + 1, -1, keepdim=True).values
 
 
-def merge_layers(maps: Sequence[Tensor], how: Literal["sum", "max", "tanh_max"]) -> Tensor:
+def merge_layers(maps: Sequence[Tensor], how: Literal["sum", "max", "tanh_max", "normalised_sum"]) -> Tensor:
     """Maps (P, h_l, w_l) of several layers -> one (P, H, W) at the largest size among them.
 
-    "sum" is 003 eq. 8; "max" the element-wise maximum; "tanh_max" Layer-CAM's own rule, max of tanh(2 * cam / max cam).
+    "sum" is 003 eq. 8; "max" the element-wise maximum; "tanh_max" Layer-CAM's own rule, max of tanh(2 * cam / max cam);
+    "normalised_sum" the sum of rectified maps over their maxima after upsampling.
     """
     size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
     if how == "tanh_max":
         maps = [torch.tanh(2 * max_normalise(m, m.dim() - 1)) for m in maps]
     stack = torch.stack([resize(m, size) for m in maps])
+    if how == "normalised_sum":
+        return max_normalise(stack, stack.dim() - 2).sum(0)
     return stack.sum(0) if how == "sum" else stack.amax(0)

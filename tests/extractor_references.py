@@ -106,6 +106,41 @@ def refinecam(plugin, pair):
     return [math.prod(oracle.upsampled(m, height, width) for m in maps)]
 
 
+def sim(plugin, pair):
+    maps = [g.clamp(min=0).sum(0) for _, g in both(plugin, pair)]
+    if plugin.merge is None:
+        return maps
+    height, width = max((m.shape for m in maps), key=lambda shape: shape.numel())
+    grown = [oracle.upsampled(m, height, width) for m in maps]
+    return [sum(m / m.max() for m in grown)]
+
+
+def featurewalk(plugin, pair):
+    """Place by place: cosines of the features to the power, balanced, and the map as a vector times the matrix."""
+    layers = [pair.captured(name)[0] for name in pair.layers(type(plugin.base)(layers=plugin.features))]
+    height, width = max((a.shape[1:] for a in layers), key=lambda shape: shape.numel())
+    columns = []
+    for a in layers:
+        unit = a / a.norm(dim=0).clamp(min=1e-12)
+        grown = torch.stack([oracle.upsampled(channel, height, width) for channel in unit])
+        columns.append(grown / grown.norm(dim=0).clamp(min=1e-12))
+    places = torch.cat(columns).flatten(1).T
+    places = places / places.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    matrix = np.array([[max(0.0, float(x @ y)) ** plugin.power for y in places] for x in places])
+    for _ in range(plugin.rounds):
+        matrix /= matrix.sum(1)[:, None]
+        matrix /= matrix.sum(0)[None]
+    matrix = (matrix + matrix.T) / 2
+    matrix /= matrix.sum(1)[:, None]
+    walked = []
+    for m in REFERENCES[plugin.base.name](plugin.base, pair):
+        vector = oracle.upsampled(m, height, width).flatten().numpy()
+        for _ in range(plugin.steps):
+            vector = matrix @ vector
+        walked.append(torch.from_numpy(vector).view(height, width))
+    return walked
+
+
 def scored(plugin: Extractor, pair: ReferencePair, row: Tensor) -> float:
     return float((row if plugin.output == "logit" else row.softmax(0))[pair.target].detach())
 
@@ -218,5 +253,6 @@ REFERENCES: dict[str, Reference] = {
     "iscam": iscam, "kpcacam": kpcacam, "layercam": by_gradient(oracle.layercam), "legrad": legrad,
     "ltfullgrad": fullgrad, "ltgradcam": by_gradient(oracle.gradcam), "ltlayercam": by_gradient(oracle.layercam),
     "random": random, "refinecam": refinecam, "scorecam": scorecam, "shapleycam": shapleycam,
+    "featurewalk": featurewalk, "sim": sim,
     "smoothgradcampp": smoothgradcampp, "sscam": sscam, "xgradcam": by_gradient(oracle.xgradcam),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from camforge.interfaces.base import Plugin
 from camforge.maps import merge_layers, truncate
 
 Layers = Literal["last", "stages"] | tuple[str, ...]
-LayerMerge = Literal["sum", "max", "tanh_max"]
+LayerMerge = Literal["sum", "max", "tanh_max", "normalised_sum"]
 Percentile = Annotated[float, Field(ge=0, lt=100)]
 Scale = Annotated[float, Field(gt=0, le=8)]
 

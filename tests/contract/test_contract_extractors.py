@@ -18,6 +18,8 @@ MORE = (
     {"name": "gradcam", "layers": "stages"},
     {"name": "gradcam", "layers": ["2", "5"], "merge": "sum"},
     {"name": "layercam", "layers": "stages", "merge": "tanh_max", "truncate": 0, "truncate_over": "layer"},
+    {"name": "sim", "layers": "stages"},
+    {"name": "featurewalk", "base": {"name": "sim", "layers": ["2", "5"]}, "features": ["5", "8"]},
     {"name": "gradcam", "scales": [0.5, 1.0], "flip": True, "tta_merge": "max"},
 )
 

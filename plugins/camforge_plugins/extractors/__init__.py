@@ -7,6 +7,7 @@ from camforge_plugins.extractors.ccam import CCAM
 from camforge_plugins.extractors.eigencam import EigenCAM
 from camforge_plugins.extractors.eigengradcam import EigenGradCAM
 from camforge_plugins.extractors.elementwise import ElementWiseGradCAM
+from camforge_plugins.extractors.featurewalk import FeatureWalk
 from camforge_plugins.extractors.fem import FEM
 from camforge_plugins.extractors.finercam import FinerCAM
 from camforge_plugins.extractors.fullgrad import FullGrad
@@ -24,6 +25,7 @@ from camforge_plugins.extractors.random_map import RandomMap
 from camforge_plugins.extractors.refinecam import RefineCAM
 from camforge_plugins.extractors.scorecam import ScoreCAM
 from camforge_plugins.extractors.shapleycam import ShapleyCAM
+from camforge_plugins.extractors.sim import SIM
 from camforge_plugins.extractors.smoothgradcampp import SmoothGradCAMPlusPlus
 from camforge_plugins.extractors.sscam import SSCAM
 from camforge_plugins.extractors.xgradcam import XGradCAM
@@ -33,7 +35,7 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM, FEM, FinerCAM, FullGrad, GradCAM,
-        GradCAMPlusPlus, HiResCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, RandomMap,
-        RefineCAM, ScoreCAM, ShapleyCAM, SmoothGradCAMPlusPlus, SSCAM, XGradCAM,
+        AblationCAM, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad,
+        GradCAM, GradCAMPlusPlus, HiResCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM,
+        RandomMap, RefineCAM, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, XGradCAM,
     ]  # fmt: skip
