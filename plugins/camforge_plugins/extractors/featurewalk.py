@@ -48,7 +48,7 @@ class FeatureWalk(Extractor):
         """(P, C_l, h_l, w_l) of each layer -> (P, HW, HW), rows sum to 1."""
         parts = [normalize(resize(normalize(layer), grid)) for layer in layers]
         features: Tensor = normalize(torch.cat(parts, 1).flatten(2))
-        affinity = (features.transpose(1, 2) @ features).relu() ** self.power
+        affinity = (features.transpose(1, 2) @ features).relu().pow(self.power)
         for _ in range(self.rounds):
             affinity = _rows_to_one(affinity)
             affinity = _rows_to_one(affinity.transpose(1, 2)).transpose(1, 2)
