@@ -59,7 +59,7 @@ class FeatureWalk(Extractor):
         values = resize(maps, grid).flatten(1)[:, :, None]
         for _ in range(self.steps):
             values = walk @ values
-        return values[..., 0].unflatten(1, grid)
+        return values.reshape(-1, *grid)
 
 
 def _rows_to_one(matrix: Tensor) -> Tensor:
