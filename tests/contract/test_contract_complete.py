@@ -124,6 +124,31 @@ def test_the_contracts_catch_broken_plugins(pytester: pytest.Pytester) -> None:
         assert "options_round_trip_through_json" not in mine
 
 
+def test_a_check_of_options_names_the_case(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from camforge.api import Fuser
+        from camforge.testing import FuserContract
+
+        class Good(Fuser):
+            \'\'\'A sentence.\'\'\'
+            name = "good"
+            def fuse(self, values, maps):
+                return values.mean(1)
+
+        class Mumbling(Good):
+            \'\'\'no sentence\'\'\'
+            name = "mumbling"
+
+        class TestMine(FuserContract):
+            cases = (Good(axis="view"), Mumbling(axis="layer"))
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-k", "says_what_it_is or round_trip")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*case: mumbling(axis=layer)"])
+
+
 def test_a_contract_without_cases_says_so(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("from camforge.testing import FuserContract\nclass TestMine(FuserContract):\n    pass\n")
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
