@@ -6,7 +6,8 @@
     class TestMyCAM(ExtractorContract):
         cases = (MyCAM(), MyCAM(layers="stages"))
 
-What a plugin computes is tested once per case. ``pytest -p camforge.testing`` also works and shows the values in failed assertions.
+What a plugin computes is tested once per case. ``pytest -p camforge.testing`` also works and shows the values in failed
+assertions.
 """
 
 import pytest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -97,5 +98,5 @@ class FuserContract(PluginContract):
 
 
 def _on(maps: Maps, device: str) -> Maps:
-    moved = {name: value.to(device) for name, value in vars(maps).items() if isinstance(value, Tensor)}
-    return replace(maps, **moved)  # type: ignore[arg-type]
+    moved: dict[str, Any] = {name: value.to(device) for name, value in vars(maps).items() if isinstance(value, Tensor)}
+    return replace(maps, **moved)

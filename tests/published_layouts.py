@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
@@ -49,7 +50,7 @@ def coco(root: Path) -> None:
         photograph = picture(folder / f"{split}2017" / "0.jpg")
         images, annotations = [], []
         for place in range(80 * count):
-            name = f"{place:012d}.jpg"
+            name = f"{place + 1000 * (split == 'val'):012d}.jpg"
             copied(photograph, folder / f"{split}2017" / name)
             images.append({"id": place, "file_name": name, "width": SIDE, "height": SIDE})
             outline = [[x0, y0, x1, y0, x1, y1, x0, y1]]
@@ -97,22 +98,39 @@ def ilsvrc(root: Path) -> None:
 
 def ksdd2(root: Path) -> None:
     """KolektorSDD2: train and test, sound and defective surfaces."""
-    for split in ("train", "test"):
+    for split, first in (("train", 10000), ("test", 20000)):
         for i in range(4):
-            image = root / "KolektorSDD2" / split / f"{10000 + i}.png"
+            image = root / "KolektorSDD2" / split / f"{first + i}.png"
             picture(image, 23, 63)
             mask = np.zeros((63, 23), np.uint8)
             mask[20:30, 5:15] = 255 * (i % 2)
             saved(mask, image.with_name(f"{image.stem}_GT.png"))
 
 
+def image_folder(root: Path) -> None:
+    """A folder per class, masks in folders of the same names, boxes in one list."""
+    folder, mask = root / "images", np.zeros((SIDE, SIDE), np.uint8)
+    mask[BOX[1] : BOX[3], BOX[0] : BOX[2]] = 255
+    rows = ["image,x0,y0,x1,y1"]
+    for split in ("train", "val"):
+        for label in ("cat", "dog"):
+            for i in range(3):
+                name = f"{split}/{label}/{i}.jpg"
+                picture(folder / name)
+                saved(mask, (root / "masks" / name).with_suffix(".png"))
+                rows.append(f"{name},{','.join(map(str, BOX))}")
+    (root / "boxes.csv").write_text("\n".join(rows))
+
+
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     "voc": voc, "coco": coco, "cub": cub, "wsol": ilsvrc, "ksdd2": ksdd2,
+    "image_folder": image_folder,
 }  # fmt: skip
 
 
 def picture(path: Path, width: int = SIDE, height: int = SIDE) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    seed = crc32("/".join(path.parts[-3:]).encode())  # two files of one name in two folders differ
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
     return saved(pixels, path)
 
 
