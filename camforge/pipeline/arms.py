@@ -13,18 +13,16 @@ from torch import Tensor
 
 from camforge.config.schema import Arm
 from camforge.data.prepared import Prepared
+from camforge.host.failure import Failure, disk_fault
 from camforge.interfaces import Metric
 from camforge.pipeline.controls import CONTROLS, ControlMaps, control_maps
-from camforge.pipeline.diagnostics import DegenerateMaps, degenerate_maps
+from camforge.pipeline.diagnostics import DegenerateMaps, degenerate_maps, recovered
 from camforge.pipeline.extract import MapRequest, extract, unwrap_or_raise
-from camforge.pipeline.failure import Failure, disk_fault
-from camforge.pipeline.families import recovered
 from camforge.pipeline.fuse import Classify, FusedMaps, MapFuser, SplitMaps
 from camforge.pipeline.group import group
 from camforge.pipeline.measure import Measurement, calibrate_metrics, measure
-from camforge.pipeline.recipes import recipe_of
 from camforge.pipeline.requirements import lacking
-from camforge.pipeline.session import Session
+from camforge.pipeline.session import Session, recipe_of
 from camforge.pipeline.stored_maps import load_maps
 from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest

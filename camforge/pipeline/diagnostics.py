@@ -1,15 +1,16 @@
-"""Raw maps that say nothing: zero everywhere, or holding a NaN. Fusing hides them, so they are counted before."""
+"""What a reader of an arm's numbers must know: raw maps that say nothing, and how far a grouping is the known one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from camforge.pipeline.stored_maps import StoredMaps
-from camforge.types import View
+from camforge.types import Grouping, View
 
 AT_ONCE = 4096  # maps: they lie on the disk, and only these come into memory
 
@@ -55,3 +56,35 @@ def _all(layers: Sequence[Tensor], test: Callable[[Tensor], Tensor]) -> Tensor:
     """(Q,) bool: the maps for which the test holds on every layer, looked at some at a time."""
     tested = [torch.cat([test(some) for some in maps.split(AT_ONCE)]) for maps in layers]
     return torch.stack(tested).all(0)
+
+
+def recovered(
+    grouping: Grouping, taxonomy: Mapping[str, tuple[str, ...]] | None, classes: Sequence[str]
+) -> dict[str, float]:
+    """{"families_ari": the adjusted Rand index (Hubert & Arabie 1985) to the taxonomy}: 1 the same, 0 as by chance.
+
+    Of a grouping's levels and clusters, that with the number of groups next to the taxonomy's; nothing where the data
+    set knows no taxonomy, or nothing was grouped.
+    """
+    if not taxonomy:
+        return {}
+    partitions = list(_partitions(grouping, classes))
+    if not partitions:
+        return {}
+    family = {name: label for label, members in taxonomy.items() for name in members}
+    nearest = min(partitions, key=lambda groups: abs(len(set(groups)) - len(taxonomy)))
+    return {"families_ari": float(adjusted_rand_score([family[name] for name in classes], nearest))}
+
+
+def _partitions(grouping: Grouping, classes: Sequence[str]) -> Iterator[list[int]]:
+    """Per class the index of its group: of every level, and of the clusters that the grouper tells of."""
+    for view in grouping.views:
+        if view.level > 0 and len(view.outputs) > 1:
+            groups = [group for group in view.assignment if group is not None]
+            if len(groups) == len(classes):
+                yield groups
+    clusters = grouping.diagnostics.get("clusters")
+    if isinstance(clusters, Mapping) and all(isinstance(members, list) for members in clusters.values()):
+        owner = {name: g for g, members in enumerate(clusters.values()) for name in members}
+        if owner.keys() == set(classes):
+            yield [owner[name] for name in classes]

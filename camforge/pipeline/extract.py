@@ -15,10 +15,9 @@ from torch import Tensor
 from camforge.capture import extract_maps
 from camforge.capture.rerun import in_chunks
 from camforge.data.prepared import Prepared
+from camforge.host.failure import blaming
 from camforge.interfaces import Extractor
-from camforge.pipeline.failure import blaming
-from camforge.pipeline.recipes import data_recipe, recipe_of
-from camforge.pipeline.session import Session
+from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.pipeline.stored_maps import MapWriter
 from camforge.store.store import digest
 from camforge.training import distributed

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from camforge.config.schema import Arm
 from camforge.data.prepared import Prepared
+from camforge.host.failure import blaming
 from camforge.maps import resize
-from camforge.pipeline.failure import blaming
 from camforge.pipeline.stored_maps import StoredMaps
 from camforge.types import Batch, CamForgeError, Grouping, Maps, MetricInput
 

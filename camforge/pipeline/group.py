@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from camforge.config.schema import Arm
-from camforge.pipeline.failure import blaming
-from camforge.pipeline.recipes import data_recipe, recipe_of
-from camforge.pipeline.session import Session
+from camforge.host.failure import blaming
+from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest, write_json
 from camforge.types import CamForgeError, Grouping, View

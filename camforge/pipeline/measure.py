@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from camforge.host.failure import blaming
 from camforge.interfaces import Metric
 from camforge.interfaces.metric import Curve
-from camforge.pipeline.failure import blaming
 from camforge.pipeline.fuse import SplitMaps
-from camforge.pipeline.recipes import data_recipe, recipe_of
-from camforge.pipeline.session import Session
+from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.store.store import digest, write_tensors
 from camforge.training import distributed
 from camforge.types import CamForgeError, MetricInput

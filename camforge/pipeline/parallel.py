@@ -11,16 +11,15 @@ from uuid import uuid4
 from rich.console import Console
 
 from camforge.config.schema import Experiment
+from camforge.host.failure import Failure, disk_fault
 from camforge.pipeline.arms import extract_arms, sharing_networks, train_arm
-from camforge.pipeline.executors import Pool
-from camforge.pipeline.failure import Failure, disk_fault
 from camforge.pipeline.group import group
-from camforge.pipeline.recipes import recipe_of
-from camforge.pipeline.session import Session, Splits
+from camforge.pipeline.session import Session, Splits, recipe_of
 from camforge.pipeline.train import ArmContext
 from camforge.progress.progress import Progress
 from camforge.store.store import Store, digest
 from camforge.training.device import pick_device
+from camforge.training.executors import Pool
 from camforge.types import View
 
 Failures = dict[str, Failure]

@@ -21,8 +21,7 @@ from camforge.notebook.files import save_results
 from camforge.notebook.html import results_html
 from camforge.notebook.pictures import gallery_maps, results_picture
 from camforge.pipeline.arms import ArmResult, FailedArm, Result
-from camforge.pipeline.recipes import data_recipe
-from camforge.pipeline.session import Session
+from camforge.pipeline.session import Session, data_recipe
 from camforge.report.data import ReportData
 from camforge.report.table import arms_table
 from camforge.types import Grouping, Maps, TrainedModel

@@ -12,10 +12,9 @@ from filelock import FileLock, Timeout
 
 from camforge.config.load import Loaded, load
 from camforge.files import write_atomically
+from camforge.host.failure import disk_fault
 from camforge.pictures import save
 from camforge.pipeline.arms import ArmResult, FailedArm, Result, run_arms
-from camforge.pipeline.executors import Pool, open_pool
-from camforge.pipeline.failure import disk_fault
 from camforge.pipeline.parallel import Failures, share_out
 from camforge.pipeline.report_data import build_report_data
 from camforge.pipeline.requirements import check_groupers, data_notes, left_out_metrics
@@ -27,6 +26,7 @@ from camforge.report.page import write_page
 from camforge.store.store import Store
 from camforge.training import distributed
 from camforge.training.device import pick_device
+from camforge.training.executors import Pool, open_pool
 from camforge.types import CamForgeError
 
 STAGES = ("train", "extract", "measure")

@@ -1,18 +1,20 @@
-"""What all stages of one run share: the experiment, its splits, the store, the device."""
+"""What all stages of one run share: the experiment, its splits, the store, the device; and what determines a stage."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from camforge import __version__
 from camforge.config.schema import Experiment
 from camforge.data.geometry import Geometry
 from camforge.data.inspection import opened
 from camforge.data.prepared import Prepared, prepare
-from camforge.interfaces import Split
+from camforge.interfaces import Plugin, Split
 from camforge.progress.progress import Progress
 from camforge.store.store import Store
 from camforge.types import CamForgeError, TrainedModel
@@ -110,3 +112,19 @@ class Session:
         """Side of the random square that trainings cut out of their images; None: the whole image."""
         images = self.experiment.images
         return images.size if images.train_size and isinstance(images.size, int) else None
+
+
+def recipe_of(plugin: Plugin) -> dict[str, Any]:
+    """A plugin's part in a key: its options and the versions of its class and of those inside it."""
+    inner = {name: value for name in type(plugin).model_fields if isinstance(value := getattr(plugin, name), Plugin)}
+    return plugin.spec() | {"@version": plugin.version} | {name: recipe_of(value) for name, value in inner.items()}
+
+
+def data_recipe(split: Prepared) -> dict[str, Any]:
+    """What determines the pixels a stage sees."""
+    return {
+        "camforge": __version__,
+        "images": split.images.fingerprint,
+        "geometry": asdict(split.geometry),
+        "skipped": sorted(split.skipped),
+    }

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from camforge.files import checksum, file_name
+from camforge.host.failure import blaming
 from camforge.interfaces import Learner, Trainer
-from camforge.pipeline.failure import blaming
-from camforge.pipeline.recipes import data_recipe, recipe_of
-from camforge.pipeline.session import Session
+from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.store.store import digest, write_json, write_tensors
 from camforge.types import CamForgeError, Network, TrainedModel, View
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from camforge.analysis.oracle import Oracle, oracle
 from camforge.config.load import Loaded, load, read
 from camforge.files import write_atomically
-from camforge.pipeline.executors import Pool, open_pool
 from camforge.pipeline.run import run_seeds
 from camforge.progress.progress import Progress
 from camforge.report.paper import write_paper
@@ -19,6 +18,7 @@ from camforge.suite.additions import Addition, overrides_of
 from camforge.suite.catalogue import Suite, open_suite
 from camforge.suite.papers import paper_page
 from camforge.suite.tables import as_csv, suite_report
+from camforge.training.executors import Pool, open_pool
 from camforge.types import CamForgeError
 
 

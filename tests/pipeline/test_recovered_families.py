@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from camforge.pipeline.families import recovered
+from camforge.pipeline.diagnostics import recovered
 from camforge.types import Grouping, View
 
 CLASSES = ("cat", "dog", "car", "bus", "rose", "oak")

@@ -13,7 +13,7 @@ import torch
 
 import camforge
 from camforge import CamForgeError
-from camforge.pipeline.failure import Failure
+from camforge.host.failure import Failure
 from camforge.pipeline.parallel import Task, TaskQueue, TaskResult
 from camforge.types import View
 
