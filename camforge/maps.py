@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+"""Torch's name of linear interpolation over so many axes."""
+
 
 def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     """(…, h, w) -> (…, H, W), bilinear with align_corners=False (003 eq. 8); linear and trilinear for 1 and 3 axes."""
@@ -18,7 +21,7 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
         return maps
     if maps.numel() == 0:
         return maps.new_zeros(*before, *size)
-    mode = ("linear", "bilinear", "trilinear")[dims - 1]
+    mode = LINEAR[dims]
     return interpolate(maps.reshape(-1, 1, *spatial), size=size, mode=mode, align_corners=False).reshape(*before, *size)
 
 

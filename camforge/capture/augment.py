@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from camforge.maps import resize
+from camforge.maps import LINEAR, resize
 
 
 def scaled(inputs: tuple[Any, ...], scale: float) -> tuple[Any, ...]:
@@ -18,8 +18,7 @@ def scaled(inputs: tuple[Any, ...], scale: float) -> tuple[Any, ...]:
     size = [max(1, round(n * scale)) for n in images.shape[2:]]
     if size == list(images.shape[2:]):
         return inputs
-    mode = "bilinear" if len(size) == 2 else "trilinear"
-    return (interpolate(images, size=size, mode=mode, align_corners=False), *inputs[1:])
+    return (interpolate(images, size=size, mode=LINEAR[len(size)], align_corners=False), *inputs[1:])
 
 
 def with_mirrored(inputs: tuple[Any, ...]) -> tuple[Any, ...]:

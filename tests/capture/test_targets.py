@@ -55,7 +55,6 @@ def test_forms_of_targets() -> None:
     ("targets", "message"),
     [
         ([1], "1 targets for 2 images"),
-        (torch.tensor(1), "1 targets for 2 images"),
         ([0, 3], "target 3 of image 1: the model has outputs 0 to 2"),
         ([-1, 0], "target -1 of image 0"),
         (torch.zeros(2, 4, dtype=torch.bool), r"multi-hot targets have shape \(2, 4\), not \(images, 3 outputs\)"),

@@ -127,5 +127,5 @@ class FullGrad(Truncation, Extractor):
     def _upsampled(self, maps: Tensor, size: torch.Size) -> Tensor:
         if self.psi == "channel" or maps.shape[1:] == size:
             return resize(maps, size)
-        mode = "bilinear" if len(size) == 2 else "trilinear"
+        mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(size)]
         return interpolate(maps[:, None], size=size, mode=mode, align_corners=True)[:, 0]

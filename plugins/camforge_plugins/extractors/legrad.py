@@ -50,7 +50,8 @@ class LeGrad(Extractor):
                 for outputs, maps in zip(tokens, attention, strict=True)
             ]
         seen = torch.stack(relevance).mean(0)  # (P, N) over the keys
-        grid = capture.grids(seen[:, :, None], "")
+        first = "encoder.layers.encoder_layer_0.ln_1"
+        grid = capture.grids(seen[:, :, None], f"body.{first}" if isinstance(network, Network) else first)
         return [grid[:, 0]]
 
     def _chosen(self, blocks: list[Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Where the feature map lies in what a layer returns, proved by an intervention; and the layers that have one."""
