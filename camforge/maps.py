@@ -69,17 +69,17 @@ def truncate(gradients: Tensor, quantile: float, over_layer: bool = False, stric
     rank = (place + 1e-9).floor().long()
     low = _ranked(flat, positive, rank, int(quantile * (flat.shape[-1] - 1) + 1e-9))
     kept = flat > low
-    if not strict:  # between two different values the threshold lies above the lower one, otherwise upon it
-        upon = (place - rank < 1e-9) | ((positive & (flat <= low)).sum(-1, keepdim=True) > rank + 1)
-        kept |= (flat == low) & upon
+    if not strict:  # the threshold is above ``low`` where it lies between two different values, otherwise equal to it
+        equal = (place - rank < 1e-9) | ((positive & (flat <= low)).sum(-1, keepdim=True) > rank + 1)
+        kept |= (flat == low) & equal
     return torch.where(kept & positive, flat, torch.zeros_like(flat)).reshape(gradients.shape)
 
 
 def _ranked(values: Tensor, positive: Tensor, rank: Tensor, place: int) -> Tensor:
     """(…, N), rank (…, 1) -> (…, 1): the positive value of that rank in its row, infinity where there is none.
 
-    ``kthvalue`` needs one place for all rows: as many of the other values go behind the positive ones as bring the
-    wanted one to ``place``, which lies between ``rank`` and ``rank`` plus their number.
+    ``kthvalue`` takes one place for all rows. The non-positive values sort before or after the positive ones: each row
+    is padded in front with as many of them as bring its rank to ``place``, and the rest become infinity.
     """
     surplus = (~positive).sum(-1, keepdim=True) + rank - place
     behind = ~positive & ((~positive).cumsum(-1, dtype=torch.int32) <= surplus)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, cosine_similarity
 
 from camforge.maps import max_normalise
 
@@ -14,16 +15,8 @@ STEADY = (0.01**2, 0.03**2)  # its constants, for values in 0..1
 
 def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
     """(P, H, W) twice -> (P,) float64: Spearman's, equal values sharing their mean rank; 0 where a map is constant."""
-    x, y = (ranks - ranks.mean(1, keepdim=True) for ranks in (_mean_ranks(a), _mean_ranks(b)))
-    length = x.norm(dim=1) * y.norm(dim=1)
-    return torch.where(length > 0, (x * y).sum(1) / torch.where(length > 0, length, 1), 0)
-
-
-def _mean_ranks(maps: Tensor) -> Tensor:
-    flat = maps.flatten(1).contiguous()
-    ordered = flat.sort(1).values
-    lower, upper = (torch.searchsorted(ordered, flat, right=right) for right in (False, True))
-    return (lower + upper).double() / 2
+    x, y = (torch.from_numpy(rankdata(maps.flatten(1).cpu().numpy(), axis=1)).to(maps.device) for maps in (a, b))
+    return cosine_similarity(x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True), eps=1e-300)
 
 
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from camforge.capture import ModelLayers
 from camforge.config.schema import CONTROL_NAMES, Arm, Experiment
-from camforge.host.errors import KeyPath, Mistake
+from camforge.host.errors import KeyPath, Mistake, message_of
 from camforge.interfaces import Axis, LayerExtractor, Trainer
 from camforge.types import CamForgeError, Network
 
@@ -16,9 +16,7 @@ from camforge.types import CamForgeError, Network
 def check(experiment: Experiment) -> list[Mistake]:
     """Every contradiction between the plugins of an arm, without data and without weights."""
     found = [
-        Mistake(("arms", name), "is the name of a control, which every experiment has")
-        for name in experiment.arms
-        if name in CONTROL_NAMES
+        Mistake(("arms", name), "reserved: the name of a control") for name in experiment.arms if name in CONTROL_NAMES
     ]
     names = [metric.name for metric in experiment.metrics]
     found += [
@@ -116,5 +114,5 @@ def _outline(trainer: Trainer) -> list[Network] | CamForgeError:
     except (RuntimeError, NotImplementedError):  # a network that computes with its weights when it is built
         return []
     except Exception as error:  # a plugin may raise anything
-        return CamForgeError(f"its network cannot be built: {type(error).__name__}: {' '.join(str(error).split())}")
+        return CamForgeError(f"its network cannot be built: {type(error).__name__}: {message_of(error)}")
     return [network for network in learner.networks if isinstance(network, Network)]

@@ -108,11 +108,10 @@ def _merged(source: Source) -> Config:
 
 
 def _no_join(key: str, source: Source) -> CamForgeError:
-    """mmengine joins a dict with the dict that a base file has in its place, and with nothing else."""
+    """mmengine merges a dict with a dict of the base file, and with nothing else."""
     place = next((location for path, location in source.location.walk() if path[-1:] == (key,)), source.location)
     return CamForgeError(
-        f"{place}: {key}: these options cannot join what a base file has here, which is no dict; "
-        f"give all of them, and {DELETE}=True to replace it"
+        f"{place}: {key}: cannot merge: the base value is not a dict; give all of them, and {DELETE}=True to replace it"
     )
 
 

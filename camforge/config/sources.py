@@ -24,6 +24,7 @@ from mmengine.config.config import BASE_KEY, RESERVED_KEYS
 from mmengine.fileio.handlers.yaml_handler import Loader  # the parser that mmengine will use: the same reading
 
 from camforge.config.locations import SourceLocation, python_location, yaml_location
+from camforge.host.errors import message_of
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
 
@@ -91,12 +92,12 @@ def plain_yaml(text: str, file: str) -> tuple[Any, SourceLocation]:
     try:
         return yaml.safe_load(text), yaml_location(node, file)
     except (yaml.YAMLError, ValueError, TypeError) as error:  # {[a]: b}, 2024-99-99
-        raise CamForgeError(f"{file}: not valid yaml: {' '.join(str(error).split())}") from None
+        raise CamForgeError(f"{file}: not valid yaml: {message_of(error)}") from None
 
 
 def _yaml_problem(error: yaml.YAMLError, file: str) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return f"{file}: not valid yaml: {' '.join(str(error).split())}"
+        return f"{file}: not valid yaml: {message_of(error)}"
     return f"{_at(file, error.problem_mark.line + 1)}: not valid yaml: {error.problem}"
 
 

@@ -73,7 +73,7 @@ def _as_bytes(values: np.ndarray) -> np.ndarray:
     """Grey values as bytes: integers are of 16 bits, floats are 0-1 or 0-255."""
     low, high = values.min(), values.max()
     if values.dtype.kind == "f":
-        if not (low >= 0 and high <= 255):  # nor a number that is none
+        if not (low >= 0 and high <= 255):  # NaN is refused too
             raise ValueError(f"float values from {low:g} to {high:g}, neither 0-1 nor 0-255")
         return np.asarray(np.rint(values * (255 if high <= 1 else 1)), np.uint8)
     if 0 < high < 256:  # it would be black without a word

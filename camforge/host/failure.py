@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from camforge.host.errors import message_of
 from camforge.host.registry import registry
 from camforge.interfaces import Plugin
 from camforge.types import CamForgeError
@@ -43,7 +44,7 @@ def blaming(plugin: Plugin) -> Iterator[None]:
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise CamForgeError(
             f"{plugin.kind} {plugin.name!r} of {_distribution(plugin)} failed: {type(error).__name__}: "
-            f"{' '.join(str(error).split())[:300]} ({where.filename}:{where.lineno})"
+            f"{message_of(error)} ({where.filename}:{where.lineno})"
         ) from error
 
 

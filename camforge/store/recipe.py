@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from camforge.files import checksum, sync, write_json
+from camforge.host.errors import message_of
 
 RECIPE = "recipe.json"
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -78,7 +79,7 @@ def read_recipe(entry: Path) -> Recipe:
     try:
         recipe = _parsed(text)
     except (ValueError, RecursionError) as error:
-        raise DamagedEntry(f"{RECIPE}: {' '.join(str(error).split())[:200]}") from None
+        raise DamagedEntry(f"{RECIPE}: {message_of(error)}") from None
     if recipe.key != digest(recipe.recipe) or entry.name != f"{recipe.stage}-{recipe.key}":
         raise DamagedEntry(f"its recipe is that of {recipe.stage}-{recipe.key}")
     return recipe

@@ -13,6 +13,7 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import HOOKS, OPTIMIZERS, PARAM_SCHEDULERS, Registry
 
+from camforge.host.errors import message_of
 from camforge.interfaces import Trainer
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
@@ -42,7 +43,7 @@ def _tried(path: Path, given: Any, make: Callable[[], Any]) -> Iterator[tuple[Pa
     try:
         make()
     except Exception as error:  # whatever a registered class raises at its options
-        yield path, " ".join(str(error).split()), given
+        yield path, message_of(error), given
 
 
 def _groups() -> list[dict[str, Any]]:

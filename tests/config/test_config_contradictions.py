@@ -37,7 +37,7 @@ from camforge.config.load import load
         ),
         (
             [("arms = dict(", 'arms = {"control: everything": {}} | dict(')],
-            ":12: arms.control: everything: is the name of a control",
+            ":12: arms.control: everything: reserved: the name of a control",
         ),
         (
             [("arms = dict(", 'paper = {"b": {"miou": 1}, "z": {"miou": 2}}\narms = dict(')],

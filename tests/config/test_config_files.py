@@ -99,7 +99,7 @@ def test_dict_over_something_else_in_a_base(tmp_path: Path) -> None:
     written(tmp_path, "a.yaml", "trainer: single\n")
     child = written(tmp_path, "c.yaml", "_base_: a.yaml\nseed: 1\ntrainer: {epochs: 3}\n")
     assert complaint(child) == (
-        "c.yaml:3: trainer: these options cannot join what a base file has here, which is no dict; "
+        "c.yaml:3: trainer: cannot merge: the base value is not a dict; "
         "give all of them, and _delete_=True to replace it"
     )
 

@@ -128,7 +128,7 @@ def test_a_child_over_a_base_is_found_where_it_stands(
     (tmp_path / "base.yaml").write_text(text_of(below, ".yaml"))
     (tmp_path / "child.yaml").write_text("_base_: base.yaml\n" + text_of(over, ".yaml"))
     if clash(below, over):
-        with pytest.raises(CamForgeError, match="cannot join"):
+        with pytest.raises(CamForgeError, match="cannot merge"):
             list(values_with_places(tmp_path / "child.yaml"))
         return
     found = list(values_with_places(tmp_path / "child.yaml"))

@@ -126,7 +126,7 @@ class Listing:
         height, width = entry.size or (float("inf"), float("inf"))
         for _, x0, y0, x1, y1 in entry.boxes:
             box = f"image {entry.id!r}: box {x0:g},{y0:g},{x1:g},{y1:g}"
-            if not (x0 < x1 < float("inf") and y0 < y1 < float("inf")):  # nor a number that is none
+            if not (x0 < x1 < float("inf") and y0 < y1 < float("inf")):  # NaN is refused too
                 found.append(f"{box} is empty or turned around")
             elif min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
                 found.append(f"{box} leaves the image of {_by(entry.size)}")
