@@ -241,7 +241,7 @@ class TrainedModel:
     """
 
     view: View
-    networks: tuple[Network, ...]
+    networks: Sequence[Network]
     history: tuple[Mapping[str, float], ...] = ()
     key: str = ""
 

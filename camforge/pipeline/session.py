@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +19,7 @@ from camforge.data.prepared import Prepared, prepare
 from camforge.interfaces import Plugin, Split
 from camforge.progress.progress import Progress
 from camforge.store.store import Store
-from camforge.types import CamForgeError, TrainedModel
+from camforge.types import CamForgeError, Network, TrainedModel
 
 
 class Splits:
@@ -73,7 +75,8 @@ class Session:
     """Opened once per run and seed.
 
     log_folder  where losses are written for ``report.loggers``
-    trained     networks by their key in the store, each loaded once
+    trained     what has been trained, by its key in the store
+    loaded      the networks used last, by the sequence that read them, the latest at the end
     """
 
     experiment: Experiment
@@ -83,6 +86,7 @@ class Session:
     progress: Progress
     log_folder: Path = Path("logs")
     trained: dict[str, TrainedModel] = field(default_factory=dict)
+    loaded: OrderedDict[Sequence[Network], tuple[Network, ...]] = field(default_factory=OrderedDict)
 
     @property
     def seed(self) -> int:

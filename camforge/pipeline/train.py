@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ class ArmContext:
         if key not in session.trained:
             with session.store.lock("network", key):
                 entry = session.store.find("network", key) or self._train(view, trainer, use, key, recipe)
-            session.trained[key] = load_networks(entry, trainer, view, key, session.device)
+            session.trained[key] = _trained_model(entry, trainer, view, key, session)
         found = session.trained[key]
         return TrainedModel(view, found.networks, found.history, key)
 
@@ -112,18 +113,50 @@ class ArmContext:
         return torch.cat(rows)
 
 
-def load_networks(entry: Path, trainer: Trainer, view: View, key: str, device: torch.device) -> TrainedModel:
-    """The networks of a finished training, in eval mode."""
-    learner: Learner = trainer.learner(len(view.outputs), pretrained=False)
+class StoredNetworks(Sequence[Network]):
+    """The networks of a finished training, one per branch, in eval mode: read from the store when they are used.
+
+    Those of the last KEPT trainings that were used stay on the device: a run has hundreds where pairs are told apart.
+    """
+
+    KEPT = 4
+
+    def __init__(self, read: Callable[[], tuple[Network, ...]], count: int, session: Session) -> None:
+        self._read, self._count, self._loaded = read, count, session.loaded
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Network: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Network, ...]: ...
+    def __getitem__(self, place: int | slice) -> Network | tuple[Network, ...]:
+        if self not in self._loaded:
+            while len(self._loaded) >= self.KEPT:
+                self._loaded.popitem(last=False)
+            self._loaded[self] = self._read()
+        self._loaded.move_to_end(self)
+        return self._loaded[self][place]
+
+
+def _trained_model(entry: Path, trainer: Trainer, view: View, key: str, session: Session) -> TrainedModel:
+    names = torch.load(entry / "weights.pt", map_location="cpu", weights_only=True, mmap=True)
+    count = len({name.split(".")[1] for name in names if name.startswith("networks.")})
+    read = partial(_networks, entry, trainer, len(view.outputs), session.device)
+    history = tuple(json.loads((entry / "history.json").read_text()))
+    return TrainedModel(view, StoredNetworks(read, count, session), history, key)
+
+
+def _networks(entry: Path, trainer: Trainer, outputs: int, device: torch.device) -> tuple[Network, ...]:
+    learner: Learner = trainer.learner(outputs, pretrained=False)
     state = torch.load(entry / "weights.pt", map_location="cpu", weights_only=True)
     try:
         learner.load_state_dict(state)
     except RuntimeError as error:
         raise CamForgeError(f"store: {entry.name} does not fit trainer {trainer.name!r}: {error}") from None
     learner.to(device).eval()
-    networks: list[Network] = [net for net in learner.networks if isinstance(net, Network)]
-    history = tuple(json.loads((entry / "history.json").read_text()))
-    return TrainedModel(view, tuple(networks), history, key)
+    return tuple(network for network in learner.networks if isinstance(network, Network))
 
 
 def _weight_files(trainer: Trainer) -> dict[str, str]:
