@@ -1,0 +1,196 @@
+"""What people ask of models that are no plain classifiers: ``select=`` functions and targets for explain().
+
+Each turns what a model returns into numbers (N, K), or a row of them (K,) into one number, differentiably.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torchvision.ops import box_convert, box_iou
+
+from camforge.explanation.recipe import Recipe, attach, recipe_of
+from camforge.types import CamForgeError
+
+What = Literal["class", "objectness", "x0", "y0", "x1", "y1"]
+_COORDINATES = ("x0", "y0", "x1", "y1")
+
+
+class DetectedBox:
+    """``select=`` for detectors: the box that overlaps a given one most -> (N, 1), explained as output 0.
+
+    boxes  (4,) or (N, 4): x0, y0, x1, y1 in pixels of the model's input, one for all images or one each
+    label  look only at boxes of this class, and take its score; None: at all, and the score of each one's own class
+    what   "class", the score of the class; "objectness", of a YOLO-like head; or a coordinate: x0, y0, x1, y1
+    size   (H, W) of the input, for DETR, whose boxes are shares of it
+
+    Reads what torchvision's detectors return (a list of dicts), what DETR and its kin of transformers return (logits
+    and pred_boxes), and a YOLO-like tensor (N, A, 5 + C) of centre, size, objectness and classes.
+
+        explain(detector, images, 0, select=DetectedBox([40, 30, 120, 90], label=17))
+    """
+
+    def __init__(
+        self, boxes: Sequence[Any] | Tensor, label: int | None = None, what: What = "class",
+        size: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        self.boxes = torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+        self.label, self.what, self.size = label, what, size
+        if what not in ("class", "objectness", *_COORDINATES):
+            raise CamForgeError(f"what={what!r}; allowed: class, objectness, {', '.join(_COORDINATES)}")
+
+    def __call__(self, output: Any) -> Tensor:
+        """Raises CamForgeError where an image has no box, or the output is none that is known."""
+        images = self._images(output)
+        if len(self.boxes) not in (1, len(images)):
+            raise CamForgeError(f"{len(self.boxes)} boxes for {len(images)} images: give one, or one for each image")
+        wanted = self.boxes.expand(len(images), 4)
+        return torch.stack(
+            [self._one(i, *image, box) for i, (image, box) in enumerate(zip(images, wanted, strict=True))]
+        )
+
+    def _one(self, index: int, boxes: Tensor, scores: Tensor, objectness: Tensor | None, wanted: Tensor) -> Tensor:
+        """boxes (A, 4), scores (A, C) -> (1,)."""
+        own = scores.argmax(1)
+        overlap = box_iou(wanted[None].to(boxes), boxes.detach())[0]
+        if self.label is not None and self.label >= scores.shape[1]:
+            raise CamForgeError(f"label {self.label}: the detector has classes 0 to {scores.shape[1] - 1}")
+        if self.label is not None:
+            overlap = torch.where(own == self.label, overlap, -1)
+        if not len(boxes) or float(overlap.max()) <= 0:
+            what = "" if self.label is None else f" of class {self.label}"
+            raise CamForgeError(f"image {index}: no detected box{what} overlaps {wanted.tolist()}")
+        best = int(overlap.argmax())
+        if self.what in _COORDINATES:
+            return boxes[best, _COORDINATES.index(self.what), None]
+        if self.what == "objectness":
+            if objectness is None:
+                raise CamForgeError("what='objectness': this detector tells none, only YOLO-like heads do")
+            return objectness[best, None]
+        return scores[best, own[best] if self.label is None else self.label, None]
+
+    def _images(self, output: Any) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        """Per image: boxes (A, 4), scores (A, C) and objectness (A,) or None."""
+        if isinstance(output, list | tuple) and output and isinstance(output[0], Mapping) and "boxes" in output[0]:
+            return [(image["boxes"], _of_classes(image["scores"], image["labels"]), None) for image in output]
+        if hasattr(output, "pred_boxes") and hasattr(output, "logits"):
+            if self.size is None:
+                raise CamForgeError("DetectedBox: DETR's boxes are shares of the input: give size=(H, W)")
+            height, width = self.size
+            scale = output.pred_boxes.new_tensor([width, height, width, height])
+            corners = box_convert(output.pred_boxes, "cxcywh", "xyxy") * scale
+            return [(boxes, logits[:, :-1], None) for boxes, logits in zip(corners, output.logits, strict=True)]
+        output = output[0] if isinstance(output, list | tuple) and output else output
+        if isinstance(output, Tensor) and output.dim() == 3 and output.shape[2] > 5:
+            return [(box_convert(row[:, :4], "cxcywh", "xyxy"), row[:, 5:], row[:, 4]) for row in output]
+        raise CamForgeError(f"DetectedBox: a {type(output).__name__} is no output of a known detector")
+
+
+def _of_classes(scores: Tensor, labels: Tensor) -> Tensor:
+    """(A,) scores of the boxes' own classes -> (A, C), below zero elsewhere."""
+    classes = int(labels.max()) + 1 if len(labels) else 1
+    table = scores.new_full((len(scores), classes), -1)
+    return table.scatter(1, labels[:, None], scores[:, None])
+
+
+class Regions:
+    """``select=`` for segmentation: (N, C, h, w) scores -> (N, C): each class's mean over its region.
+
+    mask  (h, w) or (N, h, w) bool, the region of every class; None: of each class where it is the highest, its own
+          predicted region. A class that is nowhere has 0, and a map that is zero everywhere
+
+        explain(network, images, "cat", select=Regions())
+    """
+
+    def __init__(self, mask: Tensor | None = None) -> None:
+        self.mask = mask
+
+    def __call__(self, output: Any) -> Tensor:
+        """Reads a tensor, torchvision's dict with "out", and ``.logits``. Raises CamForgeError for others."""
+        if isinstance(output, Mapping) and "out" in output:
+            output = output["out"]
+        scores = getattr(output, "logits", output)
+        if not isinstance(scores, Tensor) or scores.dim() != 4:
+            raise CamForgeError(f"Regions: a {type(output).__name__} holds no scores (N, C, h, w) of pixels")
+        if self.mask is None:
+            region = (
+                scores.argmax(1, keepdim=True) == torch.arange(scores.shape[1], device=scores.device)[:, None, None]
+            )
+        else:
+            mask = self.mask if self.mask.dim() == 3 else self.mask[None]
+            if mask.shape[-2:] != scores.shape[-2:] or len(mask) not in (1, len(scores)):
+                raise CamForgeError(f"Regions: the mask is {tuple(mask.shape)}, the scores are {tuple(scores.shape)}")
+            region = mask[:, None].to(scores.device, torch.bool)
+        inside = torch.where(region, scores, 0).sum((2, 3))
+        return inside / region.expand_as(scores).sum((2, 3)).clamp(min=1)
+
+
+class SimilarTo:
+    """A target for embeddings: the cosine between an image's embedding (K,) and a given one.
+
+    explain(model, images, SimilarTo(model(other)[0]))
+    """
+
+    label = "similar"
+
+    def __init__(self, embedding: Tensor) -> None:
+        if embedding.dim() != 1:
+            raise CamForgeError(f"SimilarTo: one embedding (K,), not {tuple(embedding.shape)}")
+        self.embedding = normalize(embedding.detach(), dim=0)
+
+    def __call__(self, row: Tensor) -> Tensor:
+        if row.shape != self.embedding.shape:
+            raise CamForgeError(f"SimilarTo: the image has {tuple(row.shape)}, the other {tuple(self.embedding.shape)}")
+        return normalize(row, dim=0) @ self.embedding.to(row)
+
+
+class ForTexts(nn.Module):
+    """CLIP or SigLIP as a classifier of texts: images -> (N, T), the scaled cosine with each text.
+
+    model     of open_clip or transformers: its own image and text encoders are used
+    texts     what the outputs mean; they are names of targets too
+    tokenize  texts -> what the text encoder takes: open_clip's tokenizer, or a processor or tokenizer of transformers
+
+        explain(ForTexts(model, ["a cat", "a dog"], tokenizer), "photo.jpg", "a cat")
+    """
+
+    features: Tensor
+
+    def __init__(self, model: nn.Module, texts: Sequence[str], tokenize: Callable[..., Any]) -> None:
+        super().__init__()
+        self.model = model
+        self.of_transformers = hasattr(model, "get_text_features")
+        if not (self.of_transformers or hasattr(model, "encode_text")):
+            raise CamForgeError(f"ForTexts: a {type(model).__name__} encodes no texts")
+        with torch.no_grad():
+            features = normalize(self._texts(list(texts), tokenize).float(), dim=1)
+        self.register_buffer("features", features, persistent=False)
+        own = recipe_of(model)
+        attach(self, Recipe(own.name, own.prepare, tuple(texts)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, T)."""
+        encode: Any = self.model.get_image_features if self.of_transformers else self.model.encode_image
+        features = normalize(_embedding(encode(images)), dim=1)
+        scale = getattr(self.model, "logit_scale", None)
+        cosines: Tensor = features @ self.features.to(features).T
+        return cosines * scale.exp() if isinstance(scale, Tensor) else cosines
+
+    def _texts(self, texts: list[str], tokenize: Callable[..., Any]) -> Tensor:
+        device = next(self.model.parameters()).device
+        if not self.of_transformers:
+            encode: Any = self.model.encode_text
+            return _embedding(encode(tokenize(texts).to(device)))
+        tokens = tokenize(text=texts, padding=True, return_tensors="pt")
+        take: Any = self.model.get_text_features
+        return _embedding(take(**{name: value.to(device) for name, value in tokens.items()}))
+
+
+def _embedding(found: Any) -> Tensor:
+    """(N, K) out of a tensor or of what transformers returns since its fifth version."""
+    embedding: Tensor = found if isinstance(found, Tensor) else found.pooler_output
+    return embedding
