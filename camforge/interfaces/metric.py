@@ -34,6 +34,11 @@ class Metric(Plugin, ABC):
     """Which of the names that ``compute`` returns are better when lower."""
 
     @property
+    def thresholds(self) -> Mapping[str, str]:
+        """{a chosen threshold that ``compute`` names: the number that it belongs to}: no score, without a rank."""
+        return {}
+
+    @property
     def requires(self) -> frozenset[Requirement]:
         """What the data must have: where it lacks it, the metric gets no column, and the others are computed."""
         return frozenset()

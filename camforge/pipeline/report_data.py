@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,13 +30,15 @@ def build_report_data(
     experiment, val = session.experiment, session.val
     names = frozenset(name for metric in experiment.metrics for name in metric.lower_is_better)
     lower = names | {at_split(name, "train") for name in names}
+    chosen = {name: number for metric in experiment.metrics for name, number in metric.thresholds.items()}
+    chosen |= {at_split(name, "train"): at_split(number, "train") for name, number in chosen.items()}
     skipped = {"train": session.train.skipped, "val": val.skipped}
     return ReportData(
         title=experiment.name,
         about=experiment.about,
         recipe=manifest,
         classes=val.images.classes,
-        arms=tuple(_arm(result, lower, val.images.classes) for result in results),
+        arms=tuple(replace(_arm(result, lower, val.images.classes), thresholds=chosen) for result in results),
         gallery=_gallery(results, val, experiment.report.images),
         skipped=tuple(f"{split}: {reason}" for split, images in skipped.items() for reason in images.values()),
         left_out=left_out,

@@ -40,6 +40,7 @@ class ArmReport:
 
     metrics          the first is the headline; ``name/class`` is one class's number; NaN where there is none
     lower_is_better  which of the metrics' names (before the "/") are better when lower
+    thresholds       {a metric's name that is a chosen threshold, no score: the number that it belongs to}
     spec             the arm's plugins and options, plain JSON values
     views            the classification problems, any order (one identity view where nothing was grouped)
     diagnostics      what the grouper has to say: similarity, clusters, ranks, status. Plain JSON values. A list of C
@@ -54,6 +55,7 @@ class ArmReport:
     name: str
     metrics: Mapping[str, float]
     lower_is_better: frozenset[str] = frozenset()
+    thresholds: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     note: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[ViewReport, ...] = ()

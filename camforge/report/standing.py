@@ -15,7 +15,8 @@ NO_NUMBER = "–"
 class Column:
     """One metric over all arms. ``best``: names of the arms (no controls) that share the best value.
 
-    digits  after the point: three where every value is a fraction, otherwise two
+    digits     after the point: three where every value is a fraction, otherwise two
+    threshold  the name of the threshold that was chosen for this number, "" where none was
     """
 
     metric: str
@@ -23,10 +24,12 @@ class Column:
     digits: int
     best: frozenset[str]
     beaten_by: tuple[str, ...]
+    threshold: str = ""
 
     def text(self, arm: ArmReport) -> str:
-        """The arm's number as it is printed."""
-        return self.number(arm.metrics.get(self.metric))
+        """The arm's number as it is printed, with the threshold that it was reached at."""
+        at = arm.metrics.get(self.threshold)
+        return self.number(arm.metrics.get(self.metric)) + ("" if at is None else f" at {at:.3g}")
 
     def number(self, value: float | None, sign: bool = False) -> str:
         """Any number as this column prints it; ``sign`` writes a plus as well."""
@@ -46,9 +49,10 @@ def in_order(arms: Iterable[ArmReport]) -> list[ArmReport]:
 
 
 def columns(arms: Sequence[ArmReport]) -> list[Column]:
-    """One per metric that speaks of all classes, in the order of their first appearance."""
+    """One per number that speaks of all classes, in the order of their first appearance; thresholds stand in it."""
+    thresholds = {number: name for arm in arms for name, number in arm.thresholds.items() if name in arm.metrics}
     names = dict.fromkeys(name for arm in arms for name in arm.metrics if "/" not in name)
-    return [_column(name, arms) for name in names]
+    return [_column(name, arms, thresholds.get(name, "")) for name in names if name not in thresholds.values()]
 
 
 def per_class(arms: Sequence[ArmReport]) -> dict[str, list[str]]:
@@ -60,7 +64,7 @@ def per_class(arms: Sequence[ArmReport]) -> dict[str, list[str]]:
     return {metric: list(labels) for metric, labels in found.items()}
 
 
-def _column(name: str, arms: Sequence[ArmReport]) -> Column:
+def _column(name: str, arms: Sequence[ArmReport], threshold: str) -> Column:
     sign = -1 if any(name in arm.lower_is_better for arm in arms) else 1
     values = {arm.name: arm.metrics[name] for arm in arms if math.isfinite(arm.metrics.get(name, math.nan))}
     raced = [values[arm.name] for arm in arms if not arm.control and arm.name in values]
@@ -71,4 +75,5 @@ def _column(name: str, arms: Sequence[ArmReport]) -> Column:
         digits=3 if all(abs(value) <= 1 for value in values.values()) else 2,
         best=frozenset(a.name for a in arms if not a.control and a.name in values and sign * values[a.name] == top),
         beaten_by=tuple(a.name for a in arms if a.control and a.name in values and sign * values[a.name] > top),
+        threshold=threshold,
     )

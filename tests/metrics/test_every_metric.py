@@ -58,6 +58,7 @@ def test_numbers_are_named_by_metric_and_class(metric):
     assert next(iter(numbers)) in heads
     assert {name.partition("/")[0] for name in numbers} == heads
     assert metric.lower_is_better <= heads
+    assert {*metric.thresholds, *metric.thresholds.values()} <= heads
 
 
 @every

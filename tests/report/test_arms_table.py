@@ -56,3 +56,18 @@ def test_a_narrow_screen_cuts_no_number_and_no_name(report_data: ReportData) -> 
     assert all(f"{i}.12" in text for i in range(9))
     assert "…" not in text
     assert "".join(re.findall(r"^│([^│]*)│", text, re.MULTILINE)).replace(" ", "") == "anarmwhosenameislong"
+
+
+def test_a_chosen_threshold_is_no_score(report_data: ReportData) -> None:
+    """It stands beside its number: no column, no best, no control that beats an arm in it."""
+    chosen = {"best_threshold": "best_miou"}
+    arms = [
+        replace(arm, metrics={"best_miou": 40.0 - i, "best_threshold": 0.1 + i / 10}, thresholds=chosen)
+        for i, arm in enumerate(report_data.arms)
+    ]
+    (column,) = columns(arms)
+    assert column.metric == "best_miou"
+    assert column.text(arms[1]) == "39.00 at 0.2"
+    text = _printed(replace(report_data, arms=tuple(arms)))
+    assert "39.00 at 0.2" in text
+    assert "best_threshold" not in text

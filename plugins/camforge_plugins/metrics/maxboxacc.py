@@ -37,6 +37,10 @@ class MaxBoxAcc(Metric):
     """Distance of two thresholds."""
 
     @property
+    def thresholds(self) -> Mapping[str, str]:
+        return {f"maxboxacc@{overlap}_threshold": f"maxboxacc@{overlap}" for overlap in OVERLAPS}
+
+    @property
     def requires(self) -> frozenset[Requirement]:
         return frozenset({"boxes"})
 

@@ -29,6 +29,14 @@ class ThresholdSweep(Metric):
     """The threshold, where it is chosen already."""
 
     @property
+    def thresholds(self) -> Mapping[str, str]:
+        return {f"{self._word}_threshold": f"{self._word}_miou"}
+
+    @property
+    def _word(self) -> str:
+        return "best" if self.threshold is None else "tuned"
+
+    @property
     def requires(self) -> frozenset[Requirement]:
         return frozenset({"masks"})
 
@@ -53,7 +61,7 @@ class ThresholdSweep(Metric):
 
         Where rounding moved a value over a threshold, multiplication is off by one: the thresholds themselves decide.
         """
-        flat, edges = scaled.flatten(), self.thresholds().to(scaled)
+        flat, edges = scaled.flatten(), self.steps().to(scaled)
         place = (flat * STEPS).long()
         place -= (flat < edges.index_select(0, place)).long()
         above = edges.index_select(0, (place + 1).clamp(max=STEPS))
@@ -61,7 +69,7 @@ class ThresholdSweep(Metric):
         return torch.where(flat > 0, 1 + place, 0).view_as(scaled)
 
     @staticmethod
-    def thresholds() -> Tensor:
+    def steps() -> Tensor:
         """(101,) float64: 0, 0.01 … 1."""
         return torch.tensor([k / STEPS for k in range(STEPS + 1)], dtype=torch.float64)
 
@@ -81,15 +89,12 @@ class ThresholdSweep(Metric):
     def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         place = self._best(total) if self.threshold is None else round(self.threshold * STEPS)
         values, occurs = self.class_curves(total)
-        word = "best" if self.threshold is None else "tuned"
-        numbers = class_mean(f"{word}_miou", values[:, place], occurs[:, place], classes)
-        return numbers | {f"{word}_threshold": float(self.thresholds()[place])}
+        numbers = class_mean(f"{self._word}_miou", values[:, place], occurs[:, place], classes)
+        return numbers | {f"{self._word}_threshold": float(self.steps()[place])}
 
     def curves(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, list[tuple[float, float]]]:
         del classes
-        return {
-            "miou over the threshold": list(zip(self.thresholds().tolist(), self.curve(total).tolist(), strict=True))
-        }
+        return {"miou over the threshold": list(zip(self.steps().tolist(), self.curve(total).tolist(), strict=True))}
 
     def _best(self, total: Tensor) -> int:
         return int(self.curve(total).argmax())
