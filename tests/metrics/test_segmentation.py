@@ -62,7 +62,7 @@ def test_the_sweep_is_miou_at_every_threshold(normalise):
     sweep = ThresholdSweep(normalise=normalise)
     total = sweep.update(seen)
     curve = sweep.curve(total)
-    for place, threshold in enumerate(sweep.thresholds().tolist()):
+    for place, threshold in enumerate(sweep.steps().tolist()):
         want = measured(MeanIoU(threshold=threshold, normalise=normalise), seen)["miou"]
         assert float(curve[place]) == pytest.approx(want, abs=1e-12)
     numbers = sweep.compute(total, ("a", "b", "c"))
