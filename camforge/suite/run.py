@@ -51,14 +51,13 @@ class SuiteResults:
         """Of the experiments that ran, in order."""
         return tuple(self.by_file.values())
 
-    def joined(self, file: Path, table: SuiteReport, oracle: Oracle | None) -> SuiteResults:
+    def joined(self, file: Path, table: SuiteReport) -> SuiteResults:
         """With one more experiment."""
         failures = {f"{table.title}: {arm.name}": arm.failure for arm in table.arms if arm.failure}
         return replace(
             self,
             by_file={**self.by_file, file: table},
             failures={**self.failures, **failures},
-            oracles={**self.oracles, **({} if oracle is None else {file: oracle})},
         )
 
     @property
@@ -106,7 +105,9 @@ def bench(
             progress.say(_headline(name, number, len(planned), time.perf_counter() - start))
             try:
                 table = _run_seeds(experiment, seeds, folder / name, store, device, fresh, quiet, pool)
-                results = results.joined(experiment.path, table, _oracle(found, experiment, folder / name, device))
+                results = results.joined(experiment.path, table)
+                oracles = _oracle(found, experiment, folder / name, device)
+                results = replace(results, oracles={**results.oracles, **oracles})
             except CamForgeError as error:
                 results = replace(results, failures={**results.failures, name: str(error)})
                 progress.say(f"{name}: {error}")
@@ -148,10 +149,11 @@ def _run_seeds(
     return report_data
 
 
-def _oracle(suite: Suite, planned: Planned, folder: Path, device: str) -> Oracle | None:
-    """The best pairs of the experiment's first seed, where an item of the paper prints them."""
+def _oracle(suite: Suite, planned: Planned, folder: Path, device: str) -> dict[Path, Oracle]:
+    """{experiment's file: the best pairs of its first seed}, where an item of the paper prints them."""
     arm = suite.paper.oracle_arm(planned.path) if suite.paper else ""
-    return oracle(folder / f"seed-{planned.loaded.experiment.seed}", arm, device=device, quiet=True) if arm else None
+    first = folder / f"seed-{planned.loaded.experiment.seed}"
+    return {planned.path: oracle(first, arm, device=device, quiet=True)} if arm else {}
 
 
 def _headline(name: str, number: int, count: int, elapsed: float) -> str:
