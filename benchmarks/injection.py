@@ -165,6 +165,8 @@ def experiment(folder: Path, count: int, table: Table) -> None:
         lab.go(disk.root)
     kinds = itertools.cycle([*ERRORS, *((how, "power", False) for how in POWER)])
     for number in range(count):
+        if number % 10 == 0:
+            print(f"experiment: {number} of {count}", file=sys.stderr, flush=True)
         at = number * len(disk.calls) // count
         name, error, lasting = next(kinds)
         where = f"experiment, call {at} ({disk.calls[at]})"

@@ -28,7 +28,7 @@ class Failure:
     def from_exception(cls, error: Exception) -> Failure:
         """What a person should read of an exception."""
         message = "" if isinstance(error, CamForgeError) and error.__cause__ is None else _trace(error)
-        return cls(str(error), message)
+        return cls(str(error) if isinstance(error, CamForgeError) else message_of(error), message)
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def blaming(plugin: Plugin) -> Iterator[None]:
             raise
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise CamForgeError(
-            f"{plugin.kind} {plugin.name!r} of {_distribution(plugin)} failed: {type(error).__name__}: "
+            f"{plugin.kind} {plugin.name!r} of {distribution_of(plugin)} failed: {type(error).__name__}: "
             f"{message_of(error)} ({where.filename}:{where.lineno})"
         ) from error
 
@@ -57,7 +57,8 @@ def disk_fault(error: BaseException | None) -> OSError | None:
     return None
 
 
-def _distribution(plugin: Plugin) -> str:
+def distribution_of(plugin: Plugin) -> str:
+    """What a plugin came with."""
     plugin_class = registry().plugins[plugin.kind].get(plugin.name)
     return plugin_class.distribution if plugin_class is not None else "this process"
 

@@ -102,7 +102,7 @@ def run_arms(session: Session, metrics: Sequence[Metric], failed: Mapping[str, F
             if distributed.size() > 1 or disk_fault(error):
                 raise  # other processes may know nothing of it: the launcher ends them; a full disk ends every arm
             failures[name] = Failure.from_exception(error)
-            session.progress.say(f"arm {name!r} ended: {error}")
+            session.progress.say(f"arm {name!r} ended: {failures[name].reason}")
             return None
 
     trained = _train_arms(session, failures, attempt)

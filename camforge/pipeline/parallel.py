@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from joblib.externals.loky.backend.reduction import dumps
 from rich.console import Console
 
 from camforge.config.schema import Experiment
-from camforge.host.failure import Failure, disk_fault
+from camforge.host.errors import message_of
+from camforge.host.failure import Failure, disk_fault, distribution_of
 from camforge.pipeline.arms import extract_arms, sharing_networks, train_arm
 from camforge.pipeline.group import group
 from camforge.pipeline.session import Session, Splits, recipe_of
@@ -20,7 +22,7 @@ from camforge.progress.progress import Progress
 from camforge.store.store import Store, digest
 from camforge.training.device import pick_device
 from camforge.training.executors import Pool
-from camforge.types import View
+from camforge.types import CamForgeError, View
 
 Failures = dict[str, Failure]
 
@@ -103,6 +105,8 @@ def share_out(sessions: Sequence[Session], pool: Pool) -> list[Failures]:
     The runs see the same images. What two arms need is made once. Where a process dies for good, what is left is for
     the caller to make: checkpoints stand.
     """
+    for session in sessions:
+        _check_pickles(session.experiment)
     data_key = uuid4().hex
     contexts = [_worker_context(session, data_key, pool) for session in sessions]
     queue = TaskQueue([_grouping(i, name, s.experiment) for i, s in enumerate(sessions) for name in s.experiment.arms])
@@ -148,6 +152,20 @@ def _work_off(
 
 def _failures_of(queue: TaskQueue, run: int) -> Failures:
     return {arm: failure for (of_run, arm), (_, failure) in queue.failed.items() if of_run == run}
+
+
+def _check_pickles(experiment: Experiment) -> None:
+    """Raises CamForgeError that names a plugin which cannot be sent to another process."""
+    arms = experiment.arms.values()
+    of_arms = (plugin for arm in arms for plugin in (arm.grouper, arm.trainer, arm.extractor, *arm.fusers))
+    for plugin in (experiment.dataset, *experiment.metrics, *of_arms):
+        try:
+            dumps(plugin)
+        except Exception as error:
+            raise CamForgeError(
+                f"workers: {plugin.kind} {plugin.name!r} of {distribution_of(plugin)} cannot be sent to another process"
+                f" ({type(error).__name__}: {message_of(error)}): run it with one worker"
+            ) from None
 
 
 def _worker_context(session: Session, data_key: str, pool: Pool) -> WorkerContext:

@@ -7,14 +7,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import pytest
 import torch
+from pydantic import PrivateAttr
 
 import camforge
-from camforge import CamForgeError
+from camforge import CamForgeError, build
 from camforge.host.failure import Failure
-from camforge.pipeline.parallel import Task, TaskQueue, TaskResult
+from camforge.pipeline.parallel import Task, TaskQueue, TaskResult, _check_pickles
 from camforge.types import View
 
 
@@ -113,6 +115,21 @@ def _children() -> list[int]:
         if parent == os.getpid() and b"popen_loky_posix" in command:
             found.append(int(line.parent.name))
     return found
+
+
+def test_a_plugin_that_cannot_be_sent_is_named() -> None:
+    class Locked(type(build("extractor", "gradcam"))):  # type: ignore[misc]
+        """It holds what no other process can have."""
+
+        name = "locked"
+        _lock = PrivateAttr(default_factory=threading.Lock)
+
+    plain = build("grouper", "none")
+    arm = Namespace(grouper=plain, trainer=plain, extractor=Locked(), fusers=())
+    experiment = Namespace(dataset=build("dataset", "partworld"), metrics=(), arms={"a": arm})
+    said = r"workers: extractor 'locked' of this process cannot be sent to another process \(TypeError: cannot pickle"
+    with pytest.raises(CamForgeError, match=said):
+        _check_pickles(experiment)  # type: ignore[arg-type]
 
 
 def test_no_worker_at_all(tiny: Path) -> None:
