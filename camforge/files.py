@@ -22,19 +22,23 @@ _CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP})
 """What file systems without fsync of a folder answer."""
 
 
+class DiskError(CamForgeError):
+    """One line about what the disk refused; the OSError is its cause. No plugin is at fault, and no arm can go on."""
+
+
 def file_name(text: str) -> str:
     """A text, such as an image's id, as the name of one file: no folder, nothing that leads out of the one it is in."""
     return re.sub(r"[/\\\x00-\x1f]", "_", text).lstrip(".") or "_"
 
 
 def write_atomically(path: Path | str, content: bytes) -> Path:
-    """Write to a temporary name beside ``path``, flush to the disk, rename. Raises CamForgeError naming the path."""
+    """Write to a temporary name beside ``path``, flush to the disk, rename. Raises DiskError naming the path."""
     path = Path(path)
     try:
         make_folder(path.parent)
         _replace(path, content)
     except OSError as error:
-        raise CamForgeError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DiskError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 
 
@@ -79,14 +83,14 @@ def _finite(value: Any) -> tuple[Any, Any]:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a text file, which is made where it is missing. Raises CamForgeError, also where it is a link."""
+    """Add a line to a text file, which is made where it is missing. Raises DiskError, also where it is a link."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o666)
         with os.fdopen(file, "ab") as log:
             log.write(f"{line}\n".encode(errors="replace"))
     except OSError as error:
         what = "is a link, which is not followed" if path.is_symlink() else error.strerror or str(error)
-        raise CamForgeError(f"cannot write {path}: {what}") from error
+        raise DiskError(f"cannot write {path}: {what}") from error
 
 
 def make_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from camforge.files import DiskError
 from camforge.host.errors import message_of
 from camforge.host.registry import registry
 from camforge.interfaces import Plugin
@@ -53,6 +54,8 @@ def disk_fault(error: BaseException | None) -> OSError | None:
     while error is not None:
         if isinstance(error, OSError) and error.errno in DISK:
             return error
+        if isinstance(error, DiskError) and isinstance(error.__cause__, OSError):
+            return error.__cause__  # whatever it is, such as a store that may not be read
         error = error.__cause__ or error.__context__
     return None
 

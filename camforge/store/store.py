@@ -15,10 +15,9 @@ from uuid import uuid4
 import torch
 from filelock import FileLock
 
-from camforge.files import make_folder, sync_folder, write_json
+from camforge.files import DiskError, make_folder, sync_folder, write_json
 from camforge.store.recipe import DamagedEntry, Recipe, check, digest, seal
 from camforge.training import distributed
-from camforge.types import CamForgeError
 
 __all__ = ["Store", "digest", "write_json", "write_tensors"]
 
@@ -32,7 +31,7 @@ class Store:
 
     The key is the digest of the recipe. An entry is written under another name, flushed to the disk and renamed when
     it is whole; a damaged one is moved aside and made anew, never used. Where the disk does not answer, nothing
-    changes, and a CamForgeError says so. Several runs may share a store: who needs a stage that another is making waits
+    changes, and a DiskError says so. Several runs may share a store: who needs a stage that another is making waits
     for it. Of the processes of one run only the leader reads and writes here; all learn what it found.
     """
 
@@ -155,7 +154,7 @@ def _disk_errors(verb: str, entry: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CamForgeError(f"store: cannot {verb} {entry}: {error.strerror or error}") from error
+        raise DiskError(f"store: cannot {verb} {entry}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -166,7 +165,7 @@ def _locked(path: Path) -> Iterator[None]:
         lock.acquire()
     except (OSError, NotImplementedError) as error:
         message = getattr(error, "strerror", None) or str(error)
-        raise CamForgeError(f"store: cannot lock {path}: {message}") from error
+        raise DiskError(f"store: cannot lock {path}: {message}") from error
     try:
         yield
     finally:
