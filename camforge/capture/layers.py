@@ -79,7 +79,7 @@ class ModelLayers:
 
     def _call(self, name: str) -> str:
         """The name with the index of the call that is read, where there are several."""
-        if "#" in name or any(parameter.is_meta for parameter in self.model.parameters()):
+        if "#" in name:
             return name
         key = ("call", name, signature(self.inputs))
         return Structure.of(self.model).kept(key, lambda: self._chosen_call(name))

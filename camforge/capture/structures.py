@@ -138,5 +138,3 @@ def check_runnable(model: Any) -> None:
         raise CamForgeError("a torch.export program has no layers to read: give the nn.Module that it was made from")
     if not isinstance(model, nn.Module):
         raise CamForgeError(f"the model is a {what}, not an nn.Module: its layers cannot be read")
-    if any(parameter.is_meta for parameter in model.parameters()):
-        raise CamForgeError(f"{what} lies on the meta device, without weights: load them first")

@@ -264,6 +264,30 @@ def test_a_model_made_in_inference_mode(images) -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_buffers_that_a_forward_changes_come_back(images) -> None:
+    """In place or replaced, in the first pass and in later ones."""
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Small()
+            self.register_buffer("calls", torch.zeros(()))
+            self.register_buffer("last", torch.zeros(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            self.last = x.detach().flatten()[:2]
+            return self.inner(x)
+
+    model = Counting().eval()
+    last = model.last
+    for _ in range(3):
+        first_map(model, images, {"name": "gradcam", "layers": ["inner.body.5"]})
+        assert model.calls == 0
+        assert model.last is last
+        assert torch.equal(last, torch.zeros(2))
+
+
 class Recurrent(nn.Module):
     """Features read row by row by an LSTM with dropout between its layers."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from operator import attrgetter
 from threading import RLock
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.model.structure import Structure
+from camforge.types import CamForgeError
 
 T = TypeVar("T")
 _HOOKS = (
@@ -85,6 +87,8 @@ class _State:
         self._attributes: list[tuple[nn.Module, str, Any]] = []
         self._tensors: list[tuple[dict[str, Any], str, Tensor]] = []
         self._trainable: list[Tensor] = []
+        self._changing: set[int] | None = structure.kept("changing buffers", lambda: None)
+        self._buffers: list[tuple[int, str, Tensor, int, Tensor]] = []
 
     def prepare(self, freeze: bool) -> None:
         """Eval mode, gradients on, ordinary tensors only and, where asked for, no parameter that takes a gradient.
@@ -104,12 +108,15 @@ class _State:
             self._set(module, "dropout", 0.0)
             self._set(module, "training", True)
         parameters = [p for module in self._modules for p in module._parameters.values() if p is not None]
+        if any(map(attrgetter("is_meta"), parameters)):
+            raise CamForgeError("the model lies on the meta device, without weights: load them first")
         if any(map(Tensor.is_inference, parameters)):
             self._take_out_of_inference()
             parameters = [parameter for parameter in parameters if not parameter.is_inference()]
         self._trainable = [parameter for parameter in parameters if parameter.requires_grad]
         for parameter in self._trainable if freeze else ():
             parameter.requires_grad_(False)
+        self._note_buffers()
 
     def restore(self) -> None:
         """Everything as it was. Hooks are looked at only where the pass did not end by itself."""
@@ -118,6 +125,7 @@ class _State:
             parameter.requires_grad_(True)
         for module, name, value in reversed(self._attributes):
             _write(module, name, value)
+        self._restore_buffers()
         for tensors, name, tensor in self._tensors:
             tensors[name] = tensor
         if not self.clean:
@@ -139,6 +147,26 @@ class _State:
                         self._tensors.append((tensors, name, tensor))
                         copy = tensor.clone()
                         tensors[name] = nn.Parameter(copy, False) if tensors is parameters else copy
+
+    def _note_buffers(self) -> None:
+        """Copies of the buffers that a forward changes, such as a counter: which those are the first pass tells."""
+        for place, module in enumerate(self._modules):
+            if self._changing is None or place in self._changing:
+                for name, buffer in module._buffers.items():
+                    if buffer is not None and not buffer.is_inference():
+                        self._buffers.append((place, name, buffer, buffer._version, buffer.detach().clone()))
+
+    def _restore_buffers(self) -> None:
+        changed = set()
+        for place, name, buffer, version, copy in self._buffers:
+            buffers = self._modules[place]._buffers
+            if buffers.get(name) is not buffer or buffer._version > version:
+                changed.add(place)
+                buffers[name] = buffer
+                with torch.no_grad():
+                    buffer.copy_(copy)
+        if self.clean:
+            self._structure.keep("changing buffers", changed.union(self._changing or ()))
 
     def _restore_hooks(self) -> None:
         before = dict(self._hooks)
