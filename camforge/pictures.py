@@ -108,7 +108,7 @@ def save_overlay(path: Path | str, image: Tensor, values: Tensor) -> Path:
 
 
 def data_uri(image: Tensor, suffix: str = ".webp") -> str:
-    """The picture as a ``data:`` address, for pages that ask nobody for anything."""
+    """The picture as a ``data:`` address, for pages that load nothing from elsewhere."""
     kind = FORMATS[suffix][0].lower()
     return f"data:image/{kind};base64,{base64.b64encode(encode(image, suffix)).decode()}"
 

@@ -256,7 +256,7 @@ class Maps(Shown):
     valid    (P, V) bool: which entries of the "view" axis exist for the pair (classes may have fewer views)
     outputs  (P, V) int64: which output of each view stands for the class, -1 where not valid
     labels   (B, C) bool, the image-level labels of the batch
-    photographs  (B, 3, H, W) float32, the batch's images as the network saw them, or None where nobody has them
+    photographs  (B, 3, H, W) float32, the batch's images as the network saw them, or None where they are not kept
     """
 
     values: Tensor

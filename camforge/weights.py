@@ -45,7 +45,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     state = _named(found, name, file) if name else _chosen(found, file, content)
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if odd := [f"{key} ({kind})" for key, value in tensors.items() if (kind := _odd_kind(value))]:
-        raise CamForgeError(_some(f"weights {file!r} hold tensors that are no plain numbers", odd))
+        raise CamForgeError(_some(f"weights {file!r} hold tensors that are not plain numbers", odd))
     return tensors
 
 

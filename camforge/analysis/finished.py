@@ -42,7 +42,7 @@ class Finished:
             config, _ = dict(manifest["config"]), Path(manifest["store"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             message = f"{type(error).__name__}: {error}"
-            raise CamForgeError(f"{path} is no manifest of a run ({message}): run the experiment again") from None
+            raise CamForgeError(f"{path} is not the manifest of a run ({message}): run the experiment again") from None
         return cls(built(config, str(path)), manifest, device, progress)
 
     def arm(self, name: str | None) -> str:

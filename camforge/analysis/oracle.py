@@ -54,7 +54,7 @@ def oracle(
     """Table 1 of "Representative Class Selection": every pair of each class, and the best k by the validation masks.
 
     folder  a finished experiment's;  arm  one that pairs classes, None for the last
-    Writes ``oracle.csv`` there. Raises CamForgeError where the arm's views are no pairs of classes.
+    Writes ``oracle.csv`` there. Raises CamForgeError where the arm's views are not pairs of classes.
     """
     finished = Finished.open(Path(folder), device, Progress(quiet))
     name = finished.arm(arm or list(finished.experiment.arms)[-1])
@@ -78,7 +78,7 @@ def oracle(
 def _partners(fuser: MapFuser, arm: str) -> tuple[tuple[str, ...], ...]:
     views = fuser.grouping.views
     if any(len(view.outputs) != 2 for view in views):
-        raise CamForgeError(f"arm {arm!r}: the oracle chooses among pairs of classes; its views are no pairs")
+        raise CamForgeError(f"arm {arm!r}: the oracle chooses among pairs of classes; its views are not pairs")
     table = []
     for c in range(len(views[0].assignment)):
         of_class = []

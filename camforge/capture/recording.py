@@ -19,7 +19,7 @@ class RecordedOutput:
     """One call's output.
 
     edge   where autograd's graph is cut: gradients are right even if a later operation overwrites the tensor
-    value  the output itself, a copy that no in-place operation reaches; None where nobody reads it
+    value  the output itself, a copy that no in-place operation reaches; None where no extractor reads it
     """
 
     edge: Tensor | GradientEdge

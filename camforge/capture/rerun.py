@@ -108,7 +108,7 @@ class Rerun:
 
 
 def chunk_bytes(device: torch.device) -> int:
-    """Bytes that a chunk may take where nobody says otherwise."""
+    """Bytes that a chunk may take by default."""
     return (ON_CPU if device.type == "cpu" else ON_GPU) << 20
 
 

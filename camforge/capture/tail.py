@@ -29,7 +29,7 @@ class Tail:
     """What lies behind a layer. Modules that were done before it only give back what they returned the first time.
 
     value     what the layer returned, (B, …) in its own layout
-    finished  the calls before the layer's, in order;  skipped  modules whose output nobody but the layer can see
+    finished  the calls before the layer's, in order;  skipped  modules whose output only the layer can see
     overwrites  the model changes its images in place
     """
 

@@ -154,7 +154,7 @@ def _refuse_lazy_style(module: ast.Module, label: str) -> None:
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             _refuse(
-                label, node, "a config is no package: write _base_ = ['other_file.py'] instead of a relative import"
+                label, node, "a config is not a package: write _base_ = ['other_file.py'] instead of a relative import"
             )
 
 
@@ -197,7 +197,8 @@ def _data(path: Path, text: str, chain: tuple[Path, ...]) -> Source:
     names = _base_names(value.get(BASE_KEY, []), str(location.find([BASE_KEY])))
     if wrong := [name for name in names if name.endswith(".py")]:
         raise CamForgeError(
-            f"{location.find([BASE_KEY])}: {wrong[0]}: a yaml or json config runs no python, so its base is none"
+            f"{location.find([BASE_KEY])}: {wrong[0]}: a yaml or json config runs no python, "
+            "so its base must be yaml or json too"
         )
     bases = [survey(path.parent / name, chain) for name in names]
     return _source(path, location, _joined(bases, path), bases)
@@ -210,7 +211,7 @@ def _json(text: str, label: str) -> tuple[Any, SourceLocation]:
         return dict(pairs)
 
     def no_number(name: str) -> NoReturn:
-        raise CamForgeError(f"{label}: {name} is no number of json")
+        raise CamForgeError(f"{label}: {name} is not a number in json")
 
     try:
         value = json.loads(text, object_pairs_hook=unique, parse_constant=no_number)

@@ -77,7 +77,7 @@ def _remember(found: Mapping[bytes, tuple[str, str]]) -> None:
 
 
 class _NoCache(Exception):
-    """No folder to keep hashes in, or a file in it that is no data base: then files are read, which takes longer."""
+    """No folder to keep hashes in, or a file there that is not a database: then every file is read."""
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def _as_bytes(values: np.ndarray) -> np.ndarray:
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     """(H, W) uint8: the values of a palette or grey image as stored. ``size`` is its image's, where that is known.
 
-    Raises CamForgeError where the file cannot be read, is no such image, or has another size.
+    Raises CamForgeError where the file cannot be read, is not such an image, or has another size.
     """
     with _told(path, "a mask"), _opened(path) as image:
         mode = image.mode

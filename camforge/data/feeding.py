@@ -25,7 +25,7 @@ def feed(
 ) -> Iterator[dict[str, Tensor]]:
     """``load(item)`` for every item in order, its tensors on the device.
 
-    For a GPU a thread of its own loads ahead and copies on a stream of its own; nobody waits for the device. ``load``
+    For a GPU a thread of its own loads ahead and copies on a stream of its own; nothing waits for the device. ``load``
     fills pinned memory (``empty``). On the CPU, whose cores compute, each is loaded when it is asked for.
     """
     if device.type != "cuda":

@@ -154,7 +154,9 @@ def _stacked(images: list[Any]) -> Any:
     tensors = [torch.as_tensor(image) for image in images]
     if len({tensor.shape for tensor in tensors}) > 1:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors[:3])
-        raise CamForgeError(f"tensors of different sizes ({shapes}, …) are no batch: give them one by one, or as uint8")
+        raise CamForgeError(
+            f"tensors of different sizes ({shapes}, …) cannot be one batch: give them one by one, or as uint8"
+        )
     return torch.stack(tensors)
 
 

@@ -28,7 +28,7 @@ def _method(text: str) -> Extractor:
     for part in _parts(match[2] or ""):
         option, equals, value = part.partition("=")
         if not equals:
-            raise CamForgeError(f"method {text!r}: {part!r} is no option=value")
+            raise CamForgeError(f"method {text!r}: {part!r} is not option=value")
         try:
             spec[option.strip()] = yaml.safe_load(value)
         except yaml.YAMLError:

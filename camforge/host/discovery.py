@@ -128,7 +128,7 @@ def _walk(rejected: list[RejectedPlugin]) -> Iterator[PluginEntryPoint]:
 
 
 def _starts_here() -> int:
-    """1 where the first place to import from is the current folder (python -m, a notebook): nobody installed that."""
+    """1 where Python imports from the current folder first (python -m, a notebook): its files are not installed."""
     first = sys.path[0] if sys.path else None
     return int(first == "" or (first is not None and os.path.exists(first) and os.path.samefile(first, os.curdir)))
 

@@ -110,7 +110,7 @@ def choices(wrong: Any, known: Iterable[str], label: str = "known") -> str:
 
 
 def _is_counted(given: Any, taken: Any) -> bool:
-    """Whether True was taken for 1 somewhere in a value: Python does, nobody means it."""
+    """Whether True was taken for 1 somewhere in a value: Python takes it so, but no config means it."""
     if isinstance(given, bool):
         return isinstance(taken, int | float) and not isinstance(taken, bool)
     if isinstance(given, list | tuple) and isinstance(taken, list | tuple):

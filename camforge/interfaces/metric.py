@@ -62,6 +62,6 @@ class Metric(Plugin, ABC):
         return self
 
     def curves(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, Curve]:
-        """{title: points (x, y)} of what is better drawn than said, such as the mIoU over the threshold."""
+        """{title: points (x, y)} curves for the page, such as the mIoU over the threshold."""
         del total, classes
         return {}

@@ -78,7 +78,7 @@ class TaskQueue:
     failed: dict[tuple[int, str], tuple[int, Failure]] = field(default_factory=dict)
 
     def take(self, busy: Collection[str]) -> Task | None:
-        """The next task whose key no worker is computing, so that nobody waits for what another worker makes."""
+        """The next task whose key no worker is computing, so that no worker waits for another."""
         self.waiting = [task for task in self.waiting if not (task.key in self.made or self._is_vain(task))]
         task = next((task for task in self.waiting if task.key not in busy), None)
         if task is not None:
@@ -125,7 +125,7 @@ def share_out(sessions: Sequence[Session], pool: Pool) -> list[Failures]:
 def _work_off(
     queue: TaskQueue, stage: str, contexts: Sequence[WorkerContext], sessions: Sequence[Session], pool: Pool
 ) -> bool:
-    """Whether every task came to an end; not where workers died and nobody took over."""
+    """Whether every task came to an end; False where workers died and no other took their tasks."""
     busy: dict[Future[TaskResult], Task] = {}
     tick, count = sessions[0].progress.counting(stage), 0
     try:
@@ -192,7 +192,7 @@ def _settle(queue: TaskQueue, task: Task, result: TaskResult, sessions: Sequence
 
 
 def work(context: WorkerContext, task: Task) -> TaskResult:
-    """In a worker: one task. Raises OSError of a full or read-only disk, which is no arm's fault."""
+    """In a worker: one task. Raises OSError of a full or read-only disk, which no arm has caused."""
     plain = Console(stderr=True, quiet=context.quiet, force_terminal=False)  # bars of several processes would mix
     progress = Progress(console=plain, log=context.log)
     try:

@@ -33,7 +33,7 @@ class Progress:
 
     @property
     def is_live(self) -> bool:
-        """Whether a view stands on the terminal: then nobody else should write there."""
+        """Whether the live view is on the terminal: then nothing else should be written there."""
         return self._view is not None
 
     def say(self, line: str) -> None:

@@ -25,7 +25,7 @@ BAR = 24  # letters
 class Count:
     """How much of something is done; ``start`` and ``now`` in seconds of one clock.
 
-    unit    of what is counted, where its pace is worth telling
+    unit    of what is counted, where its pace is shown
     before  what was done already when it began: a training that goes on where it was
     said    when a line told of it last
     """
@@ -43,7 +43,7 @@ class Count:
         self.said = self.start
 
     def update(self, done: int, total: int, now: float) -> None:
-        """What was done before the first update counts neither for the pace nor for the time left."""
+        """The pace and the time left are worked out from what was done since the first update."""
         if self.total is None:
             self.before, self.start = done, now
         self.done, self.total = done, total

@@ -1,4 +1,4 @@
-"""The page: one HTML file that holds everything, asks nobody for anything and executes only its own script."""
+"""The page: one HTML file that holds everything, loads nothing from elsewhere and runs only its own script."""
 
 from __future__ import annotations
 

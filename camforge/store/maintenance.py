@@ -42,7 +42,7 @@ class StoreEntry:
 
 @dataclass(frozen=True)
 class Finding:
-    """A stage that is damaged, or that the disk does not let us read: then nobody knows."""
+    """A stage that is damaged, or cannot be read: then its state is unknown."""
 
     name: str
     kind: Literal["damaged", "unreadable"]
@@ -129,7 +129,7 @@ def _days(path: Path) -> float:
 
 
 _GONE = os.stat_result((0, 0, 0, 0, 0, 0, 0, 2**62, 2**62, 2**62))
-"""Of what is no longer there: nothing, and younger than any limit."""
+"""For a file that has gone meanwhile: size 0, and younger than any limit."""
 
 
 def _status(path: str | Path) -> os.stat_result:

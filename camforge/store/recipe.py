@@ -18,7 +18,7 @@ from camforge.host.errors import message_of
 
 RECIPE = "recipe.json"
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
-"""An entry without a file is damaged. With every other error of the disk nobody knows how the entry is."""
+"""An entry without a file is damaged. After any other error of the disk the entry's state is unknown."""
 
 
 class DamagedEntry(Exception):
@@ -122,5 +122,5 @@ def _status(path: Path) -> os.stat_result:
 def _plain_file(path: Path) -> Path:
     """The path, which must be a file: a pipe in its place would be read for ever."""
     if not stat.S_ISREG(_status(path).st_mode):
-        raise DamagedEntry(f"{path.name} is no file")
+        raise DamagedEntry(f"{path.name} is not a file")
     return path

@@ -130,7 +130,9 @@ def _matching(pattern: str, suite: Path) -> list[Path]:
     while pattern.startswith("../"):
         folder, pattern = folder.parent, pattern[3:]
     if not pattern or Path(pattern).is_absolute():
-        raise CamForgeError(f"{suite}: experiments: {pattern!r} is no file or pattern relative to the suite's own")
+        raise CamForgeError(
+            f"{suite}: experiments: {pattern!r} must be a file or pattern relative to the suite's own folder"
+        )
     found = sorted(path for path in folder.glob(pattern) if not path.name.startswith("_"))
     if not found:
         raise CamForgeError(f"{suite}: experiments: no file {pattern} in {folder}")

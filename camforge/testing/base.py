@@ -29,7 +29,7 @@ def for_all_cases(check: Check) -> Callable[[PluginContract], None]:
         for plugin in self.cases:
             try:
                 check(self, plugin)
-            except BaseException as error:  # pytest's own failures are no Exceptions
+            except BaseException as error:  # pytest's own failures are not subclasses of Exception
                 error.add_note(f"case: {_label(plugin)}")
                 raise
 
@@ -60,7 +60,7 @@ class PluginContract:
     @for_all_cases
     def test_it_is_of_its_kind(self, plugin: Plugin) -> None:
         assert isinstance(plugin, KINDS[plugin.kind])
-        assert re.fullmatch(r"[A-Za-z]\w*", plugin.name), f"{plugin.name!r} is no name for configs"
+        assert re.fullmatch(r"[A-Za-z]\w*", plugin.name), f"{plugin.name!r} cannot be a name in configs"
         assert api_fits(plugin.api), f"it needs version {plugin.api} of camforge.api"
 
     @for_all_cases

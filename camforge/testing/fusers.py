@@ -71,7 +71,7 @@ class FuserContract(PluginContract):
         values = maps.values.clone()
         values[~maps.valid] = 1e6
         found, expected = plugin(maps.replace(values, maps.axes)).values, plugin(maps).values
-        if plugin.axis != "view":  # then they are still there, and nobody's
+        if plugin.axis != "view":  # the axis is still there, and these entries belong to no view
             found, expected = found[maps.valid], expected[maps.valid]
         assert torch.allclose(found, expected, atol=1e-5)
 

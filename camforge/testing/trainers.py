@@ -39,7 +39,7 @@ class TrainerContract(PluginContract):
         losses = learner.losses(example_images(4, 32, 32).to(device), torch.eye(OUTPUTS, device=device).repeat(2, 1))
         assert any("loss" in name for name in losses)
         for name, value in losses.items():
-            assert value.shape == (), f"{name} is no scalar"
+            assert value.shape == (), f"{name} is not a scalar"
             assert torch.isfinite(value)
             assert value.device.type == device
 

@@ -120,10 +120,13 @@ def test_weights_of_another_type_of_number_are_read_as_float32(dtype: torch.dtyp
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda v: v.to(torch.complex64), "hold tensors that are no plain numbers: features.0.weight (complex), "),
-        (lambda v: v.to_sparse(), "no plain numbers: features.0.weight (sparse), "),
-        (lambda v: v.to("meta"), "no plain numbers: features.0.weight (without data), "),
-        (lambda v: torch.quantize_per_tensor(v, 0.1, 0, torch.qint8), "no plain numbers: features.0.weight (quantized"),
+        (lambda v: v.to(torch.complex64), "hold tensors that are not plain numbers: features.0.weight (complex), "),
+        (lambda v: v.to_sparse(), "not plain numbers: features.0.weight (sparse), "),
+        (lambda v: v.to("meta"), "not plain numbers: features.0.weight (without data), "),
+        (
+            lambda v: torch.quantize_per_tensor(v, 0.1, 0, torch.qint8),
+            "not plain numbers: features.0.weight (quantized",
+        ),
         (lambda v: v[None], "another architecture: of another shape: features.0.weight 1x64x3x3x3 instead of 64x3x3x3"),
         (lambda v: v.new_zeros(0), "another architecture: of another shape: features.0.weight 0 instead of 64x3x3x3"),
     ],

@@ -26,7 +26,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "from mmengine.config import read_base\nwith read_base():\n    from .b import *\n",
             "a.py:2: 'with read_base()' is not supported",
         ),
-        ("a.py", "from .b import *\n", "a.py:1: a config is no package"),
+        ("a.py", "from .b import *\n", "a.py:1: a config is not a package"),
         ("a.py", "_base_ = ['b' + '.py']\n", "a.py:1: _base_ must be written out"),
         ("a.py", "if True:\n    _base_ = 'b.py'\n", "a.py:2: _base_ is set once, at the top level"),
         ("a.py", "_base_ = 3\n", "a.py:1: _base_ is a list of file names, not 3"),
@@ -49,7 +49,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.yaml", "--- {}\n--- {}\n", "a.yaml:2: not valid yaml: "),
         ("a.json", '{"name": "x",\n "seed": }', "a.json:2: not valid json: Expecting value"),
         ("a.json", '{"seed": 1, "seed": 2}', "a.json: 'seed' is given twice"),
-        ("a.json", '{"seed": NaN}', "a.json: NaN is no number of json"),
+        ("a.json", '{"seed": NaN}', "a.json: NaN is not a number in json"),
         ("a.json", "[1]", "a.json: an experiment is a mapping"),
         ("a.toml", "name = 'x'\n", "a.toml: an experiment is a file that ends in .py, .yaml, .yml, .json"),
     ],
@@ -125,7 +125,10 @@ def test_data_files_cannot_bring_in_python(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     written(tmp_path, "evil.py", f"open({str(marker)!r}, 'w')\n")
     json_file = written(tmp_path, "a.json", json.dumps({"_base_": "evil.py"}))
-    assert complaint(json_file) == "a.json:1: evil.py: a yaml or json config runs no python, so its base is none"
+    assert (
+        complaint(json_file)
+        == "a.json:1: evil.py: a yaml or json config runs no python, so its base must be yaml or json too"
+    )
     yaml_file = written(
         tmp_path, "a.yaml", "custom_imports: {imports: [evil]}\n" + written(tmp_path, "b.yaml").read_text()
     )

@@ -113,8 +113,8 @@ def test_names_that_cannot_be_written_down_are_refused(root: Path, told: Callabl
     picture(root / "train" / "dog\nfish" / "a.jpg")
     (root / "train" / "cat" / os.fsdecode(b"caf\xe9.jpg")).write_bytes((root / "train" / "dog" / "1.jpg").read_bytes())
     text = told(ImageFolder(root=str(root)))
-    assert r"'dog\nfish' is no name: it has control characters, or is not UTF-8" in text
-    assert r"'cat/caf\udce9.jpg' is no name" in text
+    assert r"'dog\nfish' cannot be a name: it has control characters, or is not UTF-8" in text
+    assert r"'cat/caf\udce9.jpg' cannot be a name" in text
 
 
 def test_a_box_beyond_the_image_is_clipped_or_refused(root: Path) -> None:

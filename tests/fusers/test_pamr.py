@@ -75,5 +75,5 @@ def test_a_map_spreads_to_the_edge_of_its_object() -> None:
 
 
 def test_without_a_photograph() -> None:
-    with pytest.raises(CamForgeError, match="'pamr' refines maps along the photograph"):
+    with pytest.raises(CamForgeError, match="'pamr' refines maps by the photograph"):
         PAMR()(stack(torch.rand(1, 4, 4), None))

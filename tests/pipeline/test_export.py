@@ -103,7 +103,7 @@ DAMAGED = ["", "{", "[]", "{}", '{"config": 3, "store": "x"}', '{"config": {}, "
 def test_a_damaged_manifest_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "results.json").touch()
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(CamForgeError, match=r"manifest\.json is no manifest of a run \("):
+    with pytest.raises(CamForgeError, match=r"manifest\.json is not the manifest of a run \("):
         export(tmp_path, tmp_path / "out", quiet=True)
 
 

@@ -45,9 +45,9 @@ def test_an_experiment_is_a_suite_of_one(suite: Path) -> None:
         ("name: ../../up\nexperiments: ['first.py']\n", "name: "),
         (
             "name: both\nexperiments: ['/etc/*.yaml']\n",
-            "'/etc/*.yaml' is no file or pattern relative to",
+            "'/etc/*.yaml' must be a file or pattern relative to",
         ),
-        ("name: both\nexperiments: ['']\n", "'' is no file or pattern relative to"),
+        ("name: both\nexperiments: ['']\n", "'' must be a file or pattern relative to"),
         ("name: both\nexperiment: a\nexperiments: ['first.py']\n", "did you mean 'experiments'?"),
     ],
 )

@@ -90,7 +90,9 @@ class Torchvision(Backbone):
                 raise CamForgeError(f"weights {weights!r} for {self.arch} could not be fetched: {error}") from None
         if not is_weights_file(weights):
             names = ", ".join(published) or "none are published"
-            raise CamForgeError(f"weights {weights!r} for {self.arch}: no such file, nor a name known for it ({names})")
+            raise CamForgeError(
+                f"weights {weights!r} for {self.arch}: no such file, and not one of its published names ({names})"
+            )
         return read_state_dict(weights)
 
 

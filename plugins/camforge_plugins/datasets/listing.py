@@ -110,8 +110,8 @@ class Listing:
         return _with_boxes(sample, entry) if entry.boxes else sample
 
     def _unwritable(self, name: str) -> list[str]:
-        """A name that no report or list could hold: line breaks and the like, bytes that are no UTF-8."""
-        return [f"{name!r} is no name: it has control characters, or is not UTF-8"] if _odd(name) else []
+        """A name that no report or list could hold: line breaks and the like, bytes that are not UTF-8."""
+        return [f"{name!r} cannot be a name: it has control characters, or is not UTF-8"] if _odd(name) else []
 
     def _missing(self, entry: Entry) -> list[str]:
         return [f"{path} is missing" for path in (entry.file, entry.mask) if path is not None and not path.is_file()]

@@ -21,14 +21,14 @@ def wrong_outline(outline: Any, size: Size) -> str:
     except IndexError:
         return "run lengths that break off"
     if not (isinstance(runs, list) and all(type(run) is int and run >= 0 for run in runs)):
-        return "run lengths that are no numbers from 0"
+        return "run lengths that are not numbers from 0"
     return "" if sum(runs) == size[0] * size[1] else f"run lengths of {sum(runs)} pixels, not {size[0] * size[1]}"
 
 
 def _wrong_polygons(polygons: list[Any], farthest: float) -> str:
     for corners in polygons:
         if not (isinstance(corners, list) and all(type(v) in (int, float) for v in corners)):
-            return "a polygon that is no list of numbers"
+            return "a polygon that is not a list of numbers"
         if len(corners) < 6 or len(corners) % 2:
             return f"a polygon of {len(corners)} numbers, not x, y of 3 corners or more"
         if far := [v for v in corners if not abs(v) <= farthest]:

@@ -32,7 +32,7 @@ class PAMR(Fuser):
 
     def fuse(self, values: Tensor, maps: Maps) -> Tensor:
         if maps.photographs is None:
-            raise CamForgeError(f"fuser {self.name!r} refines maps along the photograph, and there is none")
+            raise CamForgeError(f"fuser {self.name!r} refines maps by the photograph, and none was given")
         weights = self.affinity(maps.photographs)
         if not torch.equal(maps.images, torch.arange(weights.shape[1], device=maps.images.device)):
             weights = weights[:, maps.images]

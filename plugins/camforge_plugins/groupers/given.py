@@ -15,7 +15,7 @@ Taxonomy = tuple[dict[str, tuple[str, ...]], ...]
 
 
 class Given(Grouper):
-    """Groups of classes by name, level upon level.
+    """Groups of classes by name, level by level.
 
     groups = [{"animals": ["cat", "dog", "cow"], "vehicles": ["bus", "car"]}] is one level above the classes. Every
     class stands exactly once in every level, and every group is made of whole groups of the level before.

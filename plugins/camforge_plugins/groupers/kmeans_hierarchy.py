@@ -1,4 +1,4 @@
-"""K-means on the rows of the classifier, level upon level."""
+"""K-means on the rows of the classifier, each level on the groups of the one before."""
 
 from __future__ import annotations
 
