@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,14 +58,9 @@ class Prepared:
         mask, parts = (values[name][0] if name in values else None for name in ("masks", "parts"))
         return Sample(self._id(i), values["images"][0], self.labels[i], mask, boxes, classes, parts)
 
-    def pixels(self, places: Sequence[int]) -> Tensor:
-        """(B, 3, H, W) uint8 of the images at some places."""
-        return self._read("images", places, CPU)
-
-    def stream(self, batches: Iterable[Sequence[int]], device: torch.device) -> Iterator[Tensor]:
-        """``pixels`` of one batch after another, on the device before they are asked for."""
-        for tensors in feed(batches, lambda places: {"images": self._read("images", places, device)}, device):
-            yield tensors["images"]
+    def pixels(self, places: Sequence[int], device: torch.device = CPU) -> Tensor:
+        """(B, 3, H, W) uint8 of the images at some places, on the CPU, whence ``device`` copies them by itself."""
+        return self._read("images", places, device)
 
     def batch(self, places: Sequence[int], device: torch.device) -> Batch:
         """The images at some places, normalised."""

@@ -58,19 +58,22 @@ class Training:
 
 
 class _Batches(Dataset[Any]):
-    """Pixels and targets, fetched a batch at a time; of each batch this process's share, and how many it is of."""
+    """Pixels and targets, fetched a batch at a time; of each batch this process's share, and how many it is of.
+
+    The pixels lie where the device copies them by itself: as nothing waits for it, the next batch is fetched meanwhile.
+    """
 
     metainfo: dict[str, Any] = {}
 
-    def __init__(self, data: Prepared, places: Tensor, targets: Tensor) -> None:
-        self.data, self.places, self.targets = data, places, targets
+    def __init__(self, data: Prepared, places: Tensor, targets: Tensor, device: torch.device) -> None:
+        self.data, self.places, self.targets, self.device = data, places, targets, device
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitems__(self, items: list[int]) -> dict[str, Any]:
         mine = items[distributed.share(len(items))]
-        pixels = self.data.pixels(self.places[mine].tolist())
+        pixels = self.data.pixels(self.places[mine].tolist(), self.device)
         return {"images": pixels, "targets": self.targets[mine], "of": len(items)}
 
 
@@ -146,7 +149,7 @@ def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
         if task.trainer.channels_last:
             learner = learner.to(memory_format=torch.channels_last)
         learner = cast(Learner, distributed.synchronise_batch_norms(learner.to(task.device)))
-        runner = _runner(task, learner, _Batches(task.data, places, targets[places].float()), history)
+        runner = _runner(task, learner, _Batches(task.data, places, targets[places].float(), task.device), history)
         try:
             runner.train()
             if task.trainer.hooks:

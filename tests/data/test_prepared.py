@@ -76,13 +76,6 @@ def test_a_batch_has_masks_only_where_all_of_its_images_have() -> None:
     assert split.sample(3).mask is not None
 
 
-def test_a_stream_gives_the_pixels_of_each_batch() -> None:
-    split = prepare(image_set(6), SQUARE)
-    batches = [[3, 1], [0], [5, 4, 2]]
-    for places, pixels in zip(batches, split.stream(batches, CPU), strict=True):
-        assert torch.equal(pixels, split.pixels(places))
-
-
 def test_the_number_of_readers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = prepare(image_set(130), SQUARE)
     monkeypatch.setattr("camforge.data.reading.cpu_count", lambda: 3)
