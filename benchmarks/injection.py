@@ -15,6 +15,7 @@ import argparse
 import errno
 import itertools
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -189,6 +190,7 @@ def main() -> None:
     parser.add_argument("--experiment", type=int, default=0, help="faults in a whole tiny experiment")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    logging.raiseExceptions = False  # a training's own log may fail, too
     table = Table()
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         if options.share > 0:

@@ -311,7 +311,7 @@ def apply(names: dict[str, Node], change: dict[str, Node | None]) -> None:
 
 def contents(node: Node, path: Path) -> Iterator[tuple[Node, bytes]]:
     """The content of every file that is there now."""
-    if node.synced is not None and node.link is None:
+    if node.synced is not None and node.link is None and path.is_file():  # what C removed was never seen to go
         yield node, path.read_bytes()
     for name, child in node.names.items():
         yield from contents(child, path / name)
