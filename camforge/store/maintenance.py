@@ -25,6 +25,7 @@ _KINDS = {
     "damaged": re.compile(_ENTRY + r"\.damaged-\d+"),
     "unfinished": re.compile(_ENTRY + r"\.unfinished"),
     "draft": re.compile(r"\." + _ENTRY + r"\.[0-9a-f]{32}"),
+    "temporary": re.compile(r"\.temporary\.[0-9a-f]{32}"),
     "lock": re.compile(r"\." + _ENTRY + r"(\.place)?\.lock"),
 }
 """How the store names what it makes. Anything else in its folder is somebody else's, and never removed."""
@@ -50,9 +51,9 @@ class Finding:
 
 
 def list_entries(folder: Path) -> Iterator[StoreEntry]:
-    """All that lies in the store but locks and drafts. Raises CamForgeError where there is no store."""
+    """What lies in the store but locks, drafts and temporary folders. Raises CamForgeError where there is none."""
     for path in _contents(folder):
-        if kind_of(path) not in ("draft", "lock"):
+        if kind_of(path) not in ("draft", "temporary", "lock"):
             yield StoreEntry(path.name, _size(path), _days(path), _about(path))
 
 
@@ -80,8 +81,8 @@ def prunable(folder: Path, older_than: float | None = None) -> list[Path]:
         if entry.name in wrong or (older_than is not None and _days(entry) > older_than)
     ]  # fmt: skip
     doomed += _of_kind(folder, "damaged")
-    left = _of_kind(folder, "unfinished", "draft", "lock")
-    return doomed + [path for path in left if _days(path) > UNFINISHED and not _at_work(path)]
+    left = _of_kind(folder, "unfinished", "draft", "temporary", "lock")
+    return doomed + [path for path in left if _idle_days(path) > UNFINISHED and not _at_work(path)]
 
 
 def prune(doomed: Sequence[Path]) -> int:
@@ -98,7 +99,7 @@ def prune(doomed: Sequence[Path]) -> int:
 
 
 def kind_of(path: Path) -> str | None:
-    """ "finished", "damaged", "unfinished", "draft" or "lock"; None: not a thing of the store."""
+    """ "finished", "damaged", "unfinished", "draft", "temporary" or "lock"; None: not a thing of the store."""
     return next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(path.name)), None)
 
 
@@ -124,6 +125,12 @@ def _size(path: Path) -> int:
     return sizes
 
 
+def _idle_days(path: Path) -> float:
+    """Since anything in a folder was written last."""
+    inside = (_days(Path(parent, name)) for parent, _, names in os.walk(path) for name in names)
+    return min(_days(path), min(inside, default=_days(path)))
+
+
 def _days(path: Path) -> float:
     return (time.time() - _status(path).st_mtime) / DAY
 
@@ -143,8 +150,8 @@ def _status(path: str | Path) -> os.stat_result:
 
 def _at_work(path: Path) -> bool:
     """Whether a run holds the lock of the stage that this was left of, or of its place."""
-    found = next(match for pattern in _KINDS.values() if (match := pattern.fullmatch(path.name)))
-    locks = (path.with_name(f".{found['entry']}{ending}") for ending in (".lock", ".place.lock"))
+    found = next(match for pattern in _KINDS.values() if (match := pattern.fullmatch(path.name))).groupdict()
+    locks = (path.with_name(f".{found.get('entry')}{ending}") for ending in (".lock", ".place.lock"))
     return any(_is_held(lock) for lock in locks if lock.is_file())
 
 

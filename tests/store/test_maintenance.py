@@ -62,6 +62,7 @@ def test_what_unfinished_stages_left_goes_after_a_day(tmp_path: Path, commit: Co
             aged(path, days)
         assert set(prunable(tmp_path)) == (set() if days < 1 else {*left, lock})
     (tmp_path / f"network-{KEY}.unfinished" / "checkpoint").write_bytes(b"x" * 1000)
+    aged(tmp_path / f"network-{KEY}.unfinished" / "checkpoint", 2)
     assert prunable(tmp_path, older_than=1.0)[0] == entry
     assert prunable(tmp_path, older_than=1.2)[:1] != [entry]
     aged(tmp_path / f"network-{KEY}.unfinished", 2)
