@@ -29,6 +29,8 @@ FORMATS: Mapping[str, tuple[str, dict[str, object]]] = {
 OPACITY = 0.6  # of the hottest pixel: the photograph stays readable under it
 MARGIN, CAPTION, FONT = 8, 24, 14  # pixels of a sheet
 TILE = 160  # pixels of a small map's side
+SIGNED_OPACITY = 0.85  # of the largest value
+FOR, AGAINST = (180, 4, 38), (59, 76, 192)  # the ends of Moreland's cool and warm colours
 PAPER, INK = (250, 248, 244), (36, 33, 30)
 
 
@@ -62,6 +64,20 @@ def overlay(image: Tensor, values: Tensor, opacity: float = OPACITY) -> Tensor:
     heat = max_normalise(resize(values.float(), image.shape[-2:]))
     colours = heat_colours()[(heat * 255).round().long()].permute(2, 0, 1).float()
     cover = opacity * (2 * heat).clamp(max=1)  # full cover from half of the maximum on
+    return torch.lerp(image.float(), colours, cover.expand_as(colours)).round().to(torch.uint8)
+
+
+def signed_overlay(image: Tensor, values: Tensor, opacity: float = SIGNED_OPACITY) -> Tensor:
+    """(3, H, W) uint8 photograph and (h, w) raw map -> (3, H, W) uint8: red speaks for, blue against what is explained.
+
+    Both sides share one scale, the largest absolute value. A map without negative values is drawn as ``overlay`` does.
+    """
+    if not bool((values < 0).any()):
+        return overlay(image, values)
+    heat = resize(values.float(), image.shape[-2:])
+    share = heat / heat.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+    colours = share.new_tensor([FOR, AGAINST])[(share <= 0).long()].permute(2, 0, 1)
+    cover = opacity * share.abs()  # one colour a side: its strength is all that tells how much
     return torch.lerp(image.float(), colours, cover.expand_as(colours)).round().to(torch.uint8)
 
 

@@ -91,7 +91,8 @@ def _print(made: Sequence[Overlay], out: Path) -> None:
     console().print(table)
     for name, layers in layers_read(made).items():
         typer.echo(f"{name} read {_some(layers)}")
-    typer.echo(f"{len(made)} pictures, contact.jpg and index.html: {out}")
+    pictures = f"{len(made)} picture{'s' if len(made) > 1 else ''}"
+    typer.echo(f"{pictures}, contact.jpg and index.html: {out}")
 
 
 def _some(layers: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from camforge.explanation.inputs import Photograph
 from camforge.explanation.page import page
 from camforge.files import file_name, write_atomically
 from camforge.interfaces import Extractor
-from camforge.pictures import enlarged, overlay, save, sheet
+from camforge.pictures import enlarged, save, sheet, signed_overlay
 from camforge.types import CamForgeError
 
 CONTACT = 48  # photographs on the contact sheet
@@ -91,7 +91,7 @@ def _one(
         for pair, values in enumerate(place.bring_back(explanation.maps).detach().cpu()):
             target = int(explanation.targets[pair])
             picture = out / _free(f"{Path(name).stem}-{key.replace('#', '-')}-{_end(explanation, pair)}", taken)
-            over = overlay(shown, values)
+            over = signed_overlay(shown, values)
             save(picture, over)
             overlays.append(_told(explanation, pair, name, target, picture))
             row.append((f"{explanation.label(pair)}: {explanation.method}", enlarged(small(over, THUMBNAIL))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize as shrink
 
-from camforge.pictures import Picture, enlarged, overlay, sheet
+from camforge.pictures import Picture, enlarged, sheet, signed_overlay
 from camforge.types import CamForgeError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _row(image: int, picture: Tensor, found: Mapping[str, Explanation]) -> list[
         pairs = (explanation.images == image).nonzero().flatten().tolist()
         for pair, values in zip(pairs, explanation.over(image), strict=True):
             caption = f"{explanation.label(pair)}: {explanation.method}"
-            tiles.append((caption, overlay(tiles[0][1], values.detach().cpu())))
+            tiles.append((caption, signed_overlay(tiles[0][1], values.detach().cpu())))
     return [(caption, enlarged(tile)) for caption, tile in tiles]
 
 

@@ -16,7 +16,10 @@ from torch import Tensor, nn
 from camforge.data.decoding import read_image
 from camforge.types import CamForgeError
 
-SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff",
+    ".webp",
+)  # fmt: skip
 """What a folder is searched for."""
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 

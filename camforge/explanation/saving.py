@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from camforge.files import file_name, write_atomically
-from camforge.pictures import overlay, save
+from camforge.pictures import save, signed_overlay
 
 if TYPE_CHECKING:
     from camforge.explanation.explanation import Explanation
@@ -30,7 +30,7 @@ def save_explanation(found: Explanation, folder: Path, photographs: Tensor | Non
         for pair, own, over in zip(pairs, found.of(image), found.over(image), strict=True):
             files = _write(folder, stems[pair], own, masks[pair][tuple(slice(n) for n in own.shape)])
             if pictures is not None:
-                picture = overlay(pictures[image], over.detach().cpu())
+                picture = signed_overlay(pictures[image], over.detach().cpu())
                 files["picture"] = save(folder / f"{stems[pair]}.png", picture).name
             entries.append(_entry(found, pair) | {"box": boxes[pair].tolist()} | files)
     content = {"model": found.model, "method": found.method, "layers": list(found.layers), "threshold": threshold}

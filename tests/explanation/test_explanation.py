@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import camforge
 from camforge import CamForgeError, Explanation
-from camforge.pictures import overlay
+from camforge.pictures import overlay, signed_overlay
 
 
 @pytest.fixture
@@ -130,7 +130,8 @@ def test_a_folder_holds_everything(tmp_path) -> None:
         assert np.array_equal(np.load(tmp_path / "out" / entry["map"]), maps[i].numpy())
         mask, picture = (np.asarray(Image.open(tmp_path / "out" / entry[key])) for key in ("mask", "picture"))
         assert np.array_equal(mask > 0, found.masks(0.5)[i].numpy())
-        assert np.array_equal(picture, overlay(photographs[entry["image"]], maps[i]).permute(1, 2, 0).numpy())
+        expected = signed_overlay(photographs[entry["image"]], maps[i])
+        assert np.array_equal(picture, expected.permute(1, 2, 0).numpy())
 
 
 def test_pictures_are_maps_over_their_photographs() -> None:
@@ -141,3 +142,13 @@ def test_pictures_are_maps_over_their_photographs() -> None:
     assert torch.equal(corner, overlay(photographs[1], maps[2]))
     with pytest.raises(CamForgeError, match="gradcam: maps of 1 axes cannot lie over a photograph"):
         explained(torch.rand(1, 9)).show(photographs)
+
+
+def test_signed_maps_have_two_sides() -> None:
+    grey = torch.full((3, 1, 3), 100, dtype=torch.uint8)
+    shown = signed_overlay(grey, torch.tensor([[4.0, 0.0, -4.0]]), opacity=0.5)[:, 0].T
+    assert shown.tolist() == [[140, 52, 69], [100, 100, 100], [80, 88, 146]]
+    half = signed_overlay(grey, torch.tensor([[1.0, 0.0, -4.0]]), opacity=0.5)[:, 0].T
+    assert half.tolist() == [[110, 88, 92], [100, 100, 100], [80, 88, 146]]
+    plain = torch.tensor([[4.0, 0.0, 1.0]])
+    assert torch.equal(signed_overlay(grey, plain), overlay(grey, plain))
