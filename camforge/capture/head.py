@@ -44,7 +44,7 @@ def linear_head(runner: Runner, record: Mapping[str, RecordedOutput], logits: Te
     """
     linears = runner.structure.of_kind(nn.Linear) if runner.use_head else []
     for name, recorded in record.items() if linears else ():
-        if recorded.value is not None and len(recorded.shape) > 3:
+        if recorded.value is not None and len(recorded.shape) > 3 and recorded.shape[0] == logits.shape[0]:
             used = _weight_behind_mean(logits, recorded)
             if used is not None:
                 return _of_weight(name, used, linears, runner.doubts)

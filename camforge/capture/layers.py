@@ -79,7 +79,8 @@ class ModelLayers:
 
     def _call(self, name: str) -> str:
         """The name with the index of the call that is read, where there are several."""
-        if "#" in name:
+        some = next(self.model.parameters(), None)
+        if "#" in name or (some is not None and some.is_meta):  # an outline of a network, whose layers are looked up
             return name
         key = ("call", name, signature(self.inputs))
         return Structure.of(self.model).kept(key, lambda: self._chosen_call(name))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.forward import Runner
+from camforge.capture.structures import lead_tensor, mapped, with_lead_tensor
 from camforge.types import CamForgeError
 
 
@@ -44,6 +45,7 @@ class Tail:
     @staticmethod
     def of(runner: Runner, layer: str, inputs: tuple[Any, ...]) -> Tail:
         """Record one forward of the whole batch; what was recorded lives as long as the Tail."""
+        runner.model_layers.grids(inputs).check_images_first(layer)
         with torch.no_grad():
             laid_out = (runner.laid_out(inputs[0]), *inputs[1:])
             version = laid_out[0]._version
@@ -58,7 +60,8 @@ class Tail:
 
     def value_of(self, image: int) -> Tensor:
         """(1, …): what the layer returned for one image, in its own layout."""
-        first = self.value if isinstance(self.value, Tensor) else self.value[0]
+        first = lead_tensor(self.value)
+        assert first is not None  # or the layer could not have been recorded
         return first[image : image + 1]
 
     def logits(self, image: int, values: Tensor) -> Tensor:
@@ -67,7 +70,7 @@ class Tail:
 
         def given() -> Any:
             rest = _repeated(self.value, image, rows, batch, copy=False)
-            return values if isinstance(self.value, Tensor) else type(self.value)((values, *rest[1:]))
+            return with_lead_tensor(rest, values)
 
         answers: dict[nn.Module, deque[Callable[[], Any]]] = {}
         for call in self.finished:
@@ -141,7 +144,7 @@ class _Watch:
         if module is self.layer:
             self.layer_calls.append(len(self.calls) if not self.active else -1)
         if not self.active:
-            self.calls.append(_Call(module, _mapped(output, Tensor.clone)))
+            self.calls.append(_Call(module, mapped(output, Tensor.clone)))
             self.versions.append([(tensor, tensor._version) for tensor in _tensors(output)])
 
     def until(self, index: int, name: str) -> tuple[tuple[_Call, ...], Any]:
@@ -199,20 +202,10 @@ def _repeated(values: Any, image: int, rows: int, batch: int, copy: bool) -> Any
         many: Tensor = own.expand(rows, *own.shape).flatten(0, 1)
         return many.clone(memory_format=torch.contiguous_format) if copy else many
 
-    return _mapped(values, repeat)
-
-
-def _mapped(values: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(values, Tensor):
-        return change(values)
-    if isinstance(values, tuple | list):
-        return type(values)(_mapped(value, change) for value in values)
-    if isinstance(values, dict):
-        return {key: _mapped(value, change) for key, value in values.items()}
-    return values
+    return mapped(values, repeat)
 
 
 def _tensors(values: Any) -> list[Tensor]:
     found: list[Tensor] = []
-    _mapped(values, lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
+    mapped(values, lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
     return found

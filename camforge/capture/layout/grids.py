@@ -78,6 +78,12 @@ class Grids:
             )
         return found.channels
 
+    def check_images_first(self, path: str) -> None:
+        """Raises CamForgeError where a layer's first axis is not the images, which running it again needs."""
+        found = self._found(path, (0, 0, 0))
+        if isinstance(found, Layout) and found.images != 0:
+            raise CamForgeError(f"layer {path!r}: its first axis is not the images: nothing behind it can run again")
+
     def layout(self, path: str, search: bool = True, which: int = 0) -> Layout | str:
         """The layout of ``path#k``, or of a module's last call; or why it has none.
 

@@ -38,7 +38,7 @@ class Response:
 
     def centres(self, channels: int) -> tuple[Tensor, Tensor]:
         """Where each place looks, (D, places…) from -1 to 1 along each axis of the image, and how much it changes."""
-        products = self.places[channels].double().cpu()
+        products = self.places[channels].cpu().double()
         return products[1:] / products[0].clamp(min=1e-300), products[0]
 
 

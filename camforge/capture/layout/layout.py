@@ -45,6 +45,8 @@ class Layout:
 
 
 FIRST = Layout(0, 1)
+GridsOf = Callable[[int, tuple[int, ...]], list[tuple[int, ...]]]
+"""The grids that so many tokens of an image of that extent may lie on."""
 
 SURE, CLEARLY, LOCAL = 0.8, 0.05, 0.15
 UNCHANGED = "it does not change with the image"
@@ -69,10 +71,18 @@ def decided(
     if len(own) == 1 and _few(response, own[0][0]):
         return Layout(response.images, own[0][0])
     looks = max((_spread(response, channels) for channels in response.places), default=0.0)
-    scored, needed = _scored(response, [*own, *_tokens(response, image, _largest(grids))]), FOLLOWS
-    searched = len(response.shape) == 3 and (search or not grids) and not (scored and scored[0][0] >= FOLLOWS)
-    if searched and looks >= LOCAL:  # of many readings one may fit by chance what looks everywhere
-        scored, needed = _scored(response, [*own, *_tokens(response, image, _divisions)]), SURE
+    last = len(response.shape) - 1
+    scored, needed = _scored(response, [*own, *_tokens(response, image, last, _largest(grids))]), FOLLOWS
+    others: list[tuple[int, GridsOf]] = [
+        (last, _divisions),
+        (2 - response.images, _largest(grids)),
+        (2 - response.images, _divisions),
+    ]
+    for channels, wanted in others if len(response.shape) == 3 and (search or not grids) and looks >= LOCAL else ():
+        if scored and scored[0][0] >= needed:
+            break
+        needed = SURE  # of many readings one may fit by chance
+        scored = _scored(response, [*own, *_tokens(response, image, channels, wanted)]) or scored
     if not scored:
         return f"no reading of it is a grid of an image of {'x'.join(map(str, image))}"
     best, layout = scored[0]
@@ -122,26 +132,28 @@ def _few(response: Response, channels: int) -> bool:
 
 
 def _tokens(
-    response: Response, image: tuple[int, ...], grids: Callable[[int, tuple[int, ...]], list[tuple[int, ...]]]
+    response: Response,
+    image: tuple[int, ...],
+    channels: int,
+    grids: GridsOf,
 ) -> Iterator[Reading]:
-    """Tokens on the grids that may have so many of them."""
-    if len(response.shape) == 3:
-        for channels in response.places:
-            count = prod(response.shape) // response.shape[channels]
-            for grid in grids(count, image):
-                fits = all(n <= size for n, size in zip(grid, image, strict=True))
-                if fits and prod(grid) > 1 and (len(image) > 1 or prod(grid) < count):
-                    yield channels, grid
+    """Tokens (B, N, C), or by the axis of the channels (B, C, N), on the grids that may have so many of them."""
+    if len(response.shape) == 3 and channels in response.places:
+        count = prod(response.shape) // response.shape[channels]
+        for grid in grids(count, image):
+            fits = all(n <= size for n, size in zip(grid, image, strict=True))
+            if fits and prod(grid) > 1 and (len(image) > 1 or prod(grid) < count):
+                yield channels, grid
 
 
 def _largest(
     grids: tuple[tuple[int, ...], ...],
-) -> Callable[[int, tuple[int, ...]], list[tuple[int, ...]]]:
+) -> GridsOf:
     """Of the convolutions' grids, halved up to five times, those with the most places that tokens suffice for."""
     smaller = halved(grids)
 
     def fitting(count: int, _image: tuple[int, ...]) -> list[tuple[int, ...]]:
-        enough = [grid for grid in smaller if 0 <= count - prod(grid) <= _EXTRAS]
+        enough = [grid for grid in smaller if 0 <= count - prod(grid) <= min(_EXTRAS, prod(grid))]
         most = max(map(prod, enough), default=0)
         return sorted(grid for grid in enough if prod(grid) == most)
 
