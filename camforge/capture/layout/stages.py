@@ -145,6 +145,7 @@ def _attention_inputs(candidates: list[_Candidate]) -> list[_Candidate]:
     Of blocks at several sizes the last at each, of blocks at one size the last of each quarter.
     """
     groups: dict[str, list[_Candidate]] = {}
+    smallest = candidates[-1].places
     for candidate in candidates:
         if "norm" in type(candidate.module).__name__.lower() and candidate.layout.grid is not None:
             groups.setdefault(re.sub(r"(^|(?<=[._]))\d+(?=\.)", "*", candidate.path), []).append(candidate)
