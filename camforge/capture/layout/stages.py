@@ -145,13 +145,14 @@ def _attention_inputs(candidates: list[_Candidate]) -> list[_Candidate]:
     Of blocks at several sizes the last at each, of blocks at one size the last of each quarter.
     """
     groups: dict[str, list[_Candidate]] = {}
-    smallest = candidates[-1].places
     for candidate in candidates:
         if "norm" in type(candidate.module).__name__.lower() and candidate.layout.grid is not None:
             groups.setdefault(re.sub(r"(^|(?<=[._]))\d+(?=\.)", "*", candidate.path), []).append(candidate)
     repeated = {
-        pattern: len(same) for pattern, same in groups.items() if len(same) > 1 or pattern.endswith(_ATTENTION_NORMS)
-    }
+        pattern: len(same) for pattern, same in groups.items()
+        if any(norm.places == candidates[-1].places for norm in same)
+        and (len(same) > 1 or pattern.endswith(_ATTENTION_NORMS))
+    }  # fmt: skip
     if not repeated:
         return []
     norms = groups[max(repeated, key=lambda pattern: (repeated[pattern], pattern.count("*")))]
