@@ -1,4 +1,4 @@
-"""A workshop whose networks have the rows and the logits that a test gives them."""
+"""A grouping context whose networks have the rows and the logits that a test gives them."""
 
 from collections.abc import Callable
 
