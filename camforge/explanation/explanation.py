@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+from scipy import ndimage
 from torch import Tensor
 
-from camforge.explanation.boxes import largest_boxes
 from camforge.explanation.drawing import comparison
 from camforge.explanation.inputs import Photograph
 from camforge.explanation.placement import Placement
@@ -85,7 +87,7 @@ class Explanation:
         In pixels of the maps; touching at a corner connects. An empty mask has a box of zeros. Signals have (P, 2),
         volumes (P, 6): the starts along the axes, the last axis first, then the ends.
         """
-        return largest_boxes(self.masks(threshold))
+        return _largest_boxes(self.masks(threshold))
 
     def image_name(self, image: int) -> str:
         """The photograph's file name, or "image 0"."""
@@ -122,3 +124,18 @@ class Explanation:
         The files of an earlier explanation in the folder are overwritten where they have the same names.
         """
         return save_explanation(self, Path(folder), photographs, threshold)
+
+
+def _largest_boxes(masks: Tensor) -> Tensor:
+    """(P, *size) bool -> (P, 2 * axes) float32: around the largest connected part of each, zeros where there is none.
+
+    The starts along the axes, the last axis first, then the ends, exclusive: x0, y0, x1, y1 for pictures.
+    """
+    boxes = torch.zeros(len(masks), 2 * (masks.dim() - 1))
+    for box, mask in zip(boxes, masks.cpu().numpy(), strict=True):
+        parts, count = ndimage.label(mask, np.ones((3,) * mask.ndim))
+        if count:
+            largest = int(np.bincount(parts.ravel())[1:].argmax())
+            place = ndimage.find_objects(parts)[largest][::-1]
+            box[:] = torch.tensor([float(part.start) for part in place] + [float(part.stop) for part in place])
+    return boxes.to(masks.device)
