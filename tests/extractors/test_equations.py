@@ -187,6 +187,8 @@ def test_further_targets_of_an_image_run_nothing_again(oddnet, images, name: str
     runs: list[int] = []
     maps_of(oddnet, images, [[0], [1], [2]], name=name, layers=["relu2"])  # finds out where the maps lie, once
     oddnet.register_forward_hook(lambda _m, _i, out: runs.append(len(out)))
+    maps_of(oddnet, images, [[0], [1], [2]], name=name, layers=["relu2"])  # finds out where the layer's places lie
+    runs.clear()
     maps_of(oddnet, images, [[0], [1], [2]], name=name, layers=["relu2"])
     once = sum(runs)
     runs.clear()
