@@ -190,7 +190,7 @@ class _Passes:
 
     def _some(self, network: Network, images: Tensor, targets: Tensor, start: int, stop: int) -> BatchMaps:
         """The maps of the images ``start`` to ``stop`` of a batch."""
-        found = extract_maps(network, images[start:stop], self.extractors, targets[start:stop].to(images.device))
+        found = extract_maps(network, images[start:stop], self.extractors, targets[start:stop])
         flat = [layer.float() for layers in found.maps for layer in layers]
         onto_cpu = iter(_in_one_copy(flat))
         maps = [[next(onto_cpu) for _ in layers] for layers in found.maps]

@@ -138,15 +138,12 @@ def _work_off(
                 _settle(queue, busy.pop(ended), ended.result(), sessions)
                 count += 1
                 tick(count, count + len(busy) + len(queue.waiting))
-    except OSError:
-        pool.kill()  # a full disk
-        raise
-    except Exception as error:  # BrokenProcessPool, Dask's KilledWorker
+    except pool.broken as error:
         message = "a worker died (killed, or out of memory): what is not there yet is made one after another"
         sessions[0].progress.say(f"{message} ({type(error).__name__})")
         return False
     except BaseException:
-        pool.kill()  # Ctrl-C: their checkpoints stand
+        pool.kill()  # Ctrl-C, a full disk: their checkpoints stand
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,12 +22,19 @@ PATIENCE = 10  # seconds to reach a scheduler
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """size  tasks at once;  device  where a worker computes, None: where the run does;  kill  end what is at work"""
+    """Workers.
+
+    size    tasks at once
+    device  where a worker computes, None: where the run does
+    kill    end what is at work
+    broken  what a task's result raises where its worker died and nobody took over
+    """
 
     executor: Executor
     size: int
     device: str | None
     kill: Callable[[], None]
+    broken: tuple[type[Exception], ...] = (BrokenExecutor,)
 
 
 @contextmanager
@@ -61,6 +68,6 @@ def _dask_pool(address: str) -> Iterator[Pool]:
         size = sum(client.nthreads().values())
         if not size:
             raise CamForgeError(f"cluster {address!r}: it has no worker; start `dask worker` on each machine")
-        yield Pool(client.get_executor(pure=False), size, "auto", client.close)
+        yield Pool(client.get_executor(pure=False), size, "auto", client.close, (library.scheduler.KilledWorker,))
     finally:
         client.close()

@@ -223,12 +223,7 @@ def _runner(task: Training, learner: Learner, data: _Batches, history: EpochHist
         train_cfg={"by_epoch": True, "max_epochs": trainer.epochs},
         optim_wrapper=wrapped(optimizer, trainer, task.device),
         param_scheduler=schedule_of(trainer, optimizer, len(loader)),
-        default_hooks={
-            "checkpoint": None,
-            "timer": None,
-            "runtime_info": RunInfo(),
-            "logger": {"type": "LoggerHook", "interval": max(1, len(loader))},
-        },
+        default_hooks=_default_hooks(len(loader)),
         custom_hooks=[SeedEveryEpoch(task.seed), history, Checkpoint(), *map(build_hook, trainer.hooks)],
         log_processor={"window_size": 1},
         load_from=None if checkpoint is None else str(checkpoint),
@@ -242,6 +237,12 @@ def _runner(task: Training, learner: Learner, data: _Batches, history: EpochHist
     )
     runner.model.to(task.device)
     return runner
+
+
+def _default_hooks(steps: int) -> dict[str, Any]:
+    """mmengine's own, without those that CamForge's replace; its log has one line per epoch."""
+    logger = {"type": "LoggerHook", "interval": max(1, steps)}
+    return {"checkpoint": None, "timer": None, "runtime_info": RunInfo(), "logger": logger}
 
 
 def _visualizer(task: Training) -> dict[str, Any] | None:
