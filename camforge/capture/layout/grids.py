@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.layout.intervention import Inputs, Intervention, Run, intervene, signature
-from camforge.capture.layout.layout import FIRST, GLOBAL, UNCHANGED, Layout, decided, halved
+from camforge.capture.layout.layout import FIRST, GLOBAL, NOT_IMAGES, UNCHANGED, Layout, decided, halved
 from camforge.capture.model.structure import Structure
 from camforge.types import CamForgeError, Network
 
@@ -109,16 +109,29 @@ class Grids:
         if response.images == 0 and len(response.shape) == len(self._image) + 2 and self.known(path):
             return FIRST
         found = self.layout(path, search)
-        return found if found != GLOBAL or (tokens and not search) else self._like(path, tokens)
+        if isinstance(found, Layout) or found in (UNCHANGED, NOT_IMAGES):
+            return found
+        return found if tokens and (found != GLOBAL or not search) else self._like(path, tokens) or found
 
-    def _like(self, path: str, tokens: bool) -> Layout | str:
+    def _like(self, path: str, tokens: bool) -> Layout | None:
+        """What layers of the same shape agree on, where the response of this one is too faint or looks everywhere."""
         shape = self.intervention.of(path)[-1].shape
+        if not tokens and shape[1] == shape[-1] and self._mixes_layouts:
+            return None  # channels first and last have one shape: others tell nothing
         same = slice(1, -1) if tokens else slice(1, None)
         names = [name for name, other in self.intervention.calls.items() if other.shape[same] == shape[same]]
         layouts = {layout for name in names if isinstance(layout := self.layout(name, search=False), Layout)}
         if not tokens and not layouts and shape[2:] in self._followed:
             layouts = {FIRST for name in names if isinstance(self._module(name), _CHANNELS_FIRST)}
-        return layouts.pop() if len(layouts) == 1 else GLOBAL
+        return layouts.pop() if len(layouts) == 1 else None
+
+    @cached_property
+    def _mixes_layouts(self) -> bool:
+        """Some layer with axes of its own for the places is seen to have its channels last."""
+        calls = self.intervention.calls
+        own = (name for name, r in calls.items() if len(r.shape) == len(self._image) + 2 and name != "#0")
+        layouts = (self.layout(name, search=False) for name in own)
+        return any(isinstance(layout, Layout) and layout.channels != 1 for layout in layouts)
 
     def _found(self, path: str, shape: tuple[int, ...]) -> Layout | str:
         if len(shape) == len(self._image) + 2 and self.known(path):
