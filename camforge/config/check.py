@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from camforge.capture import ModelLayers
+from camforge.capture.model.borrowing import WithoutWeights
 from camforge.config.schema import CONTROL_NAMES, Arm, Experiment
 from camforge.host.errors import KeyPath, Mistake, message_of
 from camforge.interfaces import Axis, LayerExtractor, Trainer
@@ -109,10 +110,10 @@ def _outline(trainer: Trainer) -> list[Network] | CamForgeError:
     try:
         with torch.device("meta"):
             learner = trainer.learner(2, pretrained=False)
+    except (WithoutWeights, RuntimeError, NotImplementedError):  # a network that computes with its weights when built
+        return []
     except CamForgeError as error:
         return error
-    except (RuntimeError, NotImplementedError):  # a network that computes with its weights when it is built
-        return []
     except Exception as error:  # a plugin may raise anything
         return CamForgeError(f"its network cannot be built: {type(error).__name__}: {message_of(error)}")
     return [network for network in learner.networks if isinstance(network, Network)]

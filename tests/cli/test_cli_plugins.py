@@ -36,9 +36,9 @@ def test_list_of_one_kind(camforge: Camforge) -> None:
         assert "│ metric" not in out
 
 
-def test_list_shows_what_was_set_aside(camforge: Camforge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_shows_what_was_rejected(camforge: Camforge, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = RejectedPlugin("theirs", "their_package", "import", "ImportError: no [bold]module[/bold]\nsecond line")
-    monkeypatch.setattr(registry(), "set_aside", [gone])
+    monkeypatch.setattr(registry(), "rejected", [gone])
     _, out, _ = camforge("plugins", "list")
     (line,) = [line for line in out.splitlines() if "their_package" in line]
     assert "import" in line

@@ -66,11 +66,18 @@ def test_stopping_by_hand_says_how_to_go_on(camforge: Camforge, tiny: Path, monk
     assert (code, err) == (130, "stopped; the same command goes on where it was\n")
 
 
-def test_a_mistake_of_our_own_keeps_its_traceback(camforge: Camforge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_our_own_is_one_line_and_a_traceback_where_asked(
+    camforge: Camforge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_arguments: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("camforge.host.describe.named", broken)
+    code, _, err = camforge("plugins", "show", "cam")
+    assert code == 70
+    assert err.startswith("camforge: ZeroDivisionError: ")
+    assert len(err.splitlines()) == 1
+    monkeypatch.setenv("CAMFORGE_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         camforge("plugins", "show", "cam")
 

@@ -80,5 +80,5 @@ def test_an_arm_that_fails_ends_every_process_and_a_second_run_goes_on(tiny: Pat
 def test_a_launcher_that_did_not_start_this_process(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(CamForgeError, match=r"^launcher 'pytorch': this process was not started by it"):
         camforge.run(tiny, work_dir=tmp_path / "w", launcher="pytorch")
-    with pytest.raises(CamForgeError, match=r"^workers: 2 beside launcher 'pytorch': give one of the two$"):
+    with pytest.raises(CamForgeError, match=r"^workers 2, cluster None, launcher 'pytorch': give one of the three$"):
         camforge.run(tiny, work_dir=tmp_path / "w", launcher="pytorch", workers=2)

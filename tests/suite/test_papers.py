@@ -112,9 +112,9 @@ def test_an_oracle_that_fails_costs_no_table(tmp_path: Path) -> None:
     items = [{"title": "Table A", "full": ["first.py"], "metrics": ["miou"], "oracle": "baseline"}]
     results = bench(str(write_paper(tmp_path, items=items)), work_dir=tmp_path / "w", device="cpu", quiet=True)
     assert [table.title for table in results.tables] == ["first"]
-    assert "its views are no pairs" in results.failures["first"]
+    assert "its views are not pairs" in results.failures["first"]
     page = results.page.read_text()
-    assert "its views are no pairs" in page
+    assert "its views are not pairs" in page
     assert "<td>25.00</td>" in page
 
 

@@ -23,6 +23,10 @@ _HOOKS = (
 )  # fmt: skip
 
 
+class WithoutWeights(CamForgeError):
+    """A model on the meta device, which has shapes but no values, was to be run."""
+
+
 _RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
 
 
@@ -109,7 +113,7 @@ class _State:
             self._set(module, "training", True)
         parameters = [p for module in self._modules for p in module._parameters.values() if p is not None]
         if any(map(attrgetter("is_meta"), parameters)):
-            raise CamForgeError("the model lies on the meta device, without weights: load them first")
+            raise WithoutWeights("the model lies on the meta device, without weights: load them first")
         if any(map(Tensor.is_inference, parameters)):
             self._take_out_of_inference()
             parameters = [parameter for parameter in parameters if not parameter.is_inference()]
