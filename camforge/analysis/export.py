@@ -88,7 +88,7 @@ def export(
         (draft / "maps").mkdir()
         maps = finished.fused_maps(name, split)  # type: ignore[arg-type]
         made = _write(draft, maps, threshold, progress, finished.experiment.batch_size)
-        classes = maps.split.images.classes
+        classes = maps.split.dataset.classes
         (draft / "classes.txt").write_text("".join(f"{label}\n" for label in classes), "utf-8")
         message = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
         (draft / "README.txt").write_text(message, "utf-8")
@@ -135,16 +135,16 @@ def _write(draft: Path, fused: FusedMaps, threshold: float, progress: Progress, 
                 _save_maps(draft / "maps" / f"{shards:05}.npz", shard)
                 shards, shard = shards + 1, []
             tick(number, len(fused.split))
-    categories = [{"id": 1 + c, "name": label} for c, label in enumerate(fused.split.images.classes)]
+    categories = [{"id": 1 + c, "name": label} for c, label in enumerate(fused.split.dataset.classes)]
     write_strict_json(draft / "boxes.json", {"images": pictures, "categories": categories, "annotations": boxes})
     return Exported(len(pictures), len(boxes), shards)
 
 
 def _each(fused: FusedMaps, size: int) -> Iterator[Seeds]:
-    images, indices = fused.split.images, fused.split.indices
+    dataset, indices = fused.split.dataset, fused.split.indices
     for places, shown in fused.batches(size, torch.device("cpu")):
         for i, place in enumerate(places):
-            height, width = images.load(int(indices[place])).image.shape[-2:]
+            height, width = dataset.load(int(indices[place])).image.shape[-2:]
             mine = shown.images == i
             yield Seeds(shown.batch.ids[i], shown.maps[mine], shown.classes[mine], (height, width))
 

@@ -70,7 +70,7 @@ def oracle(
         return ranked.cumsum(1) / torch.arange(1, 1 + maps.shape[1])[:, None, None]
 
     chosen = _iou(maps, threshold, size, best)
-    found = Oracle(maps.split.images.classes, partners, alone, chosen.where(~alone.isnan().sort(1).values, torch.nan))
+    found = Oracle(maps.split.dataset.classes, partners, alone, chosen.where(~alone.isnan().sort(1).values, torch.nan))
     write_atomically(Path(folder) / "oracle.csv", _csv(found).encode())
     return found
 

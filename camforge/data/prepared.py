@@ -25,13 +25,13 @@ PLANES = {"images": range(3), "masks": range(3, 4), "parts": range(4, 5)}
 class Prepared:
     """One split in the network's geometry.
 
-    indices  (M,) int64: the usable images, as places in ``images``;  labels (M, C) bool
+    indices  (M,) int64: the usable images, as places in ``dataset``;  labels (M, C) bool
     skipped  image id -> why it was left out (broken file, mask of another size)
-    store    a row for every image of ``images``: its pixels (3, H, W), its mask and its parts (H, W)
+    store    a row for every image of ``dataset``: its pixels (3, H, W), its mask and its parts (H, W)
     known    boxes, and who has masks, of the M images
     """
 
-    images: ImageSet
+    dataset: ImageSet
     geometry: Geometry
     indices: Tensor
     labels: Tensor
@@ -104,7 +104,7 @@ class Prepared:
         return self.store.read(rows, planes.start * self.geometry.area, empty(shape, device))
 
     def _id(self, i: int) -> str:
-        return self.images.ids[int(self.indices[i])]
+        return self.dataset.ids[int(self.indices[i])]
 
 
 @dataclass(frozen=True)

@@ -165,12 +165,12 @@ def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric
     if session.calibration is not None:
         metrics = calibrate_metrics(fused_maps(trained, entries, session.calibration, session), metrics, session)
     measurement = _measure(lambda split: fused_maps(trained, entries, split, session), metrics, session)
-    images = session.train.images
-    known = recovered(trained.grouping, images.taxonomy, images.classes)
+    dataset = session.train.dataset
+    known = recovered(trained.grouping, dataset.taxonomy, dataset.classes)
     measurement = replace(measurement, metrics={**measurement.metrics, **known})
     networks = [model.key for model in trained.models]
     keys = {"grouping": trained.grouping_key, "networks": networks, "maps": maps.recipe["extracted"]}
-    ids = [maps.split.images.ids[i] for i in maps.split.indices.tolist()]
+    ids = [maps.split.dataset.ids[i] for i in maps.split.indices.tolist()]
     degenerate = degenerate_maps(maps.fuser.stored, trained.grouping.views, ids)
     return ArmResult(trained.name, measurement, trained, maps, keys, degenerate)
 

@@ -28,7 +28,7 @@ def group(arm: Arm, session: Session) -> tuple[Grouping, str]:
         if entry is None:
             with blaming(arm.grouper):
                 grouping = arm.grouper.group(ArmContext(session, arm.trainer))
-            _check(grouping, session.train.images.classes, arm.grouper.name)
+            _check(grouping, session.train.dataset.classes, arm.grouper.name)
             entry = session.store.commit("grouping", key, recipe, lambda draft: _save(draft, grouping))
     return _load(entry), key
 

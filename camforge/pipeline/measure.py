@@ -87,7 +87,7 @@ def measure(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Mea
     numbers: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     missing = {m.name: reason for m, reason in zip(metrics, found.reasons, strict=True) if reason}
-    classes = maps.split.images.classes
+    classes = maps.split.dataset.classes
     for metric, total in zip(metrics, found.totals, strict=True):
         if total is None:
             continue

@@ -31,7 +31,7 @@ def grouper_problems(session: Session) -> list[str]:
     return [
         f"arms.{name}.grouper ({arm.grouper.name}): {problem}"
         for name, arm in session.experiment.arms.items()
-        for problem in arm.grouper.check(train.images.classes, train.labels)
+        for problem in arm.grouper.check(train.dataset.classes, train.labels)
     ]
 
 
@@ -81,7 +81,7 @@ def _reason(needed: Sequence[str], split: str) -> str:
 
 
 def _offered(split: Prepared) -> frozenset[str]:
-    return split.truth | ({"several classes"} if len(split.images.classes) > 1 else set())
+    return split.truth | ({"several classes"} if len(split.dataset.classes) > 1 else set())
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Splits:
 
     def check(self) -> None:
         """Raises CamForgeError where the splits cannot belong to one experiment."""
-        if self.train.images.classes != self.val.images.classes:
+        if self.train.dataset.classes != self.val.dataset.classes:
             raise CamForgeError(f"dataset {self._experiment.dataset.name!r}: its splits name different classes")
 
     def _read(self, split: Split, size: int | tuple[int, int]) -> Prepared:
@@ -128,7 +128,7 @@ def data_recipe(split: Prepared) -> dict[str, Any]:
     """What determines the pixels a stage sees."""
     return {
         "camforge": __version__,
-        "images": split.images.fingerprint,
+        "images": split.dataset.fingerprint,
         "geometry": asdict(split.geometry),
         "skipped": sorted(split.skipped),
     }

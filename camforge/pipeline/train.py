@@ -40,7 +40,7 @@ class ArmContext:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.session.train.images.classes
+        return self.session.train.dataset.classes
 
     @property
     def labels(self) -> Tensor:
@@ -48,7 +48,7 @@ class ArmContext:
 
     @property
     def taxonomy(self) -> Mapping[str, tuple[str, ...]] | None:
-        return self.session.train.images.taxonomy
+        return self.session.train.dataset.taxonomy
 
     def train(self, view: View, trainer: Trainer | None = None, holdout: Tensor | None = None) -> TrainedModel:
         """The view's networks: from memory, from the store, or trained now."""

@@ -39,7 +39,7 @@ def task(folder: Path, device: torch.device | str, **options: Any) -> Training:
     trainer = Single(backbone=backbone, **{"epochs": 3, "batch_size": 16, "lr": 0.01, "optimizer": "sgd"} | options)
     data = bars()
     everything = torch.ones(len(data), dtype=torch.bool)
-    return Training(trainer, View.identity(data.images.classes), data, everything, 0, torch.device(device), folder)
+    return Training(trainer, View.identity(data.dataset.classes), data, everything, 0, torch.device(device), folder)
 
 
 def weights(found: torch.nn.Module) -> torch.Tensor:

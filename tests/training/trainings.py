@@ -18,7 +18,7 @@ TINY = Small(stem=4, widths=(8,), strides=(2,), blocks=("plain",))
 def task(data: Prepared, folder: Path, **options: Any) -> Training:
     folder.mkdir(exist_ok=True)
     tick = options.pop("tick", None)
-    view = options.pop("view", View.identity(data.images.classes))
+    view = options.pop("view", View.identity(data.dataset.classes))
     trainer = Single(backbone=TINY, **{"epochs": 3, "batch_size": 16, "lr": 0.01} | options)
     return Training(
         trainer, view, data, torch.ones(len(data), dtype=torch.bool), 0, torch.device("cpu"), folder, tick=tick
