@@ -25,6 +25,16 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     return interpolate(maps.reshape(-1, 1, *spatial), size=size, mode=mode, align_corners=False).reshape(*before, *size)
 
 
+def all_zero(maps: Tensor) -> Tensor:
+    """(P, …) -> (P,) bool: maps that are zero everywhere."""
+    return (maps == 0).flatten(1).all(1)
+
+
+def all_finite(maps: Tensor) -> Tensor:
+    """(P, …) -> (P,) bool: maps without NaN and infinity."""
+    return torch.isfinite(maps).flatten(1).all(1)
+
+
 def max_normalise(maps: Tensor, dims: int = 2) -> Tensor:
     """ReLU, then divide each map, the last ``dims`` axes, by its own maximum; an all-zero map stays zero."""
     maps = maps.relu()

@@ -20,6 +20,7 @@ from camforge.capture.pairs import capture_rank, needs_no_backward, pairs_that_f
 from camforge.capture.rerun import RerunCache
 from camforge.capture.structures import check_runnable, named_inputs
 from camforge.capture.targets import Rank, Target, Targets, pairs_at_once, ranks, target_lists
+from camforge.maps import all_finite, all_zero
 
 
 class MapMaker(Protocol):
@@ -56,11 +57,11 @@ class Extraction:
 
     def empty(self, extractor: int) -> Tensor:
         """(P,) bool: the pairs for which an extractor's maps are zero everywhere, on every layer."""
-        return torch.stack([(maps == 0).flatten(1).all(1) for maps in self.maps[extractor]]).all(0)
+        return torch.stack([all_zero(maps) for maps in self.maps[extractor]]).all(0)
 
     def broken(self, extractor: int) -> Tensor:
         """(P,) bool: the pairs for which an extractor's maps hold a NaN or infinity."""
-        return torch.stack([~torch.isfinite(maps).flatten(1).all(1) for maps in self.maps[extractor]]).any(0)
+        return torch.stack([~all_finite(maps) for maps in self.maps[extractor]]).any(0)
 
 
 def extract_maps(

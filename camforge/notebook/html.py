@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from camforge.explanation.captions import method_text
 from camforge.interfaces import Plugin
+from camforge.maps import all_zero
 from camforge.notebook.pictures import class_names, members_by_name
 from camforge.notebook.templates import rendered
 from camforge.report.data import ReportData
@@ -47,7 +48,7 @@ def maps_html(maps: Maps) -> str:
     axes = dict(zip(maps.axes, values.shape[1:-2], strict=True))
     size = f"{values.shape[-2]} x {values.shape[-1]}"
     extent = f"{float(values.min()):.4g} to {float(values.max()):.4g}" if values.numel() else "no values"
-    empty = int((values == 0).flatten(1).all(1).sum()) if len(maps) else 0
+    empty = int(all_zero(values).sum()) if len(maps) else 0
     images = len(maps.images.unique())
     return rendered("maps", pairs=len(maps), images=images, axes=axes, size=size, extent=extent, empty=empty)
 

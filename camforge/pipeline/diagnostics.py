@@ -9,6 +9,7 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
+from camforge.maps import all_finite, all_zero
 from camforge.pipeline.stored_maps import StoredMaps
 from camforge.types import Grouping, View
 
@@ -43,8 +44,8 @@ def degenerate_maps(
     for found, view in zip(extracted, views, strict=True):
         images, outputs = (found.rows >= 0).nonzero(as_tuple=True)
         for layers in found.maps:
-            zero = _all(layers, lambda maps: (maps == 0).flatten(1).all(1))
-            wrong = ~_all(layers, lambda maps: torch.isfinite(maps).flatten(1).all(1))
+            zero = _all(layers, all_zero)
+            wrong = ~_all(layers, all_finite)
             count, empty, broken = count + len(zero), empty + int(zero.sum()), broken + int(wrong.sum())
             for pair in (zero | wrong).nonzero().flatten().tolist()[:3]:
                 output = view.outputs[int(outputs[pair])]
