@@ -280,6 +280,8 @@ _VARIANTS: dict[str, Callable[[], nn.Module]] = {"vgg11_bn": _vgg, "convnext": _
 LAYOUTS: dict[str, str] = {
     "vit": "tokens 16 16 1",
     "mambaout_femto": "last",
+    "twins_svt_small": "tokens 32 32 0",
+    "nest_tiny": "last",
     "swin_tiny_patch4_window7_224": "last",
     "swinv2_tiny_window8_256": "last",
     "vit_tiny_patch16_224": "tokens 16 16 1",
@@ -300,7 +302,7 @@ LAYOUTS: dict[str, str] = {
     "xcit_nano_12_p16_224": "tokens 16 16 0",
     "coat_lite_tiny": "tokens 32 32 1",
     "sequencer2d_s": "last",
-    "volo_d1_224": "tokens 16 16 0",
+    "volo_d1_224": "tokens 16 16 1",
     "gmlp_ti16_224": "tokens 16 16 0",
     "resmlp_12_224": "tokens 16 16 0",
     "tnt_s_legacy_patch16_224": "tokens 16 16 1",

@@ -232,7 +232,8 @@ def _places(changes: Tensor, dims: int, axis: int, spatial: int) -> dict[int, Te
     wide = changes.float().unflatten(0, (-1, spatial + 1))
     products = (wide * wide[:, :1]).sum(0)
     channels = [k for k in {1 if axis == 0 else 0, dims - 1} if k != axis]
-    return {k: _coarse(products.sum(k if k > axis else k + 1)) for k in channels} if dims > 2 else {}
+    readable = 2 < dims <= spatial + 2  # more axes hold no grid of the image by themselves
+    return {k: _coarse(products.sum(k if k > axis else k + 1)) for k in channels} if readable else {}
 
 
 def _coarse(products: Tensor) -> Tensor:

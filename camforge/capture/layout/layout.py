@@ -65,6 +65,8 @@ def decided(
     """
     if response.images is None:
         return NOT_IMAGES
+    if not response.places:
+        return f"its axes are not those of an image of {'x'.join(map(str, image))}"
     if not any(bool(places[0].max() > 0) for places in response.places.values()):
         return UNCHANGED
     own = [reading for reading in _own_axes(response, image) if reading[0] == 1 or not first]
@@ -86,6 +88,8 @@ def decided(
     if not scored:
         return f"no reading of it is a grid of an image of {'x'.join(map(str, image))}"
     best, layout = scored[0]
+    if 1 in _extent(response, layout) and len(image) > 1:
+        needed = SURE  # one place along an axis looks at the whole of it, as any place of an attention's output does
     if best < needed:
         read = "; ".join(f"{layout} ({score:.2f})" for score, layout in scored[:3])
         return GLOBAL if looks < LOCAL else f"its places do not follow the image down and across, read as {read}"
@@ -100,6 +104,12 @@ def _spread(response: Response, channels: int) -> float:
     weight = weight.sqrt() / weight.sqrt().sum().clamp(min=1e-300)
     mean = (centres * weight).sum(1, keepdim=True)
     return float((((centres.clamp(-2, 2) - mean).square() * weight).sum(1)).sqrt().max())
+
+
+def _extent(response: Response, layout: Layout) -> tuple[int, ...]:
+    """The places along each axis of the image."""
+    own = (n for k, n in enumerate(response.shape) if k not in (layout.images, layout.channels))
+    return tuple(own) if layout.grid is None else layout.grid
 
 
 def _fewest_extras(response: Response, rivals: list[Layout]) -> Layout | str:
