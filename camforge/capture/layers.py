@@ -13,6 +13,7 @@ from camforge.capture.layout.grids import Grids
 from camforge.capture.layout.intervention import depends, signature
 from camforge.capture.layout.layout import Layout
 from camforge.capture.layout.stages import found_stages, known_stages
+from camforge.capture.mismatch import mismatch
 from camforge.capture.model.borrowing import is_compiled
 from camforge.capture.model.structure import Structure
 from camforge.types import CamForgeError, Network
@@ -32,8 +33,15 @@ class ModelLayers:
     names: tuple[str, ...] = ()
 
     def run(self, inputs: tuple[Any, ...]) -> Any:
-        """What the model returns for other inputs like its own."""
-        return self.model(**dict(zip(self.names, inputs, strict=True))) if self.names else self.model(*inputs)
+        """What the model returns for other inputs like its own. Raises CamForgeError where it cannot take them."""
+        named = dict(zip(self.names, inputs, strict=True)) if self.names else {}
+        args = () if self.names else inputs
+        try:
+            return self.model(*args, **named)
+        except (TypeError, RuntimeError) as error:
+            if (said := mismatch(self.model, args, named, error)) is None:
+                raise
+            raise CamForgeError(said) from error
 
     def grids(self, inputs: tuple[Any, ...]) -> Grids:
         """What brings the layers' outputs for these inputs to (B, C, h, w)."""

@@ -64,7 +64,12 @@ def named_tensors(output: Any) -> int:
 
 
 def described(output: Any) -> str:
-    """In words: "a dict of 'feat', 'aux'"."""
+    """In words: "a dict of 'feat', 'aux'", "a tuple of 2 tensors"."""
+    if output is None:
+        return "nothing"
+    if isinstance(output, tuple | list) and not hasattr(output, "_fields"):
+        tensors = sum(isinstance(value, Tensor) for value in output)
+        return f"a {type(output).__name__}" + (f" of {tensors} tensor{'s' * (tensors > 1)}" if tensors else "")
     names = ", ".join(repr(key) for key, value in _items(output) if isinstance(value, Tensor))
     return f"a {type(output).__name__}" + (f" of {names}" if names else "")
 
@@ -82,25 +87,30 @@ def named_inputs(model: nn.Module, inputs: Any) -> tuple[tuple[Any, ...], tuple[
     """A batch as people have it -> the inputs, the images first, and their names where they are given by keyword.
 
     A tensor, a tuple that begins with the images, or a dict of arguments. A ``forward`` that takes keywords only gets
-    them. Raises CamForgeError for a dict without images.
+    them. Raises CamForgeError for what holds no images.
     """
     if isinstance(inputs, Mapping):
-        first = _images_key(inputs)
+        first = images_key(inputs)
         if len(inputs) == 1 and not _takes(model, first):
             return (inputs[first],), _keyword_only(model)[:1]
         names = (first, *(str(key) for key in inputs if key != first))
         return tuple(inputs[name] for name in names), names
     values = inputs if isinstance(inputs, tuple) else (inputs,)
+    if not values or not isinstance(values[0], Tensor):
+        what = f"a {type(values[0]).__name__}" if values else "an empty tuple"
+        raise CamForgeError(f"the images are {what}: give a tensor (B, channels, height, width), or a dict of inputs")
     return values, _keyword_only(model)[: len(values)]
 
 
-def _images_key(inputs: Mapping[Any, Any]) -> str:
+def images_key(inputs: Mapping[Any, Any]) -> str:
+    """Which of a dict of inputs are the images. Raises CamForgeError where that is open."""
     tensors = {key: value for key, value in inputs.items() if isinstance(value, Tensor)}
     images = [key for key, value in tensors.items() if value.is_floating_point() and value.dim() > 2]
     known = [key for key in _IMAGES if key in images] or images
     if not known or (len(known) > 1 and known[0] not in _IMAGES):
-        have = ", ".join(f"{key} {tuple(value.shape)}" for key, value in tensors.items()) or "no tensor"
-        raise CamForgeError(f"which of a dict's inputs are the images? It has {have}: name them pixel_values or images")
+        have = ", ".join(f"{key} ({value.dtype}, {tuple(value.shape)})" for key, value in tensors.items())
+        wanted = "name floating point (B, channels, height, width) pixel_values or images"
+        raise CamForgeError(f"which of a dict's inputs are the images? It has {have or 'no tensor'}: {wanted}")
     return str(known[0])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import index
 from typing import Any, cast
@@ -69,7 +69,8 @@ def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
         if not 1 <= targets.count <= outputs:
             raise CamForgeError(f"top={targets.count}: the model has {outputs} outputs")
         return [list(row) for row in logits.topk(targets.count).indices.tolist()]
-    if isinstance(targets, str | Mapping | set):
+    listed = isinstance(targets, Sequence) and not isinstance(targets, str | bytes)
+    if not (targets is None or callable(targets) or _scalar(targets) or listed or hasattr(targets, "__array__")):
         raise CamForgeError(f"targets are a {type(targets).__name__}: {_ALLOWED.format(outputs - 1)}")
     if targets is None or callable(targets) or _scalar(targets):
         targets = [targets] * count

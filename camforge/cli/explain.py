@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders.", show_default=False)
-    ],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photographs, or folders.", show_default=False)],
     model: Annotated[
         str, typer.Option(help="torchvision:…, timm:…, hf:FOLDER, or a name of torchvision's.", show_default=False)
     ],
@@ -61,11 +59,14 @@ def explain(
         raise CamForgeError(f"no such file: {', '.join(missing)}")
     if target and top:
         raise CamForgeError("give --target or --top, not both")
+    if file := next((path for path in (out, *out.parents) if path.is_file()), None):
+        raise CamForgeError(f"--out {out}: {file} is a file, not a folder")
     photographs, methods, longest = photographs_of(images) or [], methods_of(method), _longest(size)
     place = pick_device(device)
     network = load_model(model, weights).to(place)
     _check(network, outputs)
-    order = Order(network, methods, [int(t) if t.lstrip("-").isdigit() else t for t in target or ()], top, longest)
+    targets = [int(t) if t.removeprefix("-").isdecimal() else t for t in target or ()]
+    order = Order(network, methods, targets, top, longest)
     made: list[Overlay] = []
     failed: list[CamForgeError] = []
     with _progress(len(photographs)) as progress:
@@ -104,7 +105,7 @@ def _longest(size: str) -> int | None:
 
     if size == "full":
         return None
-    if not size.isdigit() or int(size) < 16:
+    if not size.isdecimal() or int(size) < 16:
         raise CamForgeError(f"--size {size}: give full, or a number of pixels from 16 on")
     return int(size)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from camforge.capture import Highest, Targets, extract_maps, target_lists
+from camforge.capture.structures import images_key
 from camforge.explanation.captions import method_text
 from camforge.explanation.explanation import Explanation
 from camforge.explanation.inputs import Photograph, model_input
@@ -138,10 +139,6 @@ def _on_input(layers: list[Tensor], size: torch.Size) -> Tensor:
 
 
 def _first(inputs: Any) -> Tensor:
-    """The images among the model's inputs: the first tensor."""
-    each = inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, tuple) else (inputs,)
-    return next(value for value in _tensors(each))
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    yield from (value for value in values if isinstance(value, Tensor))
+    """The images among the model's inputs."""
+    images: Tensor = inputs[images_key(inputs)] if isinstance(inputs, Mapping) else inputs
+    return images[0] if isinstance(images, tuple) else images

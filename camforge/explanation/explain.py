@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, nn
 
-from camforge.capture import Highest, Targets
+from camforge.capture import Highest, Targets, unwrap
+from camforge.capture.structures import check_runnable
 from camforge.explanation.batches import Run, explain_inputs, explain_photographs
 from camforge.explanation.explanation import Explanation
 from camforge.explanation.inputs import model_input, photographs_of
@@ -102,6 +103,9 @@ def explain(
         raise CamForgeError(f"explain: normalise={normalise!r}; allowed: {', '.join(NORMALISERS)}")
     if size not in ("full", "input"):
         raise CamForgeError(f"explain: size={size!r}; allowed: full, input")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise CamForgeError(f"explain: batch_size={batch_size!r}; give a number from 1 on")
+    check_runnable(unwrap(model))
     chosen, recipe = [_built(choice) for choice in _listed(extractor)], recipe_of(model, classes)
     run = Run(model, chosen, recipe, normalise, select, create_graph)
     wanted = with_indices(_wanted(targets, top), recipe.classes)
@@ -122,6 +126,8 @@ def _wanted(targets: Targets, top: int | None) -> Targets:
         return targets
     if targets is not None:
         raise CamForgeError("explain: give targets or top, not both")
+    if not isinstance(top, int) or top < 1:
+        raise CamForgeError(f"explain: top={top!r}; give a number from 1 on")
     return Highest(top)
 
 
@@ -137,7 +143,13 @@ def _warn(name: str, found: Explanation) -> None:
 
 
 def _listed(extractor: Choice | Choices) -> Sequence[Choice]:
-    return [extractor] if isinstance(extractor, str | Mapping | Extractor) else extractor
+    several = extractor if isinstance(extractor, list | tuple) else [extractor]
+    for choice in several or [None]:
+        if not isinstance(choice, str | Mapping | Extractor):
+            raise CamForgeError(
+                f"explain: extractor={extractor!r}; give a name, a dict with a name, an Extractor, or a list of them"
+            )
+    return several
 
 
 def _built(choice: Choice) -> Extractor:

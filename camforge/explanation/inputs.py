@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from camforge.capture.structures import images_key
 from camforge.data.decoding import read_image
 from camforge.types import CamForgeError
 
@@ -62,11 +63,14 @@ def photographs_of(images: object) -> list[Photograph] | None:
 def model_input(model: nn.Module, images: Any) -> Any:
     """What the model is given: tensors in its type of numbers; one image without a batch axis becomes a batch of one.
 
-    A tuple is the inputs of a model of several and a mapping its inputs by name: of both only the first is looked at.
+    A tuple is the inputs of a model of several and a mapping its inputs by name: of both only the images are changed.
     Warns of values such as 0 to 255, which no normalised photograph has.
     """
     if isinstance(images, tuple):
         return (model_input(model, images[0]), *images[1:]) if images else images
+    if isinstance(images, Mapping):
+        named = {key: torch.as_tensor(v) if isinstance(v, np.ndarray) else v for key, v in images.items()}
+        return named | {(key := images_key(named)): model_input(model, named[key])}
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(np.ascontiguousarray(images))
     if isinstance(images, list):

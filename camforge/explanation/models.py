@@ -100,7 +100,8 @@ def _transformers(folder: str, weights: str | None) -> nn.Module:
             model, loading = cls.from_pretrained(folder, output_loading_info=True)
     except Exception as error:  # a missing folder or download, a broken file, a model of another field
         said = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise CamForgeError(f"hf:{folder}: {said}") from None
+        where = "" if Path(folder).is_dir() else "no such folder here, and of the hub: "
+        raise CamForgeError(f"hf:{folder}: {where}{said}") from None
     if weights is None and (missing := [*loading["missing_keys"]]):
         raise CamForgeError(f"hf:{folder}: the weights lack {', '.join(missing[:3])}, which would stay random")
     if weights not in (None, RANDOM):

@@ -29,6 +29,8 @@ def index_of(name: str, classes: Sequence[str]) -> int:
         raise CamForgeError(
             f"target {name!r}: the names of the model's outputs are not known; give a number, or classes="
         )
+    if not _words(name):
+        raise CamForgeError(f"target {name!r}: a class name has at least one letter or digit")
     words, sets = _words(name), [_words(label) for label in classes]
     for fits in (
         [i for i, label in enumerate(classes) if label == name],

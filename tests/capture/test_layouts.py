@@ -226,7 +226,7 @@ def test_a_layer_without_places_is_one_line() -> None:
     model = nn.Sequential(Body(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
     with pytest.raises(CamForgeError, match=r"layer '4' returns \(2, 6\): it has no spatial axis: name another layer"):
         gradcam(model, torch.randn(2, 3, 16, 16), "4")
-    with pytest.raises(CamForgeError, match=r"the images are torch.float32 of shape \(2, 3\), not floating point"):
+    with pytest.raises(CamForgeError, match=r"the images are torch.float32 of shape \(2, 3\): give floating point"):
         gradcam(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)), torch.randn(2, 3), "0")
 
 

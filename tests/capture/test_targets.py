@@ -1,5 +1,6 @@
 """Targets in every form, and the order of the pairs."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -47,6 +48,11 @@ def test_forms_of_targets() -> None:
         ((2,), (0, 1)): [[2], torch.tensor([0, 1])],
     }
     assert target_lists(None, LOGITS) == [[1], [0]]
+    assert target_lists([None, 2], LOGITS) == [[1], [2]]
+    assert target_lists([[0, 1, 0], [0, 0, 1]], LOGITS) == target_lists(torch.eye(3)[1:], LOGITS) == [[1], [2]]
+    assert target_lists([torch.tensor(2), torch.tensor(0)], LOGITS) == [[2], [0]]
+    assert target_lists([np.int64(2), np.int32(0)], LOGITS) == target_lists(np.array([2, 0]), LOGITS) == [[2], [0]]
+    assert target_lists(np.int64(2), LOGITS) == target_lists(torch.tensor(2), LOGITS) == [[2], [2]]
     for lists, form in list(forms.items())[1:]:
         assert target_lists(form, LOGITS) == [list(row) for row in lists]
 
@@ -57,6 +63,15 @@ def test_forms_of_targets() -> None:
         ([1], "1 targets for 2 images"),
         ([0, 3], "target 3 of image 1: the model has outputs 0 to 2"),
         ([-1, 0], "target -1 of image 0"),
+        (1.5, "targets are a float: give indices of outputs, 0 to 2"),
+        ("tabby", "targets are a str: give indices"),
+        (b"ab", "targets are a bytes: give indices"),
+        ({0, 1}, "targets are a set: give indices"),
+        ((number for number in (0, 1)), "targets are a generator: give indices"),
+        ([1.0, 2.0], "target 1.0 of image 0: give indices"),
+        ([1, "dog"], "target 'dog' of image 1: give indices"),
+        ([True, False], "target True of image 0: give indices"),
+        ([[1, None], 2], "target None of image 0: give indices"),
         (torch.zeros(2, 4, dtype=torch.bool), r"multi-hot targets have shape \(2, 4\), not \(images, 3 outputs\)"),
     ],
 )
@@ -72,6 +87,20 @@ def test_pairs_are_ordered_by_image_then_as_given(model, images) -> None:
     for values, image, target in zip(found.maps[0][0], found.images, found.targets, strict=True):
         torch.testing.assert_close(values, expected(model, images[image], lambda row, t=target: row[t]))
     torch.testing.assert_close(found.logits, model(images))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (lambda row: row, r"returned shape \(3,\), not one number per image"),
+        (lambda row: float(row.detach()[0]), "returned a float, not a tensor"),
+        (lambda _: None, "returned a NoneType, not a tensor"),
+        (lambda row: row[0].detach(), "the score has no gradient"),
+    ],
+)
+def test_a_function_returns_one_number_with_a_gradient(model, images, target, message: str) -> None:
+    with pytest.raises(CamForgeError, match=message):
+        extract_maps(model, images, [Gradient()], target)
 
 
 def test_callables_explain_any_function_of_the_logits(model, images) -> None:

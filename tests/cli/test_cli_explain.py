@@ -140,6 +140,9 @@ def test_equal_names_do_not_overwrite_one_another(camforge: Camforge, tmp_path: 
         ((*FILE, "--target", "cat"), "target 'cat': the names of the model's outputs are not known; give a number"),
         ((*FILE, "--target", "1", "--top", "2"), "give --target or --top, not both\n"),
         ((*FILE, "--size", "huge"), "--size huge: give full, or a number of pixels from 16 on\n"),
+        ((*FILE, "--target", "²"), "target '²': the names of the model's outputs are not known; give a number"),
+        ((*FILE, "--size", "²"), "--size ²: give full, or a number of pixels from 16 on\n"),
+        (("--model", "hf:./nowhere"), "hf:./nowhere: no such folder here, and of the hub: "),
         ((*FILE, "--device", "tpu3"), "unknown device 'tpu3'; allowed: auto, cpu, cuda"),
         ((*FILE, "--outputs", "9"), "--outputs 9: the model's head has 7 outputs"),
         (("none.png", "other.png", *FILE), "no such file: none.png, other.png\n"),
@@ -156,6 +159,13 @@ def test_a_mistake_is_one_line(
     assert err.startswith(f"camforge: {expected}")
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_before_the_work(camforge: Camforge, tmp_path: Path) -> None:
+    file = photograph(tmp_path / "a.png")
+    for out in (file, file / "maps"):
+        code, _, err = camforge("explain", file, "--model", "never loaded", "--out", out)
+        assert (code, err) == (2, f"camforge: --out {out}: {file} is a file, not a folder\n")
 
 
 @pytest.mark.parametrize(

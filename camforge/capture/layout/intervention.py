@@ -76,7 +76,7 @@ def intervene(model: nn.Module, inputs: Inputs, run: Run, which: int = 0) -> Int
     images = inputs[which]
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.dim() < 3:
         what = f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
-        raise CamForgeError(f"the images are {what}, not floating point (B, channels, height, width)")
+        raise CamForgeError(f"the images are {what}: give floating point (B, channels, height, width)")
     return borrowed(model, False, lambda: _intervene(_Study(model, run, which), inputs))
 
 
