@@ -32,14 +32,16 @@ def list_store(folder: StoreFolder = Path("work/store")) -> None:
 @store.command("verify")
 def verify_store(folder: StoreFolder = Path("work/store")) -> None:
     """Compare every file with its checksum; exit code 1 where a stage is damaged or cannot be read."""
-    from camforge.store.maintenance import verify
+    from camforge.store.maintenance import kind_of, verify
 
     wrong = list(verify(folder))
     for finding in wrong:
         typer.echo(f"{finding.name}: {finding.problem}")
     kinds = [finding.kind for finding in wrong]
     counts = [f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)]
-    typer.echo(", ".join(counts) or "all whole")
+    finished = sum(kind_of(path) == "finished" for path in folder.iterdir())
+    whole = f"all {finished} whole" if finished else f"no finished stages in {folder}"
+    typer.echo(", ".join(counts) or whole)
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -47,7 +49,7 @@ def verify_store(folder: StoreFolder = Path("work/store")) -> None:
 def prune_store(
     folder: StoreFolder = Path("work/store"),
     older_than: Annotated[
-        float | None, typer.Option(metavar="DAYS", help="Finished stages older than this, too.")
+        float | None, typer.Option(metavar="DAYS", min=0, help="Finished stages older than this, too.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

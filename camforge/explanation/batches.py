@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from camforge.capture import Highest, Targets, extract_maps, target_lists
+from camforge.capture import Targets, extract_maps, target_lists
 from camforge.capture.structures import images_key
 from camforge.explanation.captions import method_text
 from camforge.explanation.explanation import Explanation
@@ -126,7 +126,9 @@ def _padded(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _share(targets: Targets, part: slice, count: int) -> Targets:
     """The targets of a part of the images."""
-    if targets is None or isinstance(targets, int | Highest) or callable(targets):
+    if not isinstance(targets, Sequence | Tensor) or isinstance(targets, str | bytes):
+        return targets  # one for all, or what target_lists() refuses
+    if isinstance(targets, Tensor) and not targets.dim():
         return targets
     if len(targets) != count:
         raise CamForgeError(f"{len(targets)} targets for {count} images: give one entry per image")

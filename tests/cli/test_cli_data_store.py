@@ -83,7 +83,8 @@ def test_a_store_is_listed_verified_and_pruned(camforge: Camforge, tmp_path: Pat
     assert code == 0
     assert "trainer single" in out
     assert "extractor cam" in out
-    assert camforge("store", "verify", *store)[:2] == (0, "all whole\n")
+    finished = len([path for path in store[0].iterdir() if path.is_dir()])
+    assert camforge("store", "verify", *store)[:2] == (0, f"all {finished} whole\n")
 
     (network,) = (tmp_path / "w" / "store").glob("network-*")
     damaged = bytearray((network / "weights.pt").read_bytes())
@@ -103,3 +104,7 @@ def test_a_store_is_listed_verified_and_pruned(camforge: Camforge, tmp_path: Pat
     assert (tmp_path / "w" / "results.json").read_bytes() == results
     assert camforge("store", "prune", *store)[:2] == (0, "nothing to remove\n")
     assert camforge("store", "ls", tmp_path / "none")[0] == 2
+    code, _, err = camforge("store", "prune", *store, "--yes", "--older-than", "-1")
+    assert (code, "greater than or equal to 0" in err) == (2, True)
+    (tmp_path / "empty").mkdir()
+    assert camforge("store", "verify", tmp_path / "empty")[:2] == (0, f"no finished stages in {tmp_path / 'empty'}\n")

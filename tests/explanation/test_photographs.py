@@ -188,6 +188,16 @@ def test_top_and_class_names(model: nn.Module) -> None:
         camforge.explain(model, pixels, top=4, **OPTIONS)
 
 
+def test_one_target_for_all_photographs_in_every_form(model: nn.Module) -> None:
+    photographs = [np.full((16, 16, 3), value, np.uint8) for value in (10, 200, 90)]
+    for target in (2, np.int64(2), torch.tensor(2), np.array(2), np.array([2, 2, 2]), torch.tensor([[2], [2], [2]])):
+        found = camforge.explain(model, photographs, target, **OPTIONS, batch_size=2)
+        assert found.targets.tolist() == [2, 2, 2]
+    for wrong, what in ((2.5, "float"), ({1, 2, 3}, "set")):
+        with pytest.raises(CamForgeError, match=f"targets are a {what}: give indices of outputs, 0 to 2"):
+            camforge.explain(model, photographs, wrong, **OPTIONS)
+
+
 def test_tensors_in_the_models_own_numbers(model: nn.Module) -> None:
     images = torch.rand(2, 3, 16, 16)
     expected = camforge.explain(model, images, 0).maps
