@@ -89,6 +89,9 @@ def _as_input(prepared: Any) -> Tensor:
     """(3, H, W) out of what a preparation returned."""
     if isinstance(prepared, Mapping) or hasattr(prepared, "pixel_values"):
         prepared = prepared["pixel_values"]
+    if not isinstance(prepared, Sequence) and not hasattr(prepared, "dtype"):  # a PIL image, None, …
+        what = type(prepared).__name__
+        raise CamForgeError(f"preprocess: one photograph becomes floats (3, H, W), not of type {what}")
     tensor: Tensor = torch.as_tensor(prepared)
     if tensor.dim() == 4 and len(tensor) == 1:
         tensor = tensor[0]

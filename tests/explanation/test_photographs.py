@@ -247,6 +247,9 @@ def test_a_model_whose_preparation_nobody_knows(model: nn.Module) -> None:
         camforge.explain(model, np.zeros((8, 8, 3), np.uint8), 0)
     with pytest.raises(CamForgeError, match=r"preprocess: one photograph becomes floats \(3, H, W\), not torch.uint8"):
         camforge.explain(model, np.zeros((8, 8, 3), np.uint8), 0, preprocess=v2.PILToTensor())
+    for made, kind in ((lambda image: image, "Image"), (lambda _: None, "NoneType")):
+        with pytest.raises(CamForgeError, match=rf"one photograph becomes floats \(3, H, W\), not of type {kind}"):
+            camforge.explain(model, np.zeros((8, 8, 3), np.uint8), 0, preprocess=made)
 
 
 def photograph(height: int = 70, width: int = 90) -> Image.Image:
