@@ -28,13 +28,13 @@ class Response:
             change_0 is the answer to noise all over the image, change_k to the same noise times a ramp from -1 to 1
             along the image's k-th axis. Their quotient is where in the image the place looks. Of more than 64
             places along an axis several are taken together.
-    several the output holds more tensors under names: what comes behind may read another of them
+    named   the output holds its tensors under names: what comes behind may read another of them
     """
 
     shape: tuple[int, ...]
     images: int | None
     places: dict[int, Tensor] = field(default_factory=dict)
-    several: bool = False
+    named: bool = False
 
     def centres(self, channels: int) -> tuple[Tensor, Tensor]:
         """Where each place looks, (D, places…) from -1 to 1 along each axis of the image, and how much it changes."""
@@ -117,11 +117,11 @@ def watched(model: nn.Module, run: Callable[[], Any], note: Callable[[str, Any],
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """One call's output: its shape, a number that tells if two are the same, and if it has more tensors under names."""
+    """One call's output: its shape, a number that tells if two are the same, and if its tensors have names."""
 
     shape: tuple[int, ...]
     size: Tensor
-    several: bool
+    named: bool
 
 
 @dataclass(eq=False)
@@ -140,7 +140,7 @@ class _Study:
         def note(name: str, output: Any) -> None:
             tensor = lead_tensor(output)
             if tensor is not None and tensor.is_floating_point() and tensor.dim() > 1:
-                found[name] = _Seen(tuple(tensor.shape), tensor.float().norm(), named_tensors(output) > 1)
+                found[name] = _Seen(tuple(tensor.shape), tensor.float().norm(), named_tensors(output) > 0)
 
         return found if self._ran(one, note) else None
 
@@ -156,7 +156,7 @@ class _Study:
                     own = tensor.movedim(axis, 0)
                     same.append((own[0].float().norm() - alone[name].size).abs() <= 0.02 * alone[name].size + 1e-6)
                     places = _places(own[1:] - own[:1], tensor.dim(), axis, images.dim() - 2)
-                found[name] = Response(alone[name].shape, axis, {} if axis is None else places, alone[name].several)
+                found[name] = Response(alone[name].shape, axis, {} if axis is None else places, alone[name].named)
 
         images = disturbed(one[self.which])
         rows = images.shape[0]

@@ -15,6 +15,7 @@ from camforge.types import CamForgeError, Network
 # Stages of torchvision's families; MobileNetV2 before each halving.
 _FAMILIES: dict[str, tuple[str, ...]] = {
     "ResNet": ("layer1", "layer2", "layer3", "layer4"),
+    "GoogLeNet": ("conv1", "conv3", "inception3b", "inception4e", "inception5b"),
     "MobileNetV2": tuple(f"features.{i}" for i in (1, 3, 6, 13, 18)),
     "DenseNet": ("features.denseblock1", "features.denseblock2", "features.denseblock3", "features.norm5"),
     "SqueezeNet": ("features.2", "features.5", "features.12"),
@@ -97,7 +98,7 @@ def _candidates(model: nn.Module, grids: Grids) -> list[_Candidate]:
     found = []
     for order, name in enumerate(calls):
         path = name.partition("#")[0]
-        if not path or len(calls[name].shape) < 3 or path in fixed or calls[name].several:
+        if not path or len(calls[name].shape) < 3 or path in fixed or calls[name].named:
             continue
         layout = grids.settled(name, search=False)
         if isinstance(layout, Layout):
