@@ -315,5 +315,6 @@ LAYOUTS: dict[str, str] = {
     "hf_swin": "tokens 16 16 0",
     "hf_swinv2": "tokens 16 16 0",
     "hf_clip": "tokens 16 16 1",
+    "hf_pvt_v2": "tokens 32 32 0",
     "open_clip_vit": "tokens 16 16 1",
 }
