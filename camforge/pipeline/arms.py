@@ -164,7 +164,7 @@ def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric
     maps = fused_maps(trained, entries, session.val, session)
     if session.calibration is not None:
         metrics = calibrate_metrics(fused_maps(trained, entries, session.calibration, session), metrics, session)
-    measurement = _measure(lambda split: fused_maps(trained, entries, split, session), metrics, session)
+    measurement = _measure(maps, lambda split: fused_maps(trained, entries, split, session), metrics, session)
     dataset = session.train.dataset
     known = recovered(trained.grouping, dataset.taxonomy, dataset.classes)
     measurement = replace(measurement, metrics={**measurement.metrics, **known})
@@ -194,13 +194,16 @@ def _measure_control(
     """A control's numbers; metrics that ask a network ask that of the first arm that has one."""
     if session.calibration is not None:
         metrics = calibrate_metrics(control_maps(name, session.calibration, classify), metrics, session)
-    measurement = _measure(lambda split: control_maps(name, split, classify), metrics, session)
-    return ControlResult(name, measurement, control_maps(name, session.val, classify))
+    maps = control_maps(name, session.val, classify)
+    measurement = _measure(maps, lambda split: control_maps(name, split, classify), metrics, session)
+    return ControlResult(name, measurement, maps)
 
 
-def _measure(maps_of: Callable[[Prepared], SplitMaps], metrics: Sequence[Metric], session: Session) -> Measurement:
-    """The numbers of every split that is asked for; a metric that a split cannot serve has none there."""
-    measurement = measure(maps_of(session.val), metrics, session)
+def _measure(
+    maps: SplitMaps, maps_of: Callable[[Prepared], SplitMaps], metrics: Sequence[Metric], session: Session
+) -> Measurement:
+    """The numbers of ``maps``, and of the second split where it is asked for; what a metric lacks there has none."""
+    measurement = measure(maps, metrics, session)
     second = session.second_split
     if second is None:
         return measurement
