@@ -30,10 +30,10 @@ from wsol_direct import box_counts, pixel_histograms
 import camforge
 from camforge.api import Metric, MetricInput
 from camforge.capture import extract_maps
-from camforge_plugins.metrics.maxboxacc import MaxBoxAcc
-from camforge_plugins.metrics.miou import MeanIoU
-from camforge_plugins.metrics.mlev import MeanLocalizationError
-from camforge_plugins.metrics.pxap import PxAP
+from camforge_plugins.metrics.localization.maxboxacc import MaxBoxAcc
+from camforge_plugins.metrics.localization.miou import MeanIoU
+from camforge_plugins.metrics.localization.mlev import MeanLocalizationError
+from camforge_plugins.metrics.localization.pxap import PxAP
 
 
 def made_evidence(cells: int, count: int, size: int) -> MetricInput:

@@ -6,7 +6,7 @@ import torch
 from made import measured, metric_input, random_evidence
 
 from camforge.api import CamForgeError
-from camforge_plugins.metrics.coverage import Coverage
+from camforge_plugins.metrics.localization.coverage import Coverage
 
 
 def test_by_hand():

@@ -8,8 +8,8 @@ from made import joined, metric_input, random_evidence
 
 from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics import camforge_metrics
-from camforge_plugins.metrics.faithful import FaithfulnessMetric
-from camforge_plugins.metrics.miou import MeanIoU
+from camforge_plugins.metrics.common.faithful import FaithfulnessMetric
+from camforge_plugins.metrics.localization.miou import MeanIoU
 
 METRICS = [cls() for cls in camforge_metrics() if not issubclass(cls, FaithfulnessMetric)] + [
     MeanIoU(per_image=True, with_background=True),

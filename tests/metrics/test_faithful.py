@@ -14,10 +14,10 @@ from scipy.sparse.linalg import spsolve
 from camforge import build
 from camforge.api import CamForgeError, MetricInput
 from camforge.testing import example_metric_input
-from camforge_plugins.metrics.average_drop import AverageDrop
-from camforge_plugins.metrics.insertion_deletion import InsertionDeletion
-from camforge_plugins.metrics.insertion_deletion import blurred as blur
-from camforge_plugins.metrics.road import ROAD, imputed
+from camforge_plugins.metrics.faithfulness.average_drop import AverageDrop
+from camforge_plugins.metrics.faithfulness.insertion_deletion import InsertionDeletion
+from camforge_plugins.metrics.faithfulness.insertion_deletion import blurred as blur
+from camforge_plugins.metrics.faithfulness.road import ROAD, imputed
 
 NAMES = ("cat", "dog", "horse")
 

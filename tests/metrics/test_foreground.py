@@ -7,7 +7,7 @@ import torch
 from made import random_evidence
 from torch.nn.functional import interpolate
 
-from camforge_plugins.metrics.foreground import byte_levels, foreground, otsu_level
+from camforge_plugins.metrics.common.foreground import byte_levels, foreground, otsu_level
 
 
 def test_reference_level(vectors):

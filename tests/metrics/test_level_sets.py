@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from camforge_plugins.metrics.level_sets import level_sets
+from camforge_plugins.metrics.common.level_sets import level_sets
 
 
 def made_values(kind: str, seed: int) -> np.ndarray:

@@ -6,9 +6,9 @@ import torch
 from made import box_map, measured, metric_input, random_evidence
 
 from camforge.api import CamForgeError
-from camforge_plugins.metrics.energy import Energy
-from camforge_plugins.metrics.localization import Localization
-from camforge_plugins.metrics.pointing_game import PointingGame
+from camforge_plugins.metrics.localization.energy import Energy
+from camforge_plugins.metrics.localization.localization import Localization
+from camforge_plugins.metrics.localization.pointing_game import PointingGame
 
 
 def test_reference_records(vectors):

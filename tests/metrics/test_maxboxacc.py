@@ -8,9 +8,9 @@ from torch.nn.functional import interpolate
 from wsol_direct import box_counts, boxes_at_thresholds, normalised
 
 from camforge.api import CamForgeError, MetricInput
-from camforge_plugins.metrics.contours import contour_boxes
-from camforge_plugins.metrics.foreground import byte_levels
-from camforge_plugins.metrics.maxboxacc import MaxBoxAcc, whole_pixels
+from camforge_plugins.metrics.common.contours import contour_boxes
+from camforge_plugins.metrics.common.foreground import byte_levels
+from camforge_plugins.metrics.localization.maxboxacc import MaxBoxAcc, whole_pixels
 
 
 def vector_evidence(vectors: dict) -> MetricInput:

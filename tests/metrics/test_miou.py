@@ -6,7 +6,7 @@ import torch
 from made import box_map, measured, metric_input, random_evidence
 
 from camforge.api import CamForgeError, MetricInput
-from camforge_plugins.metrics.miou import MeanIoU
+from camforge_plugins.metrics.localization.miou import MeanIoU
 
 
 def label_map_evidence(vector: dict) -> MetricInput:

@@ -7,9 +7,9 @@ from made import box_map, measured, metric_input, random_evidence
 from scipy import ndimage
 
 from camforge.api import CamForgeError, MetricInput
-from camforge_plugins.metrics.boxes import box_iou, component_boxes
-from camforge_plugins.metrics.foreground import foreground
-from camforge_plugins.metrics.mlev import MeanLocalizationError
+from camforge_plugins.metrics.common.boxes import box_iou, component_boxes
+from camforge_plugins.metrics.common.foreground import foreground
+from camforge_plugins.metrics.localization.mlev import MeanLocalizationError
 
 
 def test_overlap_conventions(vectors):

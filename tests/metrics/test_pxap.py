@@ -7,9 +7,9 @@ from made import measured, metric_input, random_evidence
 from wsol_direct import pixel_average_precision, pixel_histograms
 
 from camforge.api import CamForgeError
-from camforge_plugins.metrics import pxap
-from camforge_plugins.metrics.grid import grid_bins, grid_edges
-from camforge_plugins.metrics.pxap import PxAP
+from camforge_plugins.metrics.common.grid import grid_bins, grid_edges
+from camforge_plugins.metrics.localization import pxap
+from camforge_plugins.metrics.localization.pxap import PxAP
 
 
 @pytest.mark.parametrize(("step", "key"), [(0.1, "i0.1"), (0.001, "i0.001"), (0.001, "authors_i0.001")])

@@ -7,9 +7,9 @@ from made import box_map, measured, metric_input, random_evidence
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from camforge.api import CamForgeError
-from camforge_plugins.metrics.miou import MeanIoU
-from camforge_plugins.metrics.segmentation import Segmentation
-from camforge_plugins.metrics.threshold_sweep import ThresholdSweep
+from camforge_plugins.metrics.localization.miou import MeanIoU
+from camforge_plugins.metrics.localization.segmentation import Segmentation
+from camforge_plugins.metrics.localization.threshold_sweep import ThresholdSweep
 
 
 @pytest.mark.parametrize("protocol", ["binary", "argmax"])

@@ -14,8 +14,8 @@ from camforge.capture import Extraction, extract_maps
 from camforge_plugins.extractors.hirescam import HiResCAM
 from camforge_plugins.fusers.max import Max
 from camforge_plugins.groupers.given import Given
-from camforge_plugins.metrics.miou import MeanIoU
-from camforge_plugins.metrics.mlev import MeanLocalizationError
+from camforge_plugins.metrics.localization.miou import MeanIoU
+from camforge_plugins.metrics.localization.mlev import MeanLocalizationError
 from camforge_plugins.trainers.single import SingleLearner
 
 ARMS = """

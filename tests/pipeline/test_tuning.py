@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from camforge import run
-from camforge_plugins.metrics.threshold_sweep import ThresholdSweep
+from camforge_plugins.metrics.localization.threshold_sweep import ThresholdSweep
 
 
 def measured(config: Path, work: Path, metrics: str) -> dict[str, dict[str, float]]:

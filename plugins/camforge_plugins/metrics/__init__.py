@@ -1,19 +1,19 @@
 """Built-in metrics."""
 
 from camforge.api import Metric, hookimpl
-from camforge_plugins.metrics.average_drop import AverageDrop
-from camforge_plugins.metrics.coverage import Coverage
-from camforge_plugins.metrics.energy import Energy
-from camforge_plugins.metrics.insertion_deletion import InsertionDeletion
-from camforge_plugins.metrics.localization import Localization
-from camforge_plugins.metrics.maxboxacc import MaxBoxAcc
-from camforge_plugins.metrics.miou import MeanIoU
-from camforge_plugins.metrics.mlev import MeanLocalizationError
-from camforge_plugins.metrics.pointing_game import PointingGame
-from camforge_plugins.metrics.pxap import PxAP
-from camforge_plugins.metrics.road import ROAD
-from camforge_plugins.metrics.segmentation import Segmentation
-from camforge_plugins.metrics.threshold_sweep import ThresholdSweep
+from camforge_plugins.metrics.faithfulness.average_drop import AverageDrop
+from camforge_plugins.metrics.faithfulness.insertion_deletion import InsertionDeletion
+from camforge_plugins.metrics.faithfulness.road import ROAD
+from camforge_plugins.metrics.localization.coverage import Coverage
+from camforge_plugins.metrics.localization.energy import Energy
+from camforge_plugins.metrics.localization.localization import Localization
+from camforge_plugins.metrics.localization.maxboxacc import MaxBoxAcc
+from camforge_plugins.metrics.localization.miou import MeanIoU
+from camforge_plugins.metrics.localization.mlev import MeanLocalizationError
+from camforge_plugins.metrics.localization.pointing_game import PointingGame
+from camforge_plugins.metrics.localization.pxap import PxAP
+from camforge_plugins.metrics.localization.segmentation import Segmentation
+from camforge_plugins.metrics.localization.threshold_sweep import ThresholdSweep
 
 
 @hookimpl

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camforge_plugins.metrics.level_sets import Ints, LevelSets, level_sets
+from camforge_plugins.metrics.common.level_sets import Ints, LevelSets, level_sets
 
 TOP = 255
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from camforge.api import CamForgeError, Metric, MetricInput, Requirement, max_normalise, minmax_normalise
-from camforge_plugins.metrics.foreground import Fraction, Normalise
-from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent, sides, truth_masks
+from camforge_plugins.metrics.common.foreground import Fraction, Normalise
+from camforge_plugins.metrics.common.pairs import class_mean, labelled_pairs, percent, sides, truth_masks
 
 STEPS = 100
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.faithful import FaithfulnessMetric, ranks
-from camforge_plugins.metrics.pairs import class_mean
+from camforge_plugins.metrics.common.faithful import FaithfulnessMetric, ranks
+from camforge_plugins.metrics.common.pairs import class_mean
 
 SIGMA = 5.0
 

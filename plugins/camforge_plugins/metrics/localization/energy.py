@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from camforge.api import Metric, MetricInput, Requirement
-from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
-from camforge_plugins.metrics.regions import need_regions, true_regions
+from camforge_plugins.metrics.common.pairs import class_mean, labelled_pairs
+from camforge_plugins.metrics.common.regions import need_regions, true_regions
 
 
 class Energy(Metric):

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from camforge.api import CamForgeError, Metric, MetricInput
-from camforge_plugins.metrics.pairs import labelled_pairs
+from camforge_plugins.metrics.common.pairs import labelled_pairs
 
 CHUNK = 32  # images per pass of the network
 

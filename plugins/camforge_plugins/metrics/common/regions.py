@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from camforge.api import CamForgeError, MetricInput
-from camforge_plugins.metrics.boxes import pair_boxes
-from camforge_plugins.metrics.pairs import truth_masks
+from camforge_plugins.metrics.common.boxes import pair_boxes
+from camforge_plugins.metrics.common.pairs import truth_masks
 
 Truth = Literal["mask", "box"]
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.pairs import class_mean, percent
-from camforge_plugins.metrics.pixels import PixelMetric
+from camforge_plugins.metrics.common.pairs import class_mean, percent
+from camforge_plugins.metrics.common.pixels import PixelMetric
 
 
 class MeanIoU(PixelMetric):

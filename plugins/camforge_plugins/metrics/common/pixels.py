@@ -10,8 +10,8 @@ from pydantic import model_validator
 from torch import Tensor
 
 from camforge.api import IGNORED, Metric, MetricInput, Requirement, max_normalise, minmax_normalise
-from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.pairs import labelled_pairs, sides, truth_masks
+from camforge_plugins.metrics.common.foreground import Normalise, Threshold, foreground
+from camforge_plugins.metrics.common.pairs import labelled_pairs, sides, truth_masks
 
 
 class PixelMetric(Metric, ABC):

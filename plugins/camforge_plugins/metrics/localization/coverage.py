@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from camforge.api import IGNORED, CamForgeError, Metric, MetricInput, Requirement
-from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.pairs import class_mean, labelled_pairs, percent, truth_masks
+from camforge_plugins.metrics.common.foreground import Normalise, Threshold, foreground
+from camforge_plugins.metrics.common.pairs import class_mean, labelled_pairs, percent, truth_masks
 
 BODY, PART = 1, 2  # values of ``Batch.parts``
 

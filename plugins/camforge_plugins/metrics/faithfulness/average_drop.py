@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from camforge.api import MetricInput, max_normalise
-from camforge_plugins.metrics.faithful import FaithfulnessMetric
-from camforge_plugins.metrics.pairs import class_mean
+from camforge_plugins.metrics.common.faithful import FaithfulnessMetric
+from camforge_plugins.metrics.common.pairs import class_mean
 
 
 class AverageDrop(FaithfulnessMetric):

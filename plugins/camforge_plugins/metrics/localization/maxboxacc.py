@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor
 
 from camforge.api import Metric, MetricInput, Requirement
-from camforge_plugins.metrics.boxes import box_iou, need_boxes, pair_boxes
-from camforge_plugins.metrics.contours import contour_boxes
-from camforge_plugins.metrics.foreground import LEVELS, byte_levels
-from camforge_plugins.metrics.grid import grid_edges
-from camforge_plugins.metrics.pairs import labelled_pairs
+from camforge_plugins.metrics.common.boxes import box_iou, need_boxes, pair_boxes
+from camforge_plugins.metrics.common.contours import contour_boxes
+from camforge_plugins.metrics.common.foreground import LEVELS, byte_levels
+from camforge_plugins.metrics.common.grid import grid_edges
+from camforge_plugins.metrics.common.pairs import labelled_pairs
 
 OVERLAPS = (30, 50, 70)  # percent
 

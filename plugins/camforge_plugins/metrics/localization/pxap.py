@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from camforge.api import CamForgeError, Metric, MetricInput, Requirement, minmax_normalise
-from camforge_plugins.metrics.grid import grid_bins, grid_edges
-from camforge_plugins.metrics.pairs import labelled_pairs, sides, truth_masks
+from camforge_plugins.metrics.common.grid import grid_bins, grid_edges
+from camforge_plugins.metrics.common.pairs import labelled_pairs, sides, truth_masks
 
 CACHED = 2**17  # pixels whose intermediate values stay in a CPU's cache
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.faithful import FaithfulnessMetric, Fractions, ranks
-from camforge_plugins.metrics.pairs import class_mean
+from camforge_plugins.metrics.common.faithful import FaithfulnessMetric, Fractions, ranks
+from camforge_plugins.metrics.common.pairs import class_mean
 
 NEIGHBOURS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0.0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))
 """The weights of a pixel's eight neighbours (Rong et al. 2022, sec. 4.2)."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.pairs import class_mean, percent
-from camforge_plugins.metrics.pixels import PixelMetric
+from camforge_plugins.metrics.common.pairs import class_mean, percent
+from camforge_plugins.metrics.common.pixels import PixelMetric
 
 
 class Segmentation(PixelMetric):

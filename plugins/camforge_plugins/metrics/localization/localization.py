@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from camforge.api import Metric, MetricInput, Requirement
-from camforge_plugins.metrics.boxes import Component, best_overlap, component_boxes, need_boxes, pair_boxes
-from camforge_plugins.metrics.foreground import Normalise, Threshold, foreground
-from camforge_plugins.metrics.pairs import class_mean, labelled_pairs
+from camforge_plugins.metrics.common.boxes import Component, best_overlap, component_boxes, need_boxes, pair_boxes
+from camforge_plugins.metrics.common.foreground import Normalise, Threshold, foreground
+from camforge_plugins.metrics.common.pairs import class_mean, labelled_pairs
 
 TOP = 5
 

@@ -1,0 +1,1 @@
+"""What metrics share: pairs, regions, masks, boxes, changed photographs."""

@@ -1,0 +1,1 @@
+"""Metrics of faithfulness: does the network lose what the map points at?"""

@@ -1,0 +1,1 @@
+"""Metrics of localization: does the map lie on the object?"""
