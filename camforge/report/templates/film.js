@@ -19,7 +19,7 @@ function buildFilm() {
       target.querySelector('img').src = parse(`image-${places.get(target)}`).picture;
     }
   }, { root: element('film'), rootMargin: '0px 400px' });
-  for (const frame of places.keys()) lazy.update(frame);
+  for (const frame of places.keys()) lazy.observe(frame);
   showFilm();
 }
 
