@@ -5,7 +5,7 @@
 
 name = "pairs"
 about = (
-    "Two-class networks in the paper's recipe, and its choices undone one by one, beside one network of all classes."
+    "Two-class networks in the paper's recipe, its choices undone one by one, beside one network of all classes."
 )
 cost = "10 minutes per seed on 2 cores"
 dataset = dict(name="partworld")
