@@ -4,9 +4,7 @@
 """
 
 name = "pairs"
-about = (
-    "Two-class networks in the paper's recipe, its choices undone one by one, beside one network of all classes."
-)
+about = "Two-class networks in the paper's recipe, its choices undone one by one, beside one network of all classes."
 cost = "10 minutes per seed on 2 cores"
 dataset = dict(name="partworld")
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
