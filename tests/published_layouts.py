@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 from camforge_plugins.datasets.voc import CLASSES
 
@@ -34,11 +35,7 @@ def voc(root: Path) -> None:
                     saved(mask, folder / masks / f"{image}.png")
             annotation = folder / "Annotations" / f"{image}.xml"
             annotation.parent.mkdir(exist_ok=True)
-            corners = "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), BOX, strict=True))
-            annotation.write_text(
-                f"<annotation><size><width>{SIDE}</width><height>{SIDE}</height></size>"
-                f"<object><name>{name}</name><bndbox>{corners}</bndbox></object></annotation>"
-            )
+            annotation.write_text(_annotation(name))
 
 
 def coco(root: Path) -> None:
@@ -107,6 +104,57 @@ def ksdd2(root: Path) -> None:
             saved(mask, image.with_name(f"{image.stem}_GT.png"))
 
 
+def stl10(root: Path) -> None:
+    """stl10_binary: images column by column, labels from 1, three images per class, folds of four rows."""
+    folder = root / "stl10_binary"
+    folder.mkdir(parents=True)
+    names = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
+    (folder / "class_names.txt").write_text("\n".join(names))
+    (folder / "fold_indices.txt").write_text("\n".join(f"{k} {k + 1} {k + 2} {k + 3} " for k in range(10)))
+    for seed, split in enumerate(("train", "test")):
+        pixels = np.random.default_rng(seed).integers(0, 255, (30, 3, 96, 96), dtype=np.uint8)
+        pixels.tofile(folder / f"{split}_X.bin")
+        (1 + np.arange(30, dtype=np.uint8) % 10).tofile(folder / f"{split}_y.bin")
+
+
+def stanford_dogs(root: Path) -> None:
+    """Images and Annotation in a folder per breed, and the two lists."""
+    folder = root / "stanford_dogs"
+    breeds = ("n02085620-Chihuahua", "n02085782-Japanese_spaniel", "n02116738-African_hunting_dog")
+    for split, first in (("train", 0), ("test", 10)):
+        files = [f"{breed}/{breed.partition('-')[0]}_{first + i}.jpg" for breed in breeds for i in range(2)]
+        for file in files:
+            picture(folder / "Images" / file)
+            annotation = (folder / "Annotation" / file).with_suffix("")
+            annotation.parent.mkdir(parents=True, exist_ok=True)
+            annotation.write_text(_annotation(file.partition("/")[0].partition("-")[2]))
+        boxes = [file.removesuffix(".jpg") for file in files]
+        lists = {"file_list": files, "annotation_list": boxes}
+        cells = {key: np.array(values, dtype=object)[:, None] for key, values in lists.items()}
+        savemat(folder / f"{split}_list.mat", cells | {"labels": np.repeat([1, 2, 3], 2)[:, None]})
+
+
+def _annotation(name: str) -> str:
+    corners = "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), BOX, strict=True))
+    size = f"<size><width>{SIDE}</width><height>{SIDE}</height></size>"
+    return f"<annotation>{size}<object><name>{name}</name><bndbox>{corners}</bndbox></object></annotation>"
+
+
+def stanford_cars(root: Path) -> None:
+    """cars_train, cars_test, the devkit and the test labels, pixels counted from 1."""
+    folder, corners = root / "stanford_cars", ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
+    names = ["AM General Hummer SUV 2000", "Acura RL Sedan 2012", "BMW M3 Coupe 2012"]
+    (folder / "devkit").mkdir(parents=True)
+    savemat(folder / "devkit" / "cars_meta.mat", {"class_names": np.array(names, dtype=object)[None]})
+    for split, path in (("train", "devkit/cars_train_annos.mat"), ("test", "cars_test_annos_withlabels.mat")):
+        kinds = [*((corner, "O") for corner in corners), ("class", "O"), ("fname", "O")]
+        box = (BOX[0] + 1, BOX[1] + 1, BOX[2], BOX[3])
+        rows = [(*box, 1 + i % 3, f"{1 + i:05d}.jpg") for i in range(6)]
+        savemat(folder / path, {"annotations": np.array(rows, dtype=kinds)[None]})
+        for row in rows:
+            picture(folder / f"cars_{split}" / str(row[-1]))
+
+
 def image_folder(root: Path) -> None:
     """A folder per class, masks in folders of the same names, boxes in one list."""
     folder, mask = root / "images", np.zeros((SIDE, SIDE), np.uint8)
@@ -124,7 +172,7 @@ def image_folder(root: Path) -> None:
 
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     "voc": voc, "coco": coco, "cub": cub, "wsol": ilsvrc, "ksdd2": ksdd2,
-    "image_folder": image_folder,
+    "image_folder": image_folder, "stl10": stl10, "stanford_dogs": stanford_dogs, "stanford_cars": stanford_cars,
 }  # fmt: skip
 
 

@@ -41,6 +41,10 @@ class TestPublishedLayouts(DatasetContract):
             ("cub", {"root": "CUB_200_2011"}, {}),
             ("wsol", {"root": "ILSVRC", "metadata": "metadata/ILSVRC"}, {}),
             ("ksdd2", {"root": "KolektorSDD2"}, {}),
+            ("stl10", {"root": "stl10_binary"}, {}),
+            ("stl10", {"root": "stl10_binary"}, {"fold": 2, "classes": ["deer", "car"]}),
+            ("stanford_dogs", {"root": "stanford_dogs"}, {}),
+            ("stanford_cars", {"root": "stanford_cars"}, {"classes": ["BMW M3 Coupe 2012", "Acura RL Sedan 2012"]}),
             ("image_folder", {"root": "images"}, {}),
             ("image_folder", {"root": "images", "masks": "masks", "boxes": "boxes.csv"}, {"ignored": 128}),
         )

@@ -36,6 +36,11 @@ def test_images_draw_their_own_size_of_patches() -> None:
     assert (gone == 1).any()
 
 
+def test_a_side_of_nothing_leaves_the_image_whole() -> None:
+    whole = (hidden(torch.ones(300, 3, 12, 12), (0, 4), 0.9) == 1).flatten(1).all(1).float().mean()
+    assert whole.item() == pytest.approx(0.5 + 0.5 * 0.1**9, abs=0.12)
+
+
 def test_has_learns_from_hidden_images(two_convs: Backbone, batch: tuple[Tensor, Tensor]) -> None:
     learner = HaS(backbone=two_convs, loss="softmax", patches=(3, 5)).learner(3)
     torch.manual_seed(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree import ElementTree
 
 import torch
 from torch import Tensor
@@ -12,8 +11,7 @@ from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split, read_
 
 from .files import read_lines, refuse
 from .listing import Box, Entry, Listing, Size, wrong_classes
-
-Corners = tuple[float, float, float, float]
+from .objects import Corners, read_objects
 
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
@@ -110,27 +108,9 @@ class VOC(Dataset):
 def read_annotation(path: Path, difficult: bool = True) -> tuple[Size | None, list[tuple[str, Corners]]]:
     """Size and objects (class name, (x0, y0, x1, y1) with x1 and y1 exclusive) of one annotation file.
 
-    Coordinates are stored 1-based and inclusive. Document types and entities are refused: none of VOC's files has any,
-    and a few lines of them can fill the memory. Raises CamForgeError that names the file.
+    Coordinates are stored 1-based and inclusive. Raises CamForgeError that names the file.
     """
-    text = "\n".join(read_lines(path))
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise CamForgeError(f"{path}: document types and entities are refused")
-    try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - entities were refused above
-        size = root.findtext("size/height"), root.findtext("size/width")
-        objects = [_object(node) for node in root.iter("object") if difficult or node.findtext("difficult") != "1"]
-        wrong = [problem for name, _ in objects for problem in wrong_classes([name], CLASSES)]
-        refuse(str(path), wrong)
-        height, width = (int(side or 0) for side in size)
-        return (height, width) if height and width else None, objects  # some tools write 0 for what they do not know
-    except (ElementTree.ParseError, ValueError) as error:
-        raise CamForgeError(f"{path}: broken annotation ({error})") from None
-
-
-def _object(node: ElementTree.Element) -> tuple[str, Corners]:
-    corners = [node.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
-    if None in corners:
-        raise ValueError("an object has no complete bndbox")
-    x0, y0, x1, y1 = (float(corner or "") for corner in corners)
-    return (node.findtext("name") or "").strip(), (x0 - 1, y0 - 1, x1, y1)
+    size, objects = read_objects(path)
+    kept = [(name, corners) for name, corners, is_difficult in objects if difficult or not is_difficult]
+    refuse(str(path), [problem for name, _ in kept for problem in wrong_classes([name], CLASSES)])
+    return size, [(name, (x0 - 1, y0 - 1, x1, y1)) for name, (x0, y0, x1, y1) in kept]

@@ -8,10 +8,11 @@ from .binary_pair import BinaryPair
 from .cutmix import CutMix
 from .has import HaS
 from .single import Single
+from .spg import SPG
 from .two_branch_orthogonal import TwoBranchOrthogonal
 
 
 @hookimpl
 def camforge_trainers() -> list[type[Trainer]]:
     """The classes of this folder."""
-    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix]
+    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG]

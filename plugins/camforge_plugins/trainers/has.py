@@ -33,8 +33,9 @@ class HaS(Single):
     """
 
     name = "has"
-    patches: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (16, 32, 44, 56)
-    """Sides of the patches in pixels, at 224; the paper's HaS-32 is (32,)."""
+    version = "2"
+    patches: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 16, 32, 44, 56)
+    """Sides of the patches in pixels, at 224; 0 hides nothing. This is HaS-Mixed, (32,) HaS-32."""
     probability: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Of a patch to be hidden."""
 
@@ -52,5 +53,7 @@ def hidden(images: Tensor, patches: tuple[int, ...], probability: float) -> Tens
 
 def _mask(batch: int, height: int, width: int, side: int, probability: float, device: torch.device) -> Tensor:
     """(B, H, W) bool: what stays, in patches; those at the right and lower border may be cut off."""
+    if side == 0:
+        return torch.ones(batch, height, width, dtype=torch.bool, device=device)
     stays = torch.rand(batch, -(-height // side), -(-width // side), device=device) >= probability
     return stays.repeat_interleave(side, 1).repeat_interleave(side, 2)[:, :height, :width]
