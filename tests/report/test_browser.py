@@ -1,8 +1,6 @@
 """The page in a real browser: what it shows is what Python computes, and it complains of nothing."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 
@@ -12,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -25,10 +22,6 @@ from camforge.report.gallery import quantise
 from camforge.report.page import write_page
 from camforge.report.suite import SuiteReport, SuiteRow, write_suite
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--force-prefers-reduced-motion",
-)  # fmt: skip
 SIZE = 48
 
 
@@ -71,22 +64,6 @@ class Page:
 
     def settled(self) -> None:
         self.until(lambda: self.element("progress").text.endswith("image and class pairs"))
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    """Debian's Chromium without a window."""
-    browser, service = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not service:
-        pytest.skip("needs Debian's chromium and chromium-driver, which are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "--window-size=1280,1000"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(service))
-    yield chrome
-    chrome.quit()
 
 
 @pytest.fixture(scope="module")
