@@ -171,7 +171,7 @@ def _camforge(words: Sequence[str], said: Path, at: Any, before: Callable[[], No
 
 def _tell_stages(at: Any) -> None:
     """Have this process write down which stage it is in."""
-    task, report_data = Progress.task, run_module.report_data
+    task, build = Progress.task, run_module.build_report_data
 
     def named(self: Progress, label: str) -> Any:
         at.value = max(at.value, STAGES.index(label.split()[0]))
@@ -179,9 +179,9 @@ def _tell_stages(at: Any) -> None:
 
     def reported(*arguments: Any) -> Any:
         at.value = STAGES.index("report")
-        return report_data(*arguments)
+        return build(*arguments)
 
-    Progress.task, run_module.report_data = named, reported  # type: ignore[method-assign]
+    Progress.task, run_module.build_report_data = named, reported  # type: ignore[method-assign]
 
 
 def little_memory(allowed: int) -> Callable[[], None]:

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 import camforge
 from camforge.analysis.export import export
@@ -20,8 +23,8 @@ from camforge.progress.terminal import Count, TerminalView
 from camforge.store.maintenance import list_entries
 from camforge.suite.run import SuiteResults
 
-CLASSES = ("../../up", "<script>alert('1')</script>", '"; [/b] {{ 7 * 7 }} & onload="x')
-ARMS = ("../<img src=x onerror=alert(1)>", "a'b\"c </script>")
+CLASSES = ("../../up", "<script>window.ran = 1</script>", '"; [/b] {{ 7 * 7 }} & onload="x')
+ARMS = ("../<img src=x onerror='window.ran = 2'>", "a'b\"c </script>")
 PER_CLASS = 4
 
 
@@ -50,7 +53,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pairs = {"name": "false_positive_clusters", "select": "random", "clusters": 2, "min_images": 1}
     config = {
         "name": "hostile",
-        "about": "</title><script>alert(2)</script>",
+        "about": "</title><script>window.ran = 3</script>",
         "dataset": {
             "name": "wsol", "root": str(inputs / "root"), "metadata": str(inputs / "lists"),
             "names": str(inputs / "names.txt"),
@@ -128,6 +131,22 @@ def test_pages_show_names_and_make_nothing_of_them(suite: SuiteResults) -> None:
         assert str(policy).startswith("default-src 'none'; ")
         assert all(arm in page.text for arm in ARMS)
     assert all(name in pages["report.html"].text for name in CLASSES)
+
+
+@pytest.mark.slow
+def test_a_browser_runs_nothing_of_a_name(suite: SuiteResults, driver: webdriver.Chrome) -> None:
+    for path in suite.folder.rglob("*.html"):
+        driver.get_log("browser")
+        driver.get(path.as_uri())
+        WebDriverWait(driver, 60).until(
+            lambda chrome: chrome.execute_script("return document.readyState") == "complete"
+        )
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+        assert driver.execute_script("return window.ran") is None
+        shown = driver.find_element(By.TAG_NAME, "body").text
+        assert all(name in shown for name in ARMS)
+        elsewhere = "return [...document.querySelectorAll('a[href]')].map(link => link.href)"
+        assert all(link.startswith(suite.folder.as_uri()) for link in driver.execute_script(elsewhere)), path
 
 
 def config(inputs: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from synthetic_report import ARMS, synthetic_report
 
 from camforge.maps import resize, seed_mask
 from camforge.pictures import encode, overlay
-from camforge.report.data import GalleryImage, ReportData
+from camforge.report.data import ArmReport, GalleryImage, ReportData, ViewReport
 from camforge.report.gallery import quantise
 from camforge.report.page import write_page
 from camforge.report.suite import SuiteReport, SuiteRow, write_suite
@@ -301,3 +301,23 @@ def test_a_suite_sorts_by_any_column(driver: webdriver.Chrome, told: ReportData,
     buttons["miou"].click()
     assert driver.find_element(By.CSS_SELECTOR, "#table tbody th").text.startswith(ARMS[0])
     assert driver.get_log("browser") == []
+
+
+def test_no_text_of_a_page_is_run(driver: webdriver.Chrome, told: ReportData, tmp_path) -> None:
+    text = "<img src=x onerror='window.ran = 1'></script><script>window.ran = 2</script>"
+    failed = ArmReport("failed", {}, failure=text, remark=text, spec={text: [text]})
+    named = replace(
+        told.arms[1], name=text, metrics={text: 0.5, f"{text}/{text}": 0.5}, note=text, remark=text,
+        diagnostics={text: text}, plots={text: [(0.0, 0.1), (1.0, 0.2)]}, views=(ViewReport(text, ((text,),)),),
+    )  # fmt: skip
+    data = replace(
+        told, title=text, about=text, arms=(failed, named), recipe={text: text}, skipped=(text,), notes=(text,),
+        left_out={text: text}, classes=(text, text, text),
+    )  # fmt: skip
+    address = write_page(tmp_path / "report.html", data).as_uri()
+    driver.get_log("browser")
+    driver.get(address)
+    WebDriverWait(driver, 60).until(lambda chrome: text in chrome.find_element(By.TAG_NAME, "body").text)
+    assert driver.execute_script("return window.ran") is None
+    assert driver.execute_script("return document.querySelectorAll('img[onerror]').length") == 0
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
