@@ -126,9 +126,9 @@ def _train_arms(
     """The arms that could be trained, in order. Those that share all their networks count as one for the time left."""
     trained: dict[str, TrainedArm] = {}
     for names in session.progress.track("train", sharing_networks(session, failures)):
-        for name in names:
-            found = attempt(name, partial(train_arm, name, session))
-            trained |= {} if found is None else {name: found}
+        with session.progress.spent_on(names):
+            found = {name: attempt(name, partial(train_arm, name, session)) for name in names}
+        trained |= {name: arm for name, arm in found.items() if arm is not None}
     return {name: trained[name] for name in session.experiment.arms if name in trained}
 
 
@@ -154,13 +154,24 @@ def train_arm(name: str, session: Session) -> TrainedArm:
 def extract_arms(trained: Sequence[TrainedArm], session: Session) -> Entries:
     """The arms' maps of the validation images, and of the training images where metrics ask for them."""
     requests = [request for arm in trained for request in arm.requests]
-    entries = extract(requests, session, session.val)
-    train = session.calibration or session.second_split
-    return entries if train is None else entries | extract(requests, session, train)
+    entries: dict[str, Path | Exception] = {}
+    spent = session.progress.spent
+    for split in (session.val, session.calibration or session.second_split):
+        if split is not None:
+            entries |= extract(requests, session, split)
+            for arm in trained:
+                passes = {digest(request.recipe(split)) for request in arm.requests}
+                spent[arm.name] = spent.get(arm.name, 0.0) + sum(spent.get(key, 0.0) for key in passes)
+    return entries
 
 
 def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric], session: Session) -> ArmResult:
     """The arm's numbers on the validation images; what metrics choose by training images, they choose first."""
+    with session.progress.spent_on([trained.name]):
+        return _measured_arm(trained, entries, metrics, session)
+
+
+def _measured_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric], session: Session) -> ArmResult:
     maps = fused_maps(trained, entries, session.val, session)
     if session.calibration is not None:
         metrics = calibrate_metrics(fused_maps(trained, entries, session.calibration, session), metrics, session)
@@ -195,7 +206,8 @@ def _measure_control(
     if session.calibration is not None:
         metrics = calibrate_metrics(control_maps(name, session.calibration, classify), metrics, session)
     maps = control_maps(name, session.val, classify)
-    measurement = _measure(maps, lambda split: control_maps(name, split, classify), metrics, session)
+    with session.progress.spent_on([name]):
+        measurement = _measure(maps, lambda split: control_maps(name, split, classify), metrics, session)
     return ControlResult(name, measurement, maps)
 
 

@@ -62,7 +62,8 @@ def extract(requests: Sequence[MapRequest], session: Session, split: Prepared) -
         else:
             missing.setdefault((request.model.key, request.target_classes), {})[key] = request
     for same_pass in session.progress.track("extract", missing.values()):
-        done |= _isolated(same_pass, session, split)
+        with session.progress.spent_on(same_pass):
+            done |= _isolated(same_pass, session, split)
     return done
 
 

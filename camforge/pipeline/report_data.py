@@ -32,13 +32,17 @@ def build_report_data(
     lower = names | {at_split(name, "train") for name in names}
     chosen = {name: number for metric in experiment.metrics for name, number in metric.thresholds.items()}
     chosen |= {at_split(name, "train"): at_split(number, "train") for name, number in chosen.items()}
+    spent = session.progress.spent
     skipped = {"train": session.train.skipped, "val": val.skipped}
     return ReportData(
         title=experiment.name,
         about=experiment.about,
         recipe=manifest,
         classes=val.dataset.classes,
-        arms=tuple(replace(_arm(result, lower, val.dataset.classes), thresholds=chosen) for result in results),
+        arms=tuple(
+            replace(_arm(result, lower, val.dataset.classes), thresholds=chosen, seconds=spent.get(result.name))
+            for result in results
+        ),
         gallery=_gallery(results, val, experiment.report.images),
         skipped=tuple(f"{split}: {reason}" for split, images in skipped.items() for reason in images.values()),
         left_out=left_out,
@@ -115,10 +119,12 @@ def _before_fusion(fuser: MapFuser, place: int, batch: Batch) -> dict[str, Class
 
 
 def _layers(fuser: MapFuser, stack: Maps) -> dict[str, ClassMaps]:
-    """The map of every layer that is still apart, the mean over views and branches."""
+    """The map of every stage or named layer that is still apart, the mean over views and branches."""
     parts: dict[str, ClassMaps] = {}
+    read = getattr(fuser.arm.extractor, "layers", "stages")
     for layer in range(stack.values.shape[3]) if stack.values.shape[3] > 1 else ():
-        parts[f"layer {layer + 1}"] = {
+        name = f"stage {layer + 1}" if isinstance(read, str) else str(read[layer])
+        parts[name] = {
             c: stack.values[pair, : len(fuser.grouping.views_of(c)), :, layer].mean((0, 1))
             for pair, c in enumerate(stack.classes.tolist())
         }

@@ -23,11 +23,13 @@ class Progress:
     """Stages, tasks and lines. ``quiet`` prints nothing; ``log`` keeps every line, with its time.
 
     seconds  what the tasks took, by their labels
+    spent    what each row of the table took, what rows share in each
     """
 
     def __init__(self, quiet: bool = False, console: Console | None = None, log: Path | None = None) -> None:
         self.console = console or Console(stderr=True, quiet=quiet)
         self.seconds: dict[str, float] = {}
+        self.spent: dict[str, float] = {}
         self.log = log
         self._view: TerminalView | None = None
 
@@ -61,6 +63,14 @@ class Progress:
         for done, item in enumerate(items, start=1):
             yield item
             tick(done, len(items))
+
+    @contextmanager
+    def spent_on(self, rows: Collection[str]) -> Iterator[None]:
+        """The seconds of the block count for each of the rows."""
+        start = time.perf_counter()
+        yield
+        passed = time.perf_counter() - start
+        self.spent |= {row: self.spent.get(row, 0.0) + passed for row in rows}
 
     def counting(self, stage: str) -> Tick:
         """tick(done, total) of a stage whose items may become more."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from camforge.report.data import ArmReport, TrainingCurve, ViewReport
-from camforge.report.standing import NO_NUMBER
+from camforge.report.standing import NO_NUMBER, digits_of, written
 
 CHART = (360, 170)  # width and height of a line chart, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 10, 22  # its margins, where the numbers of the axes stand
@@ -79,14 +79,14 @@ def bars(
     shown = [arm for arm in arms if any(f"{metric}/{label}" in arm.metrics for label in classes)]
     values = {label: [arm.metrics.get(f"{metric}/{label}", math.nan) for arm in shown] for label in classes}
     finite = [value for row in values.values() for value in row if math.isfinite(value)]
-    whole = max(ticks([0.0, *finite])[-1], 1e-12)
-    return shown, {label: [_bar(value, whole) for value in row] for label, row in values.items()}
+    whole, digits = max(ticks([0.0, *finite])[-1], 1e-12), digits_of(finite)
+    return shown, {label: [_bar(value, whole, digits) for value in row] for label, row in values.items()}
 
 
-def _bar(value: float, whole: float) -> Bar:
+def _bar(value: float, whole: float, digits: int) -> Bar:
     if not math.isfinite(value):
         return Bar(0.0, NO_NUMBER)
-    return Bar(round(max(0.0, value / whole) * 100, 2), f"{value:.3f}" if whole <= 1 else f"{value:.2f}")
+    return Bar(round(max(0.0, value / whole) * 100, 2), written(value, digits))
 
 
 def charts(curves: Sequence[TrainingCurve]) -> list[Chart]:

@@ -20,7 +20,7 @@ from camforge.pictures import data_uri, heat_colours
 from camforge.report.data import ArmReport, ReportData, ViewReport
 from camforge.report.figures import HUES, Tree, bars, charts, tree
 from camforge.report.gallery import BUDGET, FUSED, Packed, pack_gallery
-from camforge.report.standing import Column, columns, in_order, per_class
+from camforge.report.standing import Column, columns, duration, in_order, per_class
 from camforge.report.table import asides, remarks
 
 BRIEF = 72  # letters of a value that is shown as it is; longer ones unfold
@@ -89,6 +89,7 @@ def render_template(name: str, **context: object) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"pretty": _pretty, "brief": _brief, "is_brief": _is_brief, "json_text": _json_text}
+    environment.filters["duration"] = duration
     style = _source(environment, "page.css")
     script = "(() => {\n'use strict';\n" + "\n".join(_source(environment, part) for part in SCRIPTS) + "\n})();"
     policy = (

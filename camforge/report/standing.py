@@ -13,9 +13,9 @@ NO_NUMBER = "–"
 
 @dataclass(frozen=True)
 class Column:
-    """One metric over all arms. ``best``: names of the arms (no controls) that share the best value.
+    """One metric over all arms. ``best``: names of the arms (no controls) that share the best value as it is printed.
 
-    digits     after the point: three where every value is a fraction, otherwise two
+    digits     after the point: two, for fractions three, for smaller numbers as many as show three that count
     threshold  the name of the threshold that was chosen for this number, "" where none was
     """
 
@@ -35,7 +35,7 @@ class Column:
         """Any number as this column prints it; ``sign`` writes a plus as well."""
         if value is None or not math.isfinite(value):
             return NO_NUMBER
-        return f"{value:{'+' if sign else ''}.{self.digits}f}"
+        return written(value, self.digits, "+" if sign else "")
 
     @property
     def title(self) -> str:
@@ -67,13 +67,37 @@ def per_class(arms: Sequence[ArmReport]) -> dict[str, list[str]]:
 def _column(name: str, arms: Sequence[ArmReport], threshold: str) -> Column:
     sign = -1 if any(name in arm.lower_is_better for arm in arms) else 1
     values = {arm.name: arm.metrics[name] for arm in arms if math.isfinite(arm.metrics.get(name, math.nan))}
-    raced = [values[arm.name] for arm in arms if not arm.control and arm.name in values]
-    top = max((sign * value for value in raced), default=math.inf)
+    digits = digits_of(values.values())
+    raced = [arm for arm in arms if not arm.control and arm.name in values]
+    top = max((sign * values[arm.name] for arm in raced), default=math.inf)
+    best = written(sign * top, digits)
     return Column(
         metric=name,
         lower_is_better=sign < 0,
-        digits=3 if all(abs(value) <= 1 for value in values.values()) else 2,
-        best=frozenset(a.name for a in arms if not a.control and a.name in values and sign * values[a.name] == top),
+        digits=digits,
+        best=frozenset(a.name for a in raced if written(values[a.name], digits) == best),
         beaten_by=tuple(a.name for a in arms if a.control and a.name in values and sign * values[a.name] > top),
         threshold=threshold,
     )
+
+
+def digits_of(values: Iterable[float]) -> int:
+    """After the point: two, for fractions three, for smaller numbers as many as show three that count."""
+    largest = max(map(abs, values), default=1.0)
+    if largest > 1:
+        return 2
+    return 3 if largest == 0 else min(8, max(3, 2 - math.floor(math.log10(largest))))
+
+
+def written(value: float, digits: int, sign: str = "") -> str:
+    """With that many digits, or with an exponent where they would show nothing of it or more than it has."""
+    text = f"{value:{sign}.{digits}f}"
+    lost = value != 0 and float(text) == 0
+    return f"{value:{sign}.2e}" if lost or abs(value) >= 1e7 else text
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as they are read: 0.42, 8.3, 125."""
+    if seconds is None or not math.isfinite(seconds):
+        return NO_NUMBER
+    return f"{seconds:.{2 if seconds < 1 else 1 if seconds < 10 else 0}f}"

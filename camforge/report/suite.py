@@ -21,7 +21,7 @@ from camforge.report.figures import Chart, line_chart
 from camforge.report.gallery import BUDGET, shrink
 from camforge.report.page import context_of, render_template
 from camforge.report.standing import Column, columns
-from camforge.report.table import add_names, add_numbers, show
+from camforge.report.table import add_names, add_numbers, asides, remarks, show
 from camforge.types import IGNORED
 
 EXTREMES = 3  # best and as many worst images of each method
@@ -58,7 +58,7 @@ class Sweep:
 
 @dataclass(frozen=True, eq=False)
 class SuiteReport:
-    """One experiment of a suite, for its page; ``classes``, ``gallery`` and ``threshold`` as in ``ReportData``.
+    """One experiment of a suite, for its page; the fields not told here as in ``ReportData``.
 
     minutes  that its runs took, all seeds together
     """
@@ -72,11 +72,21 @@ class SuiteReport:
     gallery: tuple[GalleryImage, ...] = ()
     threshold: float = 0.15
     minutes: float = 0.0
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def arms(self) -> tuple[ArmReport, ...]:
         """The rows without what papers say."""
         return tuple(row.arm for row in self.rows)
+
+    @property
+    def as_report(self) -> ReportData:
+        """As an experiment's page takes it."""
+        return ReportData(
+            self.title, self.classes, self.arms, self.about, self.recipe, self.gallery, threshold=self.threshold,
+            left_out=self.left_out, notes=self.notes,
+        )  # fmt: skip
 
     @property
     def in_paper(self) -> set[str]:
@@ -95,6 +105,16 @@ class TableEntry:
     def columns(self) -> list[Column]:
         """The table's columns."""
         return columns(self.suite.arms)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the table must not overlook."""
+        return remarks(self.suite.as_report)
+
+    @property
+    def asides(self) -> list[str]:
+        """What a reader of one row must not overlook."""
+        return asides(self.suite.as_report)
 
 
 @dataclass(frozen=True)
@@ -138,10 +158,7 @@ def write_suite(path: Path | str, suite: SuiteReport) -> Path:
 
 def render_suite(suite: SuiteReport, budget: int = BUDGET) -> str:
     """The page's text."""
-    report_data = ReportData(
-        suite.title, suite.classes, suite.arms, suite.about, suite.recipe, suite.gallery, threshold=suite.threshold
-    )
-    context = context_of(report_data, budget)
+    context = context_of(suite.as_report, budget)
     scores = {arm.name: _image_scores(suite, arm.name) for arm in suite.arms}
     context |= {"suite": suite, "sweeps": _charts(suite, scores), "extremes": _extremes(suite, scores)}
     return render_template("suite.html", **context)
@@ -182,7 +199,10 @@ def _written(column: Column, rows: Sequence[SuiteRow]) -> list[tuple[str, list[T
 
 def print_suite(suite: SuiteReport, console: Console | None = None) -> None:
     """The table, on the console given or on the screen."""
-    show(suite_table(suite), console or Console())
+    console = console or Console()
+    show(suite_table(suite), console)
+    for line in asides(suite.as_report) + remarks(suite.as_report):
+        console.print(Text(line))
 
 
 def _charts(suite: SuiteReport, scores: Mapping[str, Sequence[ImageScore]]) -> list[Chart]:

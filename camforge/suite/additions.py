@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from camforge.config.sources import plain_yaml
 from camforge.types import CamForgeError
 
@@ -49,8 +51,14 @@ class Addition:
             first[section] = {**before, **self.spec}
         else:
             first[section] = self.spec
-        first["note"] = f"joined by --add {self.kind}={self.spec['name']}"
+        first["note"] = f"joined by --add {self.kind}={self.written}"
         return f"arms.{self._arm(config['arms'])}={json.dumps(first)}"
+
+    @property
+    def written(self) -> str:
+        """The plugin as a command line takes it: its name, with its options where some were given."""
+        options = yaml.safe_dump(dict(self.spec), default_flow_style=True, sort_keys=False, width=10**6).strip()
+        return str(self.spec["name"]) if len(self.spec) == 1 else options
 
     def _arm(self, arms: Mapping[str, Any]) -> str:
         """A name that no arm has."""

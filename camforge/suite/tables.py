@@ -30,13 +30,16 @@ def suite_report(runs: Sequence[Results], paper: Mapping[str, Numbers], page: Pa
     for place, arm in enumerate(first.arms):
         seeds = [run.report_data.arms[place].metrics for run in runs]
         mean, spread = mean_and_spread(seeds)
-        rows.append(SuiteRow(replace(arm, metrics=mean), paper.get(arm.name, {}), spread, recipe))
+        seconds = [run.report_data.arms[place].seconds for run in runs]
+        spent = [value for value in seconds if value is not None]
+        arm = replace(arm, metrics=mean, seconds=statistics.fmean(spent) if spent else None)
+        rows.append(SuiteRow(arm, paper.get(arm.name, {}), spread, recipe))
     arms = [row.arm for row in rows]
     seeds_told = f"{len(runs)} seeds" if len(runs) > 1 else f"seed {first.recipe['seed']}"
-    about = ", ".join(part for part in (first.about, f"{minutes:.1f} minutes", seeds_told) if part)
+    about = ", ".join(part for part in (first.about.rstrip("."), f"{minutes:.1f} minutes", seeds_told) if part)
     return SuiteReport(
         first.title, first.classes, tuple(rows), about, first.recipe, sweeps(arms), first.gallery,
-        minutes=minutes,
+        minutes=minutes, left_out=first.left_out, notes=first.notes,
     )  # fmt: skip
 
 

@@ -3,10 +3,11 @@
 import re
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from camforge.report.data import ReportData
-from camforge.report.standing import columns, in_order
+from camforge.report.standing import columns, duration, in_order
 from camforge.report.table import print_arms
 
 
@@ -44,6 +45,35 @@ def test_numbers_above_one_have_two_digits_and_ties_share_the_best(report_data: 
     assert column.beaten_by == ()
     assert column.text(tied[0]) == "36.01"
     assert [arm.control for arm in in_order(tied)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((42.5, 7.0), ["42.50", "7.00"]),
+        ((0.5, 0.25), ["0.500", "0.250"]),
+        ((0.00421, 0.0039), ["0.00421", "0.00390"]),  # two digits more than zeros
+        ((31.2, 0.00007), ["31.20", "7.00e-05"]),  # never a 0.00 that is none
+        ((3e9, 0.0), ["3.00e+09", "0.00"]),
+    ],
+)
+def test_small_and_large_numbers_keep_the_digits_that_count(
+    report_data: ReportData, values: tuple[float, float], expected: list[str]
+) -> None:
+    arms = [replace(arm, metrics={"m": value}) for arm, value in zip(report_data.arms, values, strict=False)]
+    (column,) = columns(arms)
+    assert [column.text(arm) for arm in arms] == expected
+
+
+def test_what_is_printed_alike_shares_the_best(report_data: ReportData) -> None:
+    own = [arm for arm in report_data.arms if not arm.control]
+    (column,) = columns([replace(arm, metrics={"m": 29.5 + i / 1e4}) for i, arm in enumerate(own)])
+    assert column.best == {"plain", "<b>both</b>"}
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "–"), (0.417, "0.42"), (8.34, "8.3"), (125.3, "125")])
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
 
 
 def test_a_narrow_screen_cuts_no_number_and_no_name(report_data: ReportData) -> None:

@@ -247,6 +247,43 @@ def test_nothing_sticks_out_of_narrow_and_wide_screens(page: Page, width: int) -
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.fixture
+def phone(page: Page) -> Iterator[Page]:
+    """The page on a screen so narrow that its small table goes on beyond the edge."""
+    size = {"width": 300, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    yield page
+    page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_on_a_phone_names_have_room_and_columns_beyond_the_edge_are_told(phone: Page) -> None:
+    names = phone.driver.find_elements(By.CSS_SELECTOR, "#arms tbody th")
+    assert min(name.rect["width"] for name in names) >= 100
+    table = phone.driver.find_element(By.CSS_SELECTOR, "#arms .scroll")
+    told = lambda: phone.driver.find_element(By.CSS_SELECTOR, "#arms .onward").text  # noqa: E731
+    script = """
+        const edge = arguments[0].getBoundingClientRect().right + 1;
+        const beyond = heading => heading.getBoundingClientRect().right > edge;
+        return [...arguments[0].querySelectorAll('thead th')].filter(beyond).length"""
+    beyond = phone.driver.execute_script(script, table)
+    assert beyond > 0
+    phone.until(lambda: told() == f"{beyond} more column{'s' if beyond > 1 else ''} →")
+    phone.driver.execute_script("arguments[0].scrollLeft = arguments[0].scrollWidth", table)
+    phone.until(lambda: told() == "")  # hidden: there is nothing more
+    assert names[0].rect["x"] >= 0  # the names stay where they are
+
+
+def test_the_maps_before_fusion_stand_below_the_arms(page: Page, told: ReportData) -> None:
+    image = told.gallery[0]
+    shown = lambda: page.driver.find_elements(By.CSS_SELECTOR, "#steps button")  # noqa: E731
+    assert [tile.find_element(By.TAG_NAME, "span").text for tile in shown()] == ["level 1"]
+    assert page.element("before-arm").text == ARMS[1]  # arm A is fused of nothing, arm B is
+    iou = _iou(image, _seed(_stored(image.before_fusion[ARMS[1]]["level 1"][0]), 0.15), 0)
+    page.until(lambda: shown()[0].find_element(By.TAG_NAME, "small").text == f"{iou:.3f}")
+    shown()[0].click()
+    page.until(lambda: page.value("iou-a") == pytest.approx(iou, abs=1e-12))
+
+
 def test_light_and_dark(page: Page) -> None:
     paper = lambda: page.driver.execute_script("return getComputedStyle(document.body).backgroundColor")  # noqa: E731
     found = []

@@ -1,6 +1,7 @@
 """Suites run for real: what they share, what they write, what joins them, what fails."""
 
 import csv
+import html
 import json
 import re
 import statistics
@@ -11,6 +12,7 @@ import torch
 from tiny_suite import write_suite
 
 from camforge import CamForgeError, bench
+from camforge.report.table import remarks
 from camforge.suite.run import SuiteResults
 
 
@@ -59,6 +61,17 @@ def test_numbers_are_means_over_the_seeds(finished: SuiteResults) -> None:
     assert float(row["difference"]) == pytest.approx(sum(seeds) / 2 - 25)
 
 
+def test_every_row_tells_its_time(finished: SuiteResults) -> None:
+    for table in finished.tables:
+        assert all(row.arm.seconds is not None and row.arm.seconds > 0 for row in table.rows)
+
+
+def test_the_front_page_tells_what_a_reader_must_not_overlook(finished: SuiteResults) -> None:
+    for table in finished.tables:
+        (remark, *_) = remarks(table.as_report)
+        assert html.escape(remark, quote=False).replace("'", "&#39;") in finished.page.read_text()
+
+
 def test_pages_link_to_what_is_there(finished: SuiteResults) -> None:
     front = finished.page.read_text()
     links = re.findall(r'href="\./([^"]+)"', front)
@@ -92,6 +105,9 @@ def test_plugins_join(suite: Path, tmp_path: Path) -> None:
     assert arms["single"].spec["trainer"]["lr"] == 0.1
     assert arms["single"].spec["trainer"]["backbone"]["widths"] == [8, 8]  # the baseline's other options
     assert {"body_recall", "leakage"} <= set(arms["baseline"].metrics)
+    assert arms["hirescam"].note == "joined by --add extractor=hirescam"
+    assert arms["single"].note == "joined by --add trainer={name: single, lr: 0.1}"
+    assert "joined by --add trainer={name: single, lr: 0.1}" in results.page.read_text()
 
 
 def test_an_experiment_that_fails_is_named_and_the_others_finish(suite: Path, tmp_path: Path) -> None:

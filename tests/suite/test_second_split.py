@@ -71,9 +71,9 @@ def test_what_the_training_images_lack_is_left_out_there_alone(config: Path) -> 
 def test_the_maps_of_each_layer_are_kept_for_the_page(config: Path) -> None:
     for image in started(config, 'measure_on=["val"]').report_data.gallery:
         before = image.before_fusion["one"]
-        assert list(before) == ["layer 1", "layer 2"]
+        assert list(before) == ["stage 1", "stage 2"]
         for label, fused in image.maps["one"].items():
-            assert before["layer 1"][label].shape == before["layer 2"][label].shape == fused.shape
+            assert before["stage 1"][label].shape == before["stage 2"][label].shape == fused.shape
 
 
 @pytest.mark.parametrize("splits", ['["train"]', '["val", "val"]', "[]"])

@@ -107,15 +107,15 @@ function nameImage(image) {
   }));
 }
 
-// The small pictures below the bench: the same image and class in every arm.
+// The small pictures below the bench: the same image and class in every arm, and before arm A is fused.
 async function drawEvery(image, picture, turn) {
-  for (const [i, tile] of [...element('every').children].entries()) {
-    const map = await openMap(keyOf(fused[i]));
+  for (const tile of [...element('every').children, ...element('steps').children]) {
+    const source = Number(tile.dataset.source), map = await openMap(keyOf(source));
     if (turn !== state.turn) return;
     paint(tile.querySelector('canvas'), image, picture, map, 2, bright(tile), { heat: true, seed: true, truth: true });
     const counts = map?.counts;
     const value = counts ? iouAt(counts, state.k) : map && boxScore(image, map, state.item.label, state.k);
     tile.querySelector('small').textContent = number(value);
-    tile.setAttribute('aria-pressed', fused[i] === state.a);
+    tile.setAttribute('aria-pressed', source === state.a);
   }
 }

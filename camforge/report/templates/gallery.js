@@ -13,6 +13,7 @@ function setSources(a, b) {
     showSource(side, source);
     for (const part of document.querySelectorAll(`#gallery .side-${side}`)) setHue(part, source, alike);
   }
+  fillSteps();
   rankSoon();
   return draw();
 }
@@ -78,16 +79,33 @@ function fillSelects() {
   element('arm-b').append(new Option('nothing', ''));
 }
 
+function tileOf(source, text, press) {
+  const tile = document.createElement('button'), caption = document.createElement('span');
+  tile.type = 'button';
+  tile.dataset.source = source;
+  caption.textContent = text;
+  tile.append(document.createElement('canvas'), caption, document.createElement('small'));
+  tile.addEventListener('click', press);
+  setHue(tile, source, false);
+  return tile;
+}
+
 function fillEvery() {
-  element('every').append(...fused.map(source => {
-    const tile = document.createElement('button'), caption = document.createElement('span');
-    tile.type = 'button';
-    caption.textContent = title(source);
-    tile.append(document.createElement('canvas'), caption, document.createElement('small'));
-    tile.addEventListener('click', () => setSources(source, source === state.b ? state.a : state.b));
-    setHue(tile, source, false);
-    return tile;
-  }));
+  const press = source => () => setSources(source, source === state.b ? state.a : state.b);
+  element('every').append(...fused.map(source => tileOf(source, title(source), press(source))));
+}
+
+const stepsOf = source => source < 0 ? [] : sourcesOf(index.sources[source].arm).filter(i => !index.sources[i].fused);
+
+// The maps of every level, branch and stage of arm A, or of B where A has no more than one.
+function fillSteps() {
+  const whose = stepsOf(state.a).length ? state.a : state.b, steps = stepsOf(whose);
+  element('before').hidden = !steps.length;
+  const arm = steps.length ? index.sources[whose].arm : '';
+  if (element('before-arm').textContent === arm) return;
+  element('before-arm').textContent = arm;
+  const press = source => () => setSources(source, state.b);
+  element('steps').replaceChildren(...steps.map(source => tileOf(source, index.sources[source].step, press(source))));
 }
 
 function listen() {

@@ -23,6 +23,23 @@ for (const button of document.querySelectorAll('.sortable thead button')) {
   });
 }
 
+// A line above each table that goes on beyond the edge: the reader of a narrow screen sees that there is more.
+function tellOnward(scroll) {
+  const line = document.createElement('p');
+  line.className = 'onward';
+  scroll.before(line);
+  const look = () => {
+    const cells = [...scroll.querySelectorAll('thead th')], edge = scroll.getBoundingClientRect().right + 1;
+    const beyond = cells.filter(cell => cell.getBoundingClientRect().right > edge).length;
+    line.textContent = `${beyond} more column${beyond === 1 ? '' : 's'} →`;
+    line.hidden = scroll.clientWidth === 0 || scroll.scrollWidth <= scroll.clientWidth + 1 || beyond === 0;
+  };
+  scroll.addEventListener('scroll', look, { passive: true });
+  new ResizeObserver(look).observe(scroll);
+}
+
+for (const scroll of document.querySelectorAll('.scroll:has(> .numbers)')) tellOnward(scroll);
+
 document.getElementById('theme').addEventListener('click', () => {
   const root = document.documentElement, system = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
   root.style.colorScheme = (root.style.colorScheme || system) === 'dark' ? 'light' : 'dark';
