@@ -1,6 +1,7 @@
 """The page in a real browser: what it shows is what Python computes, and it complains of nothing."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 
