@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
@@ -284,25 +284,3 @@ class Maps(Shown):
         """Write every field as a tensor of a .pt file (``torch.load(path, weights_only=True)``), or a picture."""
         written: Path = self.render("save", path)
         return written
-
-
-@dataclass(frozen=True, eq=False)
-class MetricInput:
-    """What a metric is given: one batch with its truth and one fused map per (image, class) pair.
-
-    maps     (P, H, W) float32, raw (not yet rectified or normalised)
-    images   (P,) int64, index into the batch;  classes (P,) int64
-    logits   (B, C) float32 of the ungrouped view, or None where no network was asked
-    score    images (N, 3, H, W), as in the batch -> logits (N, C) of the ungrouped view; None where there is none
-    """
-
-    batch: Batch
-    maps: Tensor
-    images: Tensor
-    classes: Tensor
-    logits: Tensor | None = None
-    score: Callable[[Tensor], Tensor] | None = None
-
-    def pairs(self) -> Iterator[tuple[int, int, Tensor]]:
-        """(image index, class index, map (H, W)) one by one, for statistics that no tensor operation expresses."""
-        yield from zip(self.images.tolist(), self.classes.tolist(), self.maps, strict=True)

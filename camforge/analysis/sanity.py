@@ -16,6 +16,7 @@ from camforge.analysis.finished import Finished
 from camforge.analysis.similarity import rank_correlation, structural_similarity
 from camforge.data.prepared import Prepared
 from camforge.files import write_atomically
+from camforge.measuring.randomised import initialise
 from camforge.pipeline.arms import TrainedArm, fused_maps, train_arm
 from camforge.pipeline.extract import extract
 from camforge.pipeline.fuse import FusedMaps
@@ -85,7 +86,7 @@ def without(network: Network, step: int, seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for module in _lost_modules(forgetful, step):
-            _initialise(module)
+            initialise(module)
     return forgetful.to(device).eval()
 
 
@@ -96,16 +97,6 @@ def _lost_modules(network: Network, step: int) -> list[nn.Module]:
         kept = network.stages[-1 - step]
         first = 1 + max(i for i, (name, _) in enumerate(modules) if f"{name}.".startswith(f"{kept}."))
     return [module for _, module in reversed(modules[first:]) if list(module.parameters(recurse=False))]
-
-
-def _initialise(module: nn.Module) -> None:
-    reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
-    if reset is not None:
-        reset()
-        return
-    for parameter in module.parameters(recurse=False):
-        flat = parameter.data.flatten()
-        parameter.data.copy_(flat[torch.randperm(len(flat))].view_as(parameter))
 
 
 def _lost(trained_arm: TrainedArm, step: int, seed: int) -> TrainedArm:

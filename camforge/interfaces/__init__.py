@@ -16,7 +16,8 @@ from camforge.interfaces.extractor import (
 )
 from camforge.interfaces.fuser import Axis, Fuser
 from camforge.interfaces.grouper import Grouper, GroupingContext
-from camforge.interfaces.metric import Metric, Requirement
+from camforge.interfaces.metric import Family, Metric, Requirement
+from camforge.interfaces.metric_input import ExplainedModel, MetricInput
 from camforge.interfaces.trainer import Learner, Plateau, Trainer
 
 KINDS: dict[str, type[Plugin]] = {
@@ -28,7 +29,9 @@ __all__ = [
     "Axis",
     "Backbone",
     "Dataset",
+    "ExplainedModel",
     "Extractor",
+    "Family",
     "Fuser",
     "GradientExtractor",
     "Grouper",
@@ -38,6 +41,7 @@ __all__ = [
     "Layers",
     "Learner",
     "Metric",
+    "MetricInput",
     "Percentile",
     "Plateau",
     "Plugin",

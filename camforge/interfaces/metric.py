@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self
@@ -9,10 +10,12 @@ from typing import ClassVar, Literal, Self
 from torch import Tensor
 
 from camforge.interfaces.base import Plugin
-from camforge.types import MetricInput
+from camforge.interfaces.metric_input import MetricInput
 
 Curve = Sequence[tuple[float, float]]
-Requirement = Literal["masks", "boxes", "parts", "several classes"]
+Requirement = Literal["masks", "boxes", "parts", "removable parts", "several classes"]
+Family = Literal["faithfulness", "robustness", "localization", "complexity", "randomization", "axiomatic"]
+"""The field's six families; "" for a metric of none."""
 
 
 class Metric(Plugin, ABC):
@@ -32,6 +35,12 @@ class Metric(Plugin, ABC):
     kind: ClassVar[str] = "metric"
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
     """Which of the names that ``compute`` returns are better when lower."""
+    undirected: ClassVar[frozenset[str]] = frozenset()
+    """Which of them are neither better nor worse: no best, no rank, no comparison with controls."""
+    family: ClassVar[Family | Literal[""]] = ""
+    """What the metric asks of a map."""
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """The least and the greatest number that ``compute`` can return, chosen thresholds aside."""
 
     @property
     def thresholds(self) -> Mapping[str, str]:

@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from camforge.config.schema import Arm
 from camforge.data.prepared import Prepared
 from camforge.host.failure import Failure, disk_fault
 from camforge.interfaces import Metric
+from camforge.measuring.explained import Explained, Networks, branches_mean
 from camforge.pipeline.controls import CONTROLS, ControlMaps, control_maps
 from camforge.pipeline.diagnostics import DegenerateMaps, degenerate_maps, recovered
 from camforge.pipeline.extract import MapRequest, extract, unwrap_or_raise
-from camforge.pipeline.fuse import Classify, FusedMaps, MapFuser, SplitMaps
+from camforge.pipeline.fuse import ArmMaps, FusedMaps, MapFuser, SplitMaps
 from camforge.pipeline.group import group
 from camforge.pipeline.measure import Measurement, calibrate_metrics, measure
 from camforge.pipeline.requirements import lacking
@@ -27,7 +27,7 @@ from camforge.pipeline.stored_maps import load_maps
 from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest
 from camforge.training import distributed
-from camforge.types import CamForgeError, Grouping, Network, TrainedModel, View
+from camforge.types import CamForgeError, Grouping, TrainedModel, View
 
 T = TypeVar("T")
 Entries = Mapping[str, Path | Exception]
@@ -50,9 +50,18 @@ class TrainedArm:
         return next((place for place, model in enumerate(self.models) if _is_plain(model.view)), None)
 
     @property
-    def classify(self) -> Classify | None:
-        """The logits of the ungrouped network, as a function of images."""
-        return None if self.plain is None else partial(_mean_logits, self.models[self.plain].networks)
+    def model(self) -> Explained | None:
+        """What metrics may ask, where there is an ungrouped view."""
+        if self.plain is None:
+            return None
+        networks = [model.networks for model in self.models]
+        explain, classes = ArmMaps(self.name, self.arm, self.grouping), len(self.models[self.plain].view.outputs)
+        return Explained(networks, partial(_logits, self.plain), explain, classes, self.plain)
+
+    @property
+    def plain_key(self) -> str:
+        """The store's key of the ungrouped view's networks, "" where there is none."""
+        return "" if self.plain is None else self.models[self.plain].key
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +122,10 @@ def run_arms(session: Session, metrics: Sequence[Metric], failed: Mapping[str, F
     }
     if experiment.arms.keys() == failures.keys():
         raise CamForgeError("\n".join(f"arm {name!r}: {failure.reason}" for name, failure in failures.items()))
-    classify = next((arm.classify for arm in trained.values() if arm.classify is not None), None)
+    asked = next((arm for arm in trained.values() if arm.plain is not None), None)
     controls = tuple(CONTROLS) if experiment.controls else ()
     for name in controls:
-        results[name] = attempt(name, partial(_measure_control, name, metrics, session, classify))
+        results[name] = attempt(name, partial(_measure_control, name, metrics, session, asked))
     return [results.get(name) or FailedArm(name, failures[name]) for name in (*experiment.arms, *controls)]
 
 
@@ -196,18 +205,17 @@ def fused_maps(trained: TrainedArm, entries: Entries, split: Prepared, session: 
         "extracted": keys, "fusers": [recipe_of(f) for f in trained.arm.fusers], "grouping": trained.grouping_key
     }  # fmt: skip
     label = trained.name if split is session.val else f"{trained.name} on training images"
-    return FusedMaps(label, recipe, split, fuser, logits, trained.classify)
+    return FusedMaps(label, recipe, split, fuser, logits, trained.model)
 
 
-def _measure_control(
-    name: str, metrics: Sequence[Metric], session: Session, classify: Classify | None
-) -> ControlResult:
-    """A control's numbers; metrics that ask a network ask that of the first arm that has one."""
+def _measure_control(name: str, metrics: Sequence[Metric], session: Session, asked: TrainedArm | None) -> ControlResult:
+    """A control's numbers; metrics that ask a network ask that of the first arm that has one of all classes."""
+    model, network = (None, "") if asked is None else (asked.model, asked.plain_key)
     if session.calibration is not None:
-        metrics = calibrate_metrics(control_maps(name, session.calibration, classify), metrics, session)
-    maps = control_maps(name, session.val, classify)
+        metrics = calibrate_metrics(control_maps(name, session.calibration, model, network), metrics, session)
+    maps = control_maps(name, session.val, model, network)
     with session.progress.spent_on([name]):
-        measurement = _measure(maps, lambda split: control_maps(name, split, classify), metrics, session)
+        measurement = _measure(maps, lambda split: control_maps(name, split, model, network), metrics, session)
     return ControlResult(name, measurement, maps)
 
 
@@ -227,7 +235,5 @@ def _is_plain(view: View) -> bool:
     return view.level == 0 and view.assignment == tuple(range(len(view.outputs)))
 
 
-def _mean_logits(networks: Sequence[Network], images: Tensor) -> Tensor:
-    """(N, 3, H, W) -> (N, C) logits, the mean over the branches."""
-    with torch.no_grad():
-        return torch.stack([network(images).float() for network in networks]).mean(0)
+def _logits(plain: int, networks: Networks, images: Tensor) -> Tensor:
+    return branches_mean(networks[plain], images)

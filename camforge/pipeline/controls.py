@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from camforge.config.schema import EVERYTHING, GAUSSIAN
 from camforge.data.prepared import Prepared
-from camforge.pipeline.fuse import Classify, SplitMaps
-from camforge.types import Batch, MetricInput
+from camforge.interfaces import ExplainedModel, MetricInput
+from camforge.measuring.explained import Explained, Networks
+from camforge.pipeline.fuse import SplitMaps
+from camforge.types import Batch
 
 
 def centred_gaussian(height: int, width: int) -> Tensor:
@@ -21,27 +24,40 @@ def centred_gaussian(height: int, width: int) -> Tensor:
     return torch.exp(-(y[:, None] ** 2 + x[None] ** 2) / 2)
 
 
-CONTROLS: dict[str, Callable[[int, int], Tensor]] = {
+def all_but_a_corner(height: int, width: int) -> Tensor:
+    """(H, W): ones, and zero at the last pixel, since a constant map stretched to 0..1 would be nothing at all."""
+    pattern = torch.ones(height, width)
+    pattern[-1, -1] = 0
+    return pattern
+
+
+Pattern = Callable[[int, int], Tensor]
+CONTROLS: dict[str, Pattern] = {
     GAUSSIAN: centred_gaussian,
-    EVERYTHING: torch.ones,
+    EVERYTHING: all_but_a_corner,
 }
 
 
 @dataclass(frozen=True, eq=False)
 class ControlMaps(SplitMaps):
-    """A control's maps: one pattern for every image. ``classify``: the network for metrics that ask one."""
+    """A control's maps: one pattern for every image. ``model``: whose networks metrics ask that need some."""
 
-    pattern: Callable[[int, int], Tensor]
-    classify: Classify | None
+    pattern: Pattern
+    model: ExplainedModel | None
 
     def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
         del places
         images, classes = batch.labels.nonzero(as_tuple=True)
-        pattern = self.pattern(*batch.images.shape[-2:]).to(batch.images.device)
-        maps = pattern.expand(len(images), *pattern.shape)
-        return MetricInput(batch, maps, images, classes, None, self.classify)
+        maps = self.pattern(*batch.images.shape[-2:]).to(batch.images.device).repeat(len(images), 1, 1)
+        return MetricInput(batch, maps, images, classes, None, self.model)
 
 
-def control_maps(name: str, split: Prepared, classify: Classify | None) -> ControlMaps:
-    """The maps of a control over a split."""
-    return ControlMaps(name, {"control": name}, split, CONTROLS[name], classify)
+def control_maps(name: str, split: Prepared, model: Explained | None, network: str) -> ControlMaps:
+    """The maps of a control over a split. ``network``: what determines the model, its key in the store."""
+    pattern = CONTROLS[name]
+    blind = None if model is None else replace(model, explain=partial(_patterns, pattern))
+    return ControlMaps(name, {"control": name, "network": network}, split, pattern, blind)
+
+
+def _patterns(pattern: Pattern, _networks: Networks, images: Tensor, _targets: Tensor, _labels: Tensor) -> Tensor:
+    return pattern(*images.shape[-2:]).to(images.device).repeat(len(images), 1, 1)

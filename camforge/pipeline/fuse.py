@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
+from camforge.capture import extract_maps
 from camforge.config.schema import Arm
 from camforge.data.prepared import Prepared
 from camforge.host.failure import blaming
+from camforge.interfaces import ExplainedModel, MetricInput
 from camforge.maps import resize
-from camforge.pipeline.stored_maps import StoredMaps
-from camforge.types import Batch, CamForgeError, Grouping, Maps, MetricInput
-
-Classify = Callable[[Tensor], Tensor]
-"""Images (N, 3, H, W) as networks see them -> logits (N, C) of the ungrouped view."""
+from camforge.measuring.explained import Networks
+from camforge.pipeline.stored_maps import StoredMaps, row_table
+from camforge.types import Batch, CamForgeError, Grouping, Maps, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +46,45 @@ class SplitMaps(ABC):
 class FusedMaps(SplitMaps):
     """An arm's maps.
 
-    fuser     from stored maps to one per image and label
-    logits    (N, C) of the arm's ungrouped network for the whole split, None where it has none
-    classify  that network
+    fuser   from stored maps to one per image and label
+    logits  (N, C) of the arm's ungrouped network for the whole split, None where it has none
+    model   the arm's networks, where that is one of them
     """
 
     fuser: MapFuser
     logits: Tensor | None
-    classify: Classify | None
+    model: ExplainedModel | None
 
     def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
         maps = self.fuser.fused(places, batch.labels, batch.images)
         logits = None if self.logits is None else self.logits[places].to(batch.labels.device)
-        return MetricInput(batch, maps.values, maps.images, maps.classes, logits, self.classify)
+        return MetricInput(batch, maps.values, maps.images, maps.classes, logits, self.model)
+
+
+@dataclass(frozen=True, eq=False)
+class ArmMaps:
+    """Makes an arm's maps of any images, by any networks: for metrics that change the images or the networks."""
+
+    name: str
+    arm: Arm
+    grouping: Grouping
+
+    def __call__(self, networks: Networks, images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """(N, 3, H, W), (N,) and (N, C) bool, the target among them -> the targets' maps (N, H, W)."""
+        if len(self.grouping.views) == 1:  # fusers of several views alone read what else an image shows
+            labels = one_hot(targets, labels.shape[1]).bool()
+        views = zip(self.grouping.views, networks, strict=True)
+        stored = [self._extracted(view, branches, images, labels) for view, branches in views]
+        fuser = MapFuser(self.name, self.arm, self.grouping, stored)
+        maps = fuser.fused(list(range(len(images))), labels, images)
+        return maps.values[maps.classes == targets[maps.images]]
+
+    def _extracted(self, view: View, branches: Sequence[nn.Module], images: Tensor, labels: Tensor) -> StoredMaps:
+        shown = view.targets(labels)
+        wanted = torch.ones_like(shown) if self.arm.targets == "all" else shown
+        found = [extract_maps(network, images, [self.arm.extractor], wanted) for network in branches]
+        maps = tuple(tuple(layer.float() for layer in branch.maps[0]) for branch in found)
+        return StoredMaps(row_table(wanted.cpu()), maps, found[0].logits)
 
 
 @dataclass(frozen=True, eq=False)

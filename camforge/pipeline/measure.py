@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from camforge.host.failure import blaming
-from camforge.interfaces import Metric
+from camforge.interfaces import Metric, MetricInput
 from camforge.interfaces.metric import Curve
 from camforge.pipeline.fuse import SplitMaps
 from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.store.store import digest, write_tensors
 from camforge.training import distributed
-from camforge.types import CamForgeError, MetricInput
+from camforge.types import CamForgeError
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +28,8 @@ def build_report_data(
     left_out  {metric: what it needs and the data lacks};  notes  what a reader must know of the data
     """
     experiment, val = session.experiment, session.val
-    names = frozenset(name for metric in experiment.metrics for name in metric.lower_is_better)
-    lower = names | {at_split(name, "train") for name in names}
+    lower = _on_both_splits(name for metric in experiment.metrics for name in metric.lower_is_better)
+    undirected = _on_both_splits(name for metric in experiment.metrics for name in metric.undirected)
     chosen = {name: number for metric in experiment.metrics for name, number in metric.thresholds.items()}
     chosen |= {at_split(name, "train"): at_split(number, "train") for name, number in chosen.items()}
     spent = session.progress.spent
@@ -40,7 +40,12 @@ def build_report_data(
         recipe=manifest,
         classes=val.dataset.classes,
         arms=tuple(
-            replace(_arm(result, lower, val.dataset.classes), thresholds=chosen, seconds=spent.get(result.name))
+            replace(
+                _arm(result, lower, val.dataset.classes),
+                thresholds=chosen,
+                undirected=undirected,
+                seconds=spent.get(result.name),
+            )
             for result in results
         ),
         gallery=_gallery(results, val, experiment.report.images),
@@ -48,6 +53,11 @@ def build_report_data(
         left_out=left_out,
         notes=tuple(notes),
     )
+
+
+def _on_both_splits(names: Iterable[str]) -> frozenset[str]:
+    given = frozenset(names)
+    return given | {at_split(name, "train") for name in given}
 
 
 def _arm(result: Result, lower: frozenset[str], classes: tuple[str, ...]) -> ArmReport:

@@ -40,6 +40,7 @@ class ArmReport:
 
     metrics          the first is the headline; ``name/class`` is one class's number; NaN where there is none
     lower_is_better  which of the metrics' names (before the "/") are better when lower
+    undirected       which of them are neither better nor worse
     thresholds       {a metric's name that is a chosen threshold, no score: the number that it belongs to}
     spec             the arm's plugins and options, plain JSON values
     views            the classification problems, any order (one identity view where nothing was grouped)
@@ -55,6 +56,7 @@ class ArmReport:
     name: str
     metrics: Mapping[str, float]
     lower_is_better: frozenset[str] = frozenset()
+    undirected: frozenset[str] = field(default=frozenset(), kw_only=True)
     thresholds: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     note: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)

@@ -68,7 +68,8 @@ def _column(name: str, arms: Sequence[ArmReport], threshold: str) -> Column:
     sign = -1 if any(name in arm.lower_is_better for arm in arms) else 1
     values = {arm.name: arm.metrics[name] for arm in arms if math.isfinite(arm.metrics.get(name, math.nan))}
     digits = digits_of(values.values())
-    raced = [arm for arm in arms if not arm.control and arm.name in values]
+    ranked = not any(name in arm.undirected for arm in arms)
+    raced = [arm for arm in arms if ranked and not arm.control and arm.name in values]
     top = max((sign * values[arm.name] for arm in raced), default=math.inf)
     best = written(sign * top, digits)
     return Column(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from camforge.capture import extract_maps
 from camforge.host.registry import build
-from camforge.interfaces import Backbone, Trainer
-from camforge.types import Batch, Maps, MetricInput, Network, TrainedModel, View
+from camforge.interfaces import Backbone, ExplainedModel, MetricInput, Trainer
+from camforge.maps import resize
+from camforge.measuring.explained import Explained, Networks
+from camforge.types import Batch, Maps, Network, TrainedModel, View
 
 CLASSES = ("cat", "dog", "horse", "cow", "bus", "car", "train", "boat")
 TAXONOMY: Mapping[str, tuple[str, ...]] = {"animals": CLASSES[:4], "vehicles": CLASSES[4:]}
@@ -95,12 +98,37 @@ def example_metric_input(count: int = 4) -> MetricInput:
     batch = Batch(ids, pixels, labels, masks, tuple(boxes), tuple(box_classes), parts)
     near = (masks[images] == 1 + classes[:, None, None]).float()
     maps = near + 0.7 * torch.rand(near.shape, generator=generator) - 0.2
-    weights = torch.randn(3, 16, 20, 3, generator=generator) / 10
+    logits = torch.randn(count, 3, generator=generator)
+    return MetricInput(batch, maps, images, classes, logits, example_model(3), _without_part(pixels, masks, parts))
 
-    def score(pixels: Tensor) -> Tensor:
-        return torch.einsum("nchw,chwk->nk", pixels, weights.to(pixels))
 
-    return MetricInput(batch, maps, images, classes, torch.randn(count, 3, generator=generator), score)
+def example_model(outputs: int = 3) -> ExplainedModel:
+    """A small network and its Grad-CAM maps, in float64: a number does not hang on what else is in the batch."""
+    extractor = build("extractor", "gradcam")
+
+    def classify(networks: Networks, images: Tensor) -> Tensor:
+        network = networks[0][0].to(images.device)
+        logits: Tensor = network(images.double())
+        return logits
+
+    def explain(networks: Networks, images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        del labels
+        network = networks[0][0].to(images.device)
+        found = extract_maps(network, images.double(), [extractor], [[int(t)] for t in targets])
+        return resize(found.maps[0][0], (images.shape[2], images.shape[3]))
+
+    return Explained([[example_network(outputs).double()]], classify, explain, outputs)
+
+
+def _without_part(pixels: Tensor, masks: Tensor, parts: Tensor) -> Callable[[Tensor, Tensor, int], Tensor]:
+    """A part of a class's objects painted over with the mean colour."""
+
+    def without(images: Tensor, classes: Tensor, part: int) -> Tensor:
+        at, on = images.cpu(), images.device
+        gone = (masks[at] == 1 + classes.cpu()[:, None, None]) & (parts[at] == part)
+        return pixels[at].masked_fill(gone[:, None], 0).to(on)
+
+    return without
 
 
 @dataclass

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from camforge.interfaces import Metric
+from camforge.interfaces import Metric, MetricInput
 from camforge.testing.base import PluginContract
 from camforge.testing.examples import example_metric_input
-from camforge.types import Batch, CamForgeError, MetricInput
+from camforge.types import Batch, CamForgeError
 
 NAMES = ("cat", "dog", "horse")
 
@@ -104,7 +104,9 @@ def _part(metric_input: MetricInput, start: int, stop: int) -> MetricInput:
     cut: dict[str, Any] = {name: None if value is None else value[start:stop] for name, value in whole.items()}
     logits = None if metric_input.logits is None else metric_input.logits[start:stop]
     pairs = (metric_input.maps[mine], metric_input.images[mine] - start, metric_input.classes[mine])
-    return MetricInput(Batch(**cut), *pairs, logits, metric_input.score)
+    removed = metric_input.without_part
+    shifted = None if removed is None else lambda images, classes, part: removed(images + start, classes, part)
+    return MetricInput(Batch(**cut), *pairs, logits, metric_input.model, shifted)
 
 
 def _on(metric_input: MetricInput, device: str) -> MetricInput:

@@ -164,4 +164,4 @@ def test_road() -> None:
 
 def test_an_arm_without_a_network_of_all_classes() -> None:
     with pytest.raises(CamForgeError, match="'road' asks the network of all classes, and the arm has none"):
-        ROAD().update(replace(example_metric_input(), score=None))
+        ROAD().update(replace(example_metric_input(), model=None))

@@ -101,3 +101,12 @@ def test_a_chosen_threshold_is_no_score(report_data: ReportData) -> None:
     text = _printed(replace(report_data, arms=tuple(arms)))
     assert "39.00 at 0.2" in text
     assert "best_threshold" not in text
+
+
+def test_a_number_without_a_direction_has_no_best(report_data: ReportData) -> None:
+    """Neither bold nor a control that no arm reaches."""
+    arms = [replace(arm, metrics={"area": 40.0 + i}, undirected={"area"}) for i, arm in enumerate(report_data.arms)]
+    (column,) = columns(arms)
+    assert column.best == frozenset()
+    assert column.beaten_by == ()
+    assert "No arm reaches" not in _printed(replace(report_data, arms=tuple(arms)))

@@ -16,6 +16,10 @@ def labelled_pairs(metric_input: MetricInput, metric: str) -> MetricInput:
     Raises CamForgeError where a map is NaN or infinite.
     """
     _check_finite(metric_input, metric)
+    return metric_input.shared("labelled pairs", lambda: _labelled(metric_input))
+
+
+def _labelled(metric_input: MetricInput) -> MetricInput:
     maps, device = metric_input.maps, metric_input.maps.device
     labels = metric_input.batch.labels.to(device)
     images, classes = metric_input.images.to(device), metric_input.classes.to(device)
@@ -49,7 +53,7 @@ def truth_masks(metric_input: MetricInput, metric: str) -> Tensor:
     if masks.shape[1:] != metric_input.maps.shape[1:]:
         sizes = f"{tuple(masks.shape[1:])} and {tuple(metric_input.maps.shape[1:])}"
         raise CamForgeError(f"metric {metric!r}: masks and maps differ in size: {sizes}")
-    if classes >= IGNORED:
+    if len(metric_input.classes) and int(metric_input.classes.max()) >= IGNORED - 1:
         raise CamForgeError(f"metric {metric!r}: masks tell {IGNORED - 1} classes apart, and there are {classes}")
     masks = masks.to(metric_input.maps.device)
     if int((masks + 1).amax()) > classes + 1:  # 255, which is ignored, goes round to 0
