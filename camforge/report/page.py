@@ -68,14 +68,14 @@ def context_of(report_data: ReportData, budget: int = BUDGET) -> dict[str, Any]:
     return {
         "report_data": report_data,
         "arms": arms,
-        "hues": _hues(report_data),
+        "hues": hues_of(report_data.arms),
         "columns": columns(report_data.arms),
         "headline": _headline(report_data),
         "remarks": remarks(report_data),
         "asides": asides(report_data),
         "per_class": classwise,
         "bars": {metric: bars(arms, metric, labels) for metric, labels in classwise.items()},
-        "groupings": _groupings(report_data),
+        "groupings": groupings(report_data.arms, report_data.classes),
         "charts": {arm.name: charts(arm.curves) for arm in report_data.arms if arm.curves},
         "gallery": gallery,
         "index": _index(report_data, gallery),
@@ -133,14 +133,15 @@ def _headline(report_data: ReportData) -> tuple[Column, ArmReport] | None:
     return (first, leader) if first and leader else None
 
 
-def _groupings(report_data: ReportData) -> list[GroupingPart]:
+def groupings(arms: Sequence[ArmReport], classes: tuple[str, ...]) -> list[GroupingPart]:
+    """Every way in which classes were grouped, once, with the arms that share it."""
     shared: dict[str, list[ArmReport]] = {}
-    for arm in report_data.arms:
-        drawable = any(_is_matrix(value, len(report_data.classes)) for value in arm.diagnostics.values())
+    for arm in arms:
+        drawable = any(_is_matrix(value, len(classes)) for value in arm.diagnostics.values())
         if drawable or any(view.level > 0 for view in arm.views):
             key = repr(sorted(map(repr, arm.views))) + json.dumps(arm.diagnostics, sort_keys=True, default=str)
             shared.setdefault(key, []).append(arm)
-    return [_grouping(arms, report_data.classes) for arms in shared.values()]
+    return [_grouping(arms, classes) for arms in shared.values()]
 
 
 def _grouping(arms: Sequence[ArmReport], classes: tuple[str, ...]) -> GroupingPart:
@@ -197,7 +198,7 @@ def _matrix(name: str, rows: Sequence[Sequence[float]], order: Sequence[str], cl
 
 def _index(report_data: ReportData, gallery: Packed) -> dict[str, Any]:
     """What the page's script knows before it opens the first image."""
-    hues, kinds = _hues(report_data), {arm.name: _kind(arm) for arm in report_data.arms}
+    hues, kinds = hues_of(report_data.arms), {arm.name: _kind(arm) for arm in report_data.arms}
     items = [(i, label) for i, image in enumerate(report_data.gallery) for label in _shown_classes(image.maps.values())]
     return {
         "classes": report_data.classes,
@@ -213,10 +214,10 @@ def _index(report_data: ReportData, gallery: Packed) -> dict[str, Any]:
     }
 
 
-def _hues(report_data: ReportData) -> dict[str, int]:
+def hues_of(arms: Sequence[ArmReport]) -> dict[str, int]:
     """{arm: its colour in every figure}."""
-    own = [arm.name for arm in report_data.arms if not arm.control]
-    controls = {arm.name: CONTROL_HUE for arm in report_data.arms if arm.control}
+    own = [arm.name for arm in arms if not arm.control]
+    controls = {arm.name: CONTROL_HUE for arm in arms if arm.control}
     return {name: i % HUES for i, name in enumerate(own)} | controls
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from camforge.files import write_atomically
 from camforge.pictures import data_uri
 from camforge.report.contact import contact_sheet
-from camforge.report.data import ReportData
-from camforge.report.figures import Chart, line_chart
-from camforge.report.page import render_template
-from camforge.report.standing import NO_NUMBER, Column, columns
+from camforge.report.data import ArmReport, ReportData
+from camforge.report.figures import Bar, Chart, bars, line_chart
+from camforge.report.page import GroupingPart, groupings, hues_of, render_template
+from camforge.report.standing import NO_NUMBER, Column, columns, in_order, per_class
 from camforge.report.suite import SuiteReport, SuiteRow
 
 
@@ -58,6 +58,30 @@ class OracleTable:
             yield OracleRow(name, tuple(cells))
 
 
+@dataclass(frozen=True)
+class ClassBars:
+    """A metric of every class: a cluster of bars, one per arm. ``hues``: {arm: its colour}."""
+
+    metric: str
+    arms: Sequence[ArmReport]
+    values: Mapping[str, Sequence[Bar]]
+    hues: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an item of a paper shows of an experiment.
+
+    metrics   the numbers in print;  by_class  a metric of which every class is drawn, "" for none
+    pictures  a few images with the maps of every arm;  groups  how classes were grouped
+    """
+
+    metrics: Sequence[str] = ()
+    pictures: bool = False
+    groups: bool = False
+    by_class: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class PaperTable:
     """What one experiment has for a table or figure.
@@ -72,16 +96,23 @@ class PaperTable:
     charts: tuple[Chart, ...] = ()
     picture: str = ""
     oracle: OracleTable | None = None
+    groupings: Sequence[GroupingPart] = ()
+    bars: ClassBars | None = None
 
 
 @dataclass(frozen=True)
 class PaperPart:
-    """One table or figure. ``differs``: in what it does not follow the text; ``full_only``: it has no small version."""
+    """One table or figure.
+
+    differs    in what it does not follow the text;  open  what the text leaves open, and the reading taken
+    full_only  it has no small version
+    """
 
     title: str
     tables: tuple[PaperTable, ...]
     about: str = ""
     differs: str = ""
+    open: str = ""
     full_only: bool = False
 
 
@@ -107,25 +138,41 @@ def split_of(metric: str) -> tuple[str, str]:
     return name, split or "val"
 
 
-def paper_table(suite: SuiteReport, metrics: Sequence[str], pictures: bool = False) -> PaperTable:
-    """The numbers of an experiment that an item of a paper prints, row by row, controls last; ``pictures`` as well."""
-    shown = {column.metric: column for column in columns(suite.arms)}
-    rows = sorted(suite.rows, key=lambda row: row.arm.control)
-    lines = [
-        _line(row, metric, shown[metric], suite.title)
-        for row in rows
-        for metric in metrics
-        if metric in shown and (metric in row.arm.metrics or metric in row.paper)
-    ]
-    charts = [
-        line_chart(sweep.title, sweep.series)
-        for sweep in suite.sweeps
-        if any(sweep.title.startswith(f"{metric} over ") for metric in metrics)
-    ]
+def paper_table(suite: SuiteReport, item: Shown) -> PaperTable:
+    """What an item of a paper shows of an experiment; numbers row by row, controls last."""
     data = suite.recipe.get("config", {}).get("dataset", "")
-    name = data.get("name", "") if isinstance(data, Mapping) else str(data)
-    address = f"{suite.title}/suite.html"
-    return PaperTable(suite.title, name, address, tuple(lines), tuple(charts), _picture(suite) if pictures else "")
+    return PaperTable(
+        experiment=suite.title,
+        data=data.get("name", "") if isinstance(data, Mapping) else str(data),
+        address=f"{suite.title}/suite.html",
+        lines=tuple(_lines(suite, item.metrics)),
+        charts=tuple(_charts(suite, item.metrics)),
+        picture=_picture(suite) if item.pictures else "",
+        groupings=groupings(suite.arms, suite.classes) if item.groups else (),
+        bars=_class_bars(suite, item.by_class),
+    )
+
+
+def _lines(suite: SuiteReport, metrics: Sequence[str]) -> Iterator[PaperLine]:
+    shown = {column.metric: column for column in columns(suite.arms)}
+    for row in sorted(suite.rows, key=lambda row: row.arm.control):
+        for metric in metrics:
+            if metric in shown and (metric in row.arm.metrics or metric in row.paper):
+                yield _line(row, metric, shown[metric], suite.title)
+
+
+def _charts(suite: SuiteReport, metrics: Sequence[str]) -> Iterator[Chart]:
+    for sweep in suite.sweeps:
+        if any(sweep.title.startswith(f"{metric} over ") for metric in metrics):
+            yield line_chart(sweep.title, sweep.series)
+
+
+def _class_bars(suite: SuiteReport, metric: str) -> ClassBars | None:
+    labels = per_class(suite.arms).get(metric)
+    if not labels:
+        return None
+    arms, values = bars(in_order(suite.arms), metric, labels)
+    return ClassBars(metric, arms, values, hues_of(suite.arms))
 
 
 def _picture(suite: SuiteReport) -> str:

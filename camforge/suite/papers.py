@@ -14,7 +14,7 @@ from camforge.analysis.oracle import Oracle
 from camforge.config.schema import FolderName
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options
-from camforge.report.paper import OracleTable, PaperPage, PaperPart, PaperTable, paper_table
+from camforge.report.paper import OracleTable, PaperPage, PaperPart, PaperTable, Shown, paper_table
 from camforge.report.suite import SuiteReport
 from camforge.types import CamForgeError
 
@@ -36,12 +36,18 @@ class PaperItem(Options):
     """The numbers in print, ``miou@train`` those of the training split. None: the item is pictures."""
     pictures: bool = False
     """Show each experiment's pictures."""
+    groups: bool = False
+    """Show how each experiment's classes were grouped: levels, clusters, similarity, ranks."""
+    by_class: str = ""
+    """A metric of which the numbers of every class are drawn, all arms side by side."""
     oracle: str = ""
     """An arm of class pairs whose best ones the validation masks choose, as ``camforge oracle`` does."""
     printed: str = ""
     """A .csv with the oracle's numbers in print: rows as ``oracle.csv`` has them, one column per class, "mean"."""
     differs: str = ""
     """In what the experiment does not follow the text."""
+    open: str = ""
+    """What the text leaves open, and how it is read here."""
 
 
 class PaperDefinition(Options):
@@ -98,12 +104,12 @@ def paper_page(
     parts = []
     for item, paths in paper.items:
         made = tuple(_table(item, tables[path], oracles.get(path), paper.file) for path in paths if path in tables)
-        parts.append(PaperPart(item.title, made, item.about, item.differs, not paths))
+        parts.append(PaperPart(item.title, made, item.about, item.differs, item.open, not paths))
     return PaperPage(paper.name, tuple(parts), paper.definition.about, paper.small, failures)
 
 
 def _table(item: PaperItem, suite: SuiteReport, found: Oracle | None, file: Path) -> PaperTable:
-    table = paper_table(suite, item.metrics, item.pictures)
+    table = paper_table(suite, Shown(item.metrics, item.pictures, item.groups, item.by_class))
     return replace(table, oracle=_oracle_table(found, item, file)) if item.oracle and found else table
 
 

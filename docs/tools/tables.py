@@ -23,6 +23,7 @@ from camforge.host.registry import registry
 from camforge.interfaces import KINDS
 from camforge.interfaces.base import Options
 from camforge.suite.catalogue import named, open_suite
+from camforge.suite.papers import PaperItem
 from camforge.testing import PluginContract
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -81,20 +82,36 @@ def hooks() -> str:
 
 
 def papers() -> str:
-    """Every table and figure of the papers: its numbers, the experiments that make it, where they leave the text."""
-    head = ("in print", "numbers", "at its own scale", "small", "not as in the text")
+    """Every table and figure of the papers: what it shows, the commands that make it, where they leave the text."""
+    head = ("in print", "shows", "camforge bench …", "small: camforge bench …", "exact / deviates")
     parts = []
     for name in (name for name in named() if re.fullmatch(r"paper\d+", name)):
         full, small = (open_suite(name, size).paper for size in (False, True))
         assert full is not None
         assert small is not None
         rows = [
-            (item.title, _code(item.metrics), _code(p.stem for p in own), _code(p.stem for p in less), item.differs)
+            (item.title, _shows(item), _suites(own), _suites(less), _faithful(item))
             for (item, own), (_, less) in zip(full.items, small.items, strict=True)
         ]
         about = full.definition.about
         parts.append(f'### {name}\n\n{about}.\n\n<div class="wide" markdown>\n\n{table(head, rows)}\n</div>\n')
     return "\n".join(parts)
+
+
+def _shows(item: PaperItem) -> str:
+    drawn = {"pictures": item.pictures, "groups": item.groups, f"`{item.by_class}` of every class": item.by_class}
+    return ", ".join([*map("`{}`".format, item.metrics), *(name for name, is_drawn in drawn.items() if is_drawn)])
+
+
+def _suites(experiments: Iterable[Path]) -> str:
+    """Each experiment is a suite of its own: paper000-table1."""
+    names = {path.resolve(): name for name, path in named().items()}
+    return _code(names[path.resolve()] for path in experiments)
+
+
+def _faithful(item: PaperItem) -> str:
+    told = f"deviates: {item.differs}" if item.differs else "exact"
+    return f"{told}; open: {item.open}" if item.open else told
 
 
 def _code(names: Iterable[str]) -> str:

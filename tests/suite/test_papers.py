@@ -34,9 +34,11 @@ def write_paper(folder: Path, **changes: object) -> Path:
         {
             "title": "Table B",
             "about": "Pairs & <all>", "full": ["pairs.py"], "small": ["pairs.py"], "metrics": ["miou"],
-            "oracle": "pairs", "printed": "printed.csv", "differs": "everything is <b>tiny</b>",
+            "oracle": "pairs", "printed": "printed.csv", "differs": "everything is <b>tiny</b>", "open": "a <rate>",
+            "groups": True,
         },
-        {"title": "Table A", "full": ["first.py"], "small": ["fir*.py"], "metrics": ["mlev", "miou"], "pictures": True},
+        {"title": "Table A", "full": ["first.py"], "small": ["fir*.py"], "metrics": ["mlev", "miou"],
+         "pictures": True, "by_class": "miou"},
         {"title": "Table C", "full": ["first.py"], "metrics": ["miou"]},
     ]  # fmt: skip
     path = folder / "paper.yaml"
@@ -69,6 +71,7 @@ def test_the_page_has_the_items_in_the_order_of_print(finished: SuiteResults, se
     assert list(sections) == ["Table B", "Table A", "Table C"]
     assert "Pairs &amp; &lt;all&gt;" in sections["Table B"]
     assert "Not as in the text: everything is &lt;b&gt;tiny&lt;/b&gt;" in sections["Table B"]
+    assert "Left open by the text: a &lt;rate&gt;." in sections["Table B"]
     assert "it has no small experiment" in sections["Table C"]
     assert [path.name for path in finished.by_file] == ["pairs.py", "first.py"]  # each ran once
 
@@ -106,6 +109,24 @@ def test_the_oracle_stands_beside_its_printed_numbers(finished: SuiteResults, se
     assert best[-1].endswith("(40.25)")
     assert not any(row[0] == "elsewhere" for row in table)  # printed for no class of this data
     assert (finished.folder / "pairs/seed-0/oracle.csv").is_file()
+
+
+@pytest.mark.slow
+def test_groups_and_classes_are_drawn_where_an_item_asks(finished: SuiteResults, sections: dict[str, str]) -> None:
+    first = next(table for file, table in finished.by_file.items() if file.name == "first.py")
+    networks = [row.arm for row in first.rows if not row.arm.control]
+    drawn = re.findall(r"<title>(.*?): ([\d.]+)</title>", sections["Table A"].split('class="bars"')[1])
+    expected = {
+        (arm.name, f"{value:.2f}")
+        for arm in networks
+        for name, value in arm.metrics.items()
+        if name.startswith("miou/")
+    }
+    assert expected
+    assert expected <= set(drawn)
+    assert "networks, each for a problem of its own" in sections["Table B"]
+    assert "checker-kite or" in sections["Table B"]
+    assert 'class="bars"' not in sections["Table B"]
 
 
 def test_an_oracle_that_fails_costs_no_table(tmp_path: Path) -> None:
