@@ -103,16 +103,16 @@ def fem(a: Tensor, sigmas: float) -> Tensor:
 
 def upsampled(values: Tensor, height: int, width: int) -> Tensor:
     """Bilinear, corners not aligned: the centre of an output pixel, in input pixels, clamped to the border."""
-    out = torch.zeros(height, width, dtype=torch.float64)
     h, w = values.shape
-    for y, x in places(out):
+    given, grown = values.tolist(), [[0.0] * width for _ in range(height)]
+    for y, x in ((y, x) for y in range(height) for x in range(width)):
         v, u = max(0.0, (y + 0.5) * h / height - 0.5), max(0.0, (x + 0.5) * w / width - 0.5)
         i, j = int(v), int(u)
         p, q, dv, du = min(i + 1, h - 1), min(j + 1, w - 1), v - i, u - j
-        top = float(values[i, j]) * (1 - du) + float(values[i, q]) * du
-        low = float(values[p, j]) * (1 - du) + float(values[p, q]) * du
-        out[y, x] = top * (1 - dv) + low * dv
-    return out
+        top = given[i][j] * (1 - du) + given[i][q] * du
+        low = given[p][j] * (1 - du) + given[p][q] * du
+        grown[y][x] = top * (1 - dv) + low * dv
+    return torch.tensor(grown, dtype=torch.float64)
 
 
 def unit(values: Tensor) -> Tensor:

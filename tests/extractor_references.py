@@ -10,6 +10,7 @@ from zlib import crc32
 import cam_oracle as oracle
 import numpy as np
 import torch
+from cnn_references import CNN_REFERENCES
 from sklearn.decomposition import KernelPCA
 from torch import Tensor, nn
 
@@ -246,7 +247,7 @@ def random(plugin, pair):
     ]
 
 
-REFERENCES: dict[str, Reference] = {
+REFERENCES: dict[str, Reference] = CNN_REFERENCES | {
     "ablationcam": ablationcam, "cam": cam, "ccam": ccam, "eigencam": eigencam, "eigengradcam": eigengradcam,
     "elementwise": by_gradient(oracle.elementwise), "fem": fem, "finercam": finercam, "fullgrad": fullgrad,
     "gradcam": by_gradient(oracle.gradcam), "gradcampp": by_gradient(oracle.gradcampp), "hirescam": hirescam,

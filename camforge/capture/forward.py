@@ -17,6 +17,7 @@ from camforge.capture.captured import Needs
 from camforge.capture.head import LinearHead, linear_head
 from camforge.capture.layers import ModelLayers
 from camforge.capture.layout.grids import Grids
+from camforge.capture.model.guided import GuidedReLU
 from camforge.capture.model.structure import Structure
 from camforge.capture.recording import Record, RecordedOutput, recording
 from camforge.capture.structures import described, logits_of
@@ -131,13 +132,14 @@ class Forward:
         return linear_head(self.runner, recorded, self.logits)
 
 
-def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs) -> Forward:
+def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs, guided: GuidedReLU | None = None) -> Forward:
     """One forward with the needed layers recorded; nothing is recorded below the shallowest that has a derivative."""
     first = inputs[0].clone() if inputs[0].is_inference() else inputs[0]
     first = first if runner.create_graph else first.detach()
     values = (*needs.activations, *needs.curvatures)
     recorded = recording(runner.model_layers.model, values, needs.differentiated, needs.raw_inputs)
-    with torch.enable_grad(), _attention(twice=runner.create_graph or bool(needs.curvatures)), recorded as record:
+    twice = runner.create_graph or bool(needs.curvatures)
+    with torch.enable_grad(), _attention(twice), guided or nullcontext(), recorded as record:
         leaf = _leaf(first, needs)
         given = runner.laid_out(leaf)
         try:

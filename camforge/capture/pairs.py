@@ -12,6 +12,7 @@ from torch import Tensor
 
 from camforge.capture.captured import Capture, Needs, Selected
 from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
+from camforge.capture.model.guided import GuidedReLU
 from camforge.capture.rerun import Rerun, RerunCache, chunk_bytes
 from camforge.capture.targets import Rank, Target
 from camforge.types import CamForgeError
@@ -114,7 +115,10 @@ def _curvature(forward: Forward, name: str, gradient: Tensor) -> Tensor:
     return torch.zeros_like(gradient) if found is None else found
 
 
-def _again(runner: Runner, needs: Needs, rank: Rank, inputs: tuple[Any, ...]) -> Capture:
-    """The same pairs on other images, one image per pair."""
+def _again(
+    runner: Runner, needs: Needs, rank: Rank, inputs: tuple[Any, ...], other: Needs | None, guided: GuidedReLU | None
+) -> Capture:
+    """The same pairs on other images, one image per pair, for the same needs or others."""
+    needs = other or needs
     same = replace(rank, images=torch.arange(len(rank.chosen), device=rank.images.device), whole=True)
-    return capture_rank(run_forward(runner, inputs, needs), needs, same, inputs, RerunCache(), keep=False)
+    return capture_rank(run_forward(runner, inputs, needs, guided), needs, same, inputs, RerunCache(), keep=False)

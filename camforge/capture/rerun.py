@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.captured import Capture
+from camforge.capture.captured import Capture, Needs
 from camforge.capture.forward import Runner, wide
+from camforge.capture.model.guided import GuidedReLU
 from camforge.capture.tail import Tail
+from camforge.types import CamForgeError
 
 T = TypeVar("T")
 Make = Callable[[int, int], Tensor]
@@ -40,18 +42,30 @@ class Rerun:
     """What extractors that run the network again use.
 
     inputs     the model's inputs, B images;  images (P,) int64, the pairs' images
-    recapture  the pass itself, for the same pairs on other inputs
+    recapture  the pass itself, for the same pairs on other inputs, for other needs, with other ReLUs
     """
 
     runner: Runner
     inputs: tuple[Any, ...]
     images: Tensor
-    recapture: Callable[[tuple[Any, ...]], Capture]
+    recapture: Callable[[tuple[Any, ...], Needs | None, GuidedReLU | None], Capture]
     cache: RerunCache
 
     def again(self, images: Tensor) -> Capture:
         """One more forward and backward for the same pairs and needs on other images (P, 3, H, W)."""
-        return self.recapture((images, *self._others(self.images)))
+        return self.recapture((images, *self._others(self.images)), None, None)
+
+    def guided(self, needs: Needs, required: bool = True) -> Capture:
+        """One more forward and backward for the same pairs, whose ReLUs pass back positive gradients alone.
+
+        required  raise CamForgeError where the model has no ReLU: then these gradients are the plain ones
+        """
+        guided = GuidedReLU()
+        inputs = (self.inputs[0][self.images], *self._others(self.images))
+        capture = self.recapture(inputs, needs, guided)
+        if required and not guided.count:
+            raise CamForgeError("guided backpropagation changes the gradients of ReLUs: the model has none")
+        return capture
 
     def table(self, key: Hashable, rows: int, make: Callable[[int], Tensor]) -> Tensor:
         """(P, rows, K): ``make(pair)`` gives (rows, K) of an image; its other targets find them again under ``key``."""

@@ -20,6 +20,10 @@ MORE = (
     {"name": "layercam", "layers": "stages", "merge": "tanh_max", "truncate": 0, "truncate_over": "layer"},
     {"name": "sim", "layers": "stages"},
     {"name": "featurewalk", "base": {"name": "sim", "layers": ["2", "5"]}, "features": ["5", "8"]},
+    {"name": "bagcams", "layers": ["2", "5"], "relu": "plain"},
+    {"name": "polycam", "variant": "minus", "local_norm": False},
+    {"name": "reciprocam", "layers": ["5"], "gaussian": True, "output": "logit"},
+    {"name": "guidedgradcam", "base": {"name": "layercam", "layers": ["5"]}, "channels": "sum"},
     {"name": "gradcam", "scales": [0.5, 1.0], "flip": True, "tta_merge": "max"},
 )
 

@@ -62,6 +62,12 @@ SPECS: tuple[dict[str, Any], ...] = (
     {"name": "sscam", "layers": ["relu3"], "samples": 2, "std": 0.5, "seed": 3},
     {"name": "iscam", "layers": ["relu3"], "steps": 4},
     *({"name": "ablationcam", "layers": [layer]} for layer in ("relu1", "conv2", "relu2", "bn2", "relu3")),
+    *({"name": "bagcams", "layers": [layer], "relu": r} for layer in LAYERS for r in ("guided", "plain")),
+    *({"name": "guidedbackprop", "channels": channels} for channels in ("max", "sum")),
+    *({"name": "guidedgradcam", "base": {"name": "gradcam", "layers": [layer]}} for layer in ("relu1", "bn1")),
+    {"name": "integratedgradcam", "layers": ["relu2"], "steps": 3, "baseline": -0.5},
+    *({"name": "polycam", "layers": ["relu1", "relu3"], "variant": variant} for variant in ("plus", "minus", "both")),
+    *({"name": "reciprocam", "layers": [layer], "gaussian": g} for layer in ("relu1", "bn2") for g in (False, True)),
     {"name": "fullgrad"},
     *({"name": "ltfullgrad", "truncate": 40, "truncate_over": over} for over in ("channel", "layer")),
 )
@@ -71,7 +77,7 @@ TOLERANCE = {"eigencam": 1e-8, "eigengradcam": 1e-8, "kpcacam": 1e-7, "shapleyca
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: "-".join(map(str, spec.values())))
 def test_an_extractor_is_its_equation(oddnet, images, spec: dict[str, Any]) -> None:
     plugin, reference = build("extractor", spec), REFERENCES[spec["name"]]
-    targets = [[1]] if spec["name"] in ("sscam", "iscam") else TARGETS
+    targets = [[1]] if spec["name"] in ("sscam", "iscam", "polycam") else TARGETS
     (found,) = maps_of(oddnet, images[: len(targets)], targets, **spec)
     expected = [
         reference(plugin, ReferencePair.of(oddnet, images[image], target))[0] for image, target in pairs(targets)

@@ -2,6 +2,7 @@
 
 from camforge.api import Extractor, hookimpl
 from camforge_plugins.extractors.ablationcam import AblationCAM
+from camforge_plugins.extractors.bagcams import BagCAMs
 from camforge_plugins.extractors.cam import CAM
 from camforge_plugins.extractors.ccam import CCAM
 from camforge_plugins.extractors.eigencam import EigenCAM
@@ -13,7 +14,10 @@ from camforge_plugins.extractors.finercam import FinerCAM
 from camforge_plugins.extractors.fullgrad import FullGrad
 from camforge_plugins.extractors.gradcam import GradCAM
 from camforge_plugins.extractors.gradcampp import GradCAMPlusPlus
+from camforge_plugins.extractors.guidedbackprop import GuidedBackprop
+from camforge_plugins.extractors.guidedgradcam import GuidedGradCAM
 from camforge_plugins.extractors.hirescam import HiResCAM
+from camforge_plugins.extractors.integratedgradcam import IntegratedGradCAM
 from camforge_plugins.extractors.iscam import ISCAM
 from camforge_plugins.extractors.kpcacam import KPCACAM
 from camforge_plugins.extractors.layercam import LayerCAM
@@ -21,7 +25,9 @@ from camforge_plugins.extractors.legrad import LeGrad
 from camforge_plugins.extractors.ltfullgrad import LTFullGrad
 from camforge_plugins.extractors.ltgradcam import LTGradCAM
 from camforge_plugins.extractors.ltlayercam import LTLayerCAM
+from camforge_plugins.extractors.polycam import PolyCAM
 from camforge_plugins.extractors.random_map import RandomMap
+from camforge_plugins.extractors.reciprocam import ReciproCAM
 from camforge_plugins.extractors.refinecam import RefineCAM
 from camforge_plugins.extractors.scorecam import ScoreCAM
 from camforge_plugins.extractors.shapleycam import ShapleyCAM
@@ -35,7 +41,8 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad,
-        GradCAM, GradCAMPlusPlus, HiResCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM,
-        RandomMap, RefineCAM, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, XGradCAM,
+        AblationCAM, BagCAMs, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM,
+        FullGrad, GradCAM, GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM, HiResCAM, IntegratedGradCAM, ISCAM,
+        KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, PolyCAM, RandomMap, ReciproCAM, RefineCAM,
+        ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, XGradCAM,
     ]  # fmt: skip
