@@ -9,6 +9,7 @@ from camforge.interfaces import (
     Axis,
     Backbone,
     Dataset,
+    ExplainedModel,
     Extractor,
     Fuser,
     GradientExtractor,
@@ -30,6 +31,7 @@ from camforge.interfaces import (
 )
 from camforge.interfaces.hookimpl import hookimpl
 from camforge.maps import max_normalise, minmax_normalise, resize, seed_mask
+from camforge.similarity import correlation, mean_ranks, rank_correlation, structural_similarity
 from camforge.types import (
     IGNORED,
     CamForgeError,
@@ -77,9 +79,10 @@ __all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
     # fusers
     "Axis", "Fuser", "Maps",
     # metrics
-    "Metric", "MetricInput", "Requirement",
+    "ExplainedModel", "Metric", "MetricInput", "Requirement",
     # maps, whatever reads or makes them
-    "max_normalise", "minmax_normalise", "resize", "seed_mask",
+    "correlation", "max_normalise", "mean_ranks", "minmax_normalise", "rank_correlation", "resize", "seed_mask",
+    "structural_similarity",
 ]  # fmt: skip
 
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from camforge.analysis.finished import Finished
-from camforge.analysis.similarity import rank_correlation, structural_similarity
 from camforge.data.prepared import Prepared
 from camforge.files import write_atomically
 from camforge.measuring.randomised import initialise
@@ -21,6 +20,7 @@ from camforge.pipeline.arms import TrainedArm, fused_maps, train_arm
 from camforge.pipeline.extract import extract
 from camforge.pipeline.fuse import FusedMaps
 from camforge.progress.progress import Progress
+from camforge.similarity import rank_correlation, structural_similarity
 from camforge.store.store import digest
 from camforge.types import CamForgeError, Network, TrainedModel
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -61,16 +62,22 @@ class Explained:
         return _in_parts(images, PASSES, some)
 
     def with_random_weights(self, layers: Sequence[str], seed: int = 0) -> Explained:
-        made = [[without_weights(network, layers, seed) for network in branches] for branches in self.networks]
-        return replace(self, networks=made)
+        return _forgetful(self, tuple(layers), seed)
 
     def with_shifted_input(self, shift: float) -> Explained:
         return replace(self, networks=[[_shifted(network, shift) for network in some] for some in self.networks])
 
 
+@lru_cache(maxsize=8)  # batch after batch asks for the same few networks
+def _forgetful(explained: Explained, layers: tuple[str, ...], seed: int) -> Explained:
+    networks = [[without_weights(network, layers, seed) for network in some] for some in explained.networks]
+    return replace(explained, networks=networks)
+
+
 def last_stage(model: nn.Module, images: Tensor) -> Tensor:
     """(N, 3, H, W) -> (N, D): the output of the model's last stage, flattened."""
     bare, kept = unwrap(model), []
+    images = images.to(next((p.dtype for p in bare.parameters() if p.is_floating_point()), images.dtype))
 
     def run() -> None:
         name = ModelLayers(bare, (images,)).resolve("last")[0].partition("#")[0]

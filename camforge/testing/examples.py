@@ -115,7 +115,7 @@ def example_model(outputs: int = 3) -> ExplainedModel:
         del labels
         network = networks[0][0].to(images.device)
         found = extract_maps(network, images.double(), [extractor], [[int(t)] for t in targets])
-        return resize(found.maps[0][0], (images.shape[2], images.shape[3]))
+        return resize(found.maps[0][0], (images.shape[2], images.shape[3])).float()
 
     return Explained([[example_network(outputs).double()]], classify, explain, outputs)
 

@@ -49,6 +49,16 @@ class MetricContract(PluginContract):
         assert all(name.rpartition("/")[2] in (*NAMES, "background") for name in numbers if "/" in name)
         json.dumps(dict(numbers), allow_nan=False)
 
+    def test_numbers_lie_in_their_bounds(self, plugin: Metric) -> None:
+        metric_input = self.metric_input()
+        maps = (metric_input.maps, -metric_input.maps, metric_input.maps.flip(1), torch.ones_like(metric_input.maps))
+        least, most = plugin.bounds
+        for some in maps:
+            numbers = _works_or_says_why(plugin, replace(metric_input, maps=some))
+            scores = {name: number for name, number in numbers.items() if name not in plugin.thresholds}
+            beyond = {name: n for name, n in scores.items() if not least - 1e-9 <= n <= most + 1e-9}
+            assert not beyond, f"bounds are {least} to {most}"
+
     def test_it_repeats_and_leaves_the_evidence_alone(self, plugin: Metric) -> None:
         metric_input, untouched = self.metric_input(), self.metric_input()
         assert torch.equal(plugin.update(metric_input), plugin.update(metric_input))

@@ -3,6 +3,13 @@
 from camforge.host.registry import build, registry
 from camforge.testing import FuserContract, MetricContract
 
+QUICK = {
+    "mprt": {"steps": 2}, "smooth_mprt": {"steps": 2, "samples": 2}, "road": {"shares": [0.2, 0.5]},
+    "faithfulness_correlation": {"runs": 10}, "sensitivity_n": {"shares": [0.1, 0.5], "runs": 8},
+    "monotonicity_correlation": {"samples": 2}, "irof": {"segments": 10}, "infidelity": {"squares": 10},
+    "arcc": {"shares": [0.5]}, "pixel_flipping": {"steps": 5},
+}  # fmt: skip
+"""Metrics that ask the network often, less often."""
 ANY_AXIS = ("sum", "mean", "max")
 
 
@@ -18,7 +25,7 @@ class TestFusers(FuserContract):
 
 class TestMetrics(MetricContract):
     cases = (
-        *(build("metric", name) for name in registry().plugins["metric"]),
+        *(build("metric", {"name": name} | QUICK.get(name, {})) for name in registry().plugins["metric"]),
         *(
             build("metric", {"name": "miou", option: True})
             for option in ("per_image", "with_background", "drop_invisible")

@@ -91,7 +91,7 @@ def test_the_blur_of_the_authors_code() -> None:
     bright[5, 5] = 1
     kernel = gaussian_filter(bright, 5)
     expected = np.stack([convolve2d(channel, kernel, mode="same") for channel in image.numpy()])
-    np.testing.assert_allclose(blur(image, 11).numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(blur(image[None], 11)[0].numpy(), expected, atol=1e-12)
     with pytest.raises(CamForgeError, match=r"blur.*must be odd"):
         build("metric", {"name": "insertion_deletion", "blur": 10})
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from camforge import CamForgeError, run
 from camforge.analysis.finished import Finished
 from camforge.analysis.sanity import sanity, without
-from camforge.analysis.similarity import rank_correlation, structural_similarity
 from camforge.pipeline.arms import train_arm
 from camforge.progress.progress import Progress
+from camforge.similarity import rank_correlation, structural_similarity
 from camforge.types import Network
 
 ARMS = """

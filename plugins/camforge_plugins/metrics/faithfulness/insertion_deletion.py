@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, ClassVar
 
@@ -12,8 +11,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.common.faithful import FaithfulnessMetric, ranks
-from camforge_plugins.metrics.common.pairs import class_mean
+from camforge_plugins.metrics.common.pair_metric import ModelMetric, photographs, ranks
 
 SIGMA = 5.0
 
@@ -24,7 +22,7 @@ def _odd(size: int) -> int:
     return size
 
 
-class InsertionDeletion(FaithfulnessMetric):
+class InsertionDeletion(ModelMetric):
     """Areas under the probability of a class, in percent (0..100) (Petsiuk et al., RISE, BMVC 2018, sec. 4.4).
 
     deletion   pixels are set to the mean colour from the map's highest to its lowest; lower is better
@@ -34,42 +32,42 @@ class InsertionDeletion(FaithfulnessMetric):
     """
 
     name = "insertion_deletion"
+    version = "2"
+    family = "faithfulness"
+    bounds = (0, 100)
+    numbers = ("insertion", "deletion")
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"deletion"})
     steps: Annotated[int, Field(ge=1, le=500)] = 20
     blur: Annotated[int, Field(ge=3), AfterValidator(_odd)] = 11
     """Side of the blur's kernel, odd."""
 
-    @property
-    def numbers(self) -> int:
-        return 2
+    def pair_values(self, pairs: MetricInput) -> Tensor:
+        order, steps = ranks(pairs.maps), torch.arange(self.steps + 1, device=pairs.maps.device)
+        counts = (steps * order[0].numel() / self.steps).round()
+        start = blurred(pairs.batch.images, self.blur)
 
-    def pair_numbers(self, pairs: MetricInput, pair: int) -> Tensor:
-        image, label = pairs.batch.images[int(pairs.images[pair])], int(pairs.classes[pair])
-        start = blurred(image, self.blur)
-        place = ranks(pairs.maps[pair])
-        shares = torch.linspace(0, 1, self.steps + 1, device=image.device) * place.numel()
-        touched = place < shares.round()[:, None, None]  # (steps + 1, H, W)
-        deleted = torch.where(touched[:, None], torch.zeros_like(image), image)
-        inserted = torch.where(touched[:, None], image, start)
-        areas = [torch.trapezoid(self.probabilities(pairs, images, label)) for images in (inserted, deleted)]
-        return 100 * torch.stack(areas) / self.steps
+        def touched(pair: Tensor, step: Tensor) -> Tensor:
+            return (order[pair] < counts[step][:, None, None])[:, None]
 
-    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
-        count = total[:, 0]
-        numbers: dict[str, float] = {}
-        for place, name in enumerate(("insertion", "deletion"), start=1):
-            numbers |= class_mean(name, total[:, place] / count.clamp(min=1), count > 0, classes)
-        return numbers
+        def inserted(pair: Tensor, step: Tensor) -> Tensor:
+            return torch.where(touched(pair, step), photographs(pairs, pair), start[pairs.images[pair]])
+
+        def deleted(pair: Tensor, step: Tensor) -> Tensor:
+            return photographs(pairs, pair).masked_fill(touched(pair, step), 0)
+
+        areas = [torch.trapezoid(self.changed(pairs, len(steps), change)) for change in (inserted, deleted)]
+        return 100 * torch.stack(areas, 1) / self.steps
 
 
-def blurred(image: Tensor, size: int) -> Tensor:
-    """(3, H, W) -> (3, H, W): a blur that keeps the photograph's colours and loses its shapes.
+def blurred(images: Tensor, size: int) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, H, W): a blur that keeps the photograph's colours and loses its shapes.
 
     The authors' kernel is one bright pixel in ``size`` x ``size``, filtered with a deviation of 5 pixels whose borders
     reflect: flatter than a Gaussian cut off at ``size``. Beyond the photograph lies the mean colour, 0.
     """
-    kernel = _kernel(size).to(image)
-    return conv2d(image[:, None], torch.outer(kernel, kernel)[None, None], padding=size // 2)[:, 0]
+    kernel = _kernel(size).to(images)
+    planes = conv2d(images.flatten(0, 1)[:, None], torch.outer(kernel, kernel)[None, None], padding=size // 2)
+    return planes.view_as(images)
 
 
 @lru_cache

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
-from zlib import crc32
 
 import torch
 from pydantic import Field
@@ -12,14 +10,14 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.common.faithful import FaithfulnessMetric, Fractions, ranks
-from camforge_plugins.metrics.common.pairs import class_mean
+from camforge_plugins.metrics.common.draws import normal, pair_seeds
+from camforge_plugins.metrics.common.pair_metric import Fractions, ModelMetric, photographs, ranks
 
 NEIGHBOURS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0.0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))
 """The weights of a pixel's eight neighbours (Rong et al. 2022, sec. 4.2)."""
 
 
-class ROAD(FaithfulnessMetric):
+class ROAD(ModelMetric):
     """Remove and debias, in percent (-50..50, higher is better) (Rong et al., ICML 2022).
 
     A share of the pixels is removed, the most relevant first (MoRF) or the least relevant first (LeRF); every removed
@@ -28,31 +26,27 @@ class ROAD(FaithfulnessMetric):
     """
 
     name = "road"
+    version = "2"
+    family = "faithfulness"
+    bounds = (-50, 50)
     shares: Fractions = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     noise: Annotated[float, Field(ge=0)] = 0.01
     """Deviation of the noise, drawn for each image from its name."""
 
-    @property
-    def numbers(self) -> int:
-        return 1
+    def pair_values(self, pairs: MetricInput) -> Tensor:
+        order, pixels = ranks(pairs.maps), pairs.maps[0].numel()
+        counts = (torch.tensor(self.shares * 2, device=order.device, dtype=torch.float64) * pixels).round()
+        seeds, least = pair_seeds(pairs, by_class=False), len(self.shares)
 
-    def pair_numbers(self, pairs: MetricInput, pair: int) -> Tensor:
-        place = int(pairs.images[pair])
-        image, label = pairs.batch.images[place], int(pairs.classes[pair])
-        order = ranks(pairs.maps[pair])
-        counts = torch.tensor(self.shares, device=image.device) * order.numel()
-        most = order < counts.round()[:, None, None]
-        least = order >= order.numel() - counts.round()[:, None, None]
-        removed = torch.cat([least, most])
-        generator = torch.Generator().manual_seed(crc32(pairs.batch.ids[place].encode()))
-        noise = self.noise * torch.randn(image.shape, generator=generator).to(image)
-        filled = torch.where(removed[:, None], imputed(image.expand(len(removed), -1, -1, -1), removed) + noise, image)
-        kept, lost = self.probabilities(pairs, filled, label).chunk(2)
-        return 100 * (kept - lost).mean()[None] / 2
+        def removed(pair: Tensor, step: Tensor) -> Tensor:
+            place, count = order[pair], counts[step][:, None, None]
+            gone = torch.where((step < least)[:, None, None], place >= pixels - count, place < count)
+            images = photographs(pairs, pair)
+            noise = self.noise * normal(seeds[pair], images.shape[1:]).to(images)
+            return torch.where(gone[:, None], imputed(images, gone) + noise, images)
 
-    def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
-        count = total[:, 0]
-        return class_mean(self.name, total[:, 1] / count.clamp(min=1), count > 0, classes)
+        kept, lost = self.changed(pairs, 2 * least, removed).chunk(2, dim=1)
+        return 100 * (kept - lost).mean(1) / 2
 
 
 def imputed(images: Tensor, removed: Tensor, tolerance: float = 1e-4, steps: int = 2000) -> Tensor:
@@ -71,12 +65,12 @@ def imputed(images: Tensor, removed: Tensor, tolerance: float = 1e-4, steps: int
     residual = _around(images * (1 - unknown)) * unknown
     direction, energy = residual.clone(), _dot(residual, residual)
     limit = tolerance**2 * energy.clamp(min=1e-20)
-    for _ in range(steps):
+    for count in range(1, steps + 1):
         moved = system(direction)
-        step = energy / _dot(direction, moved).clamp(min=1e-30)
+        step = (energy / _dot(direction, moved).clamp(min=1e-30)).where(energy > limit, 0)  # what is solved stays
         x, residual = x + step * direction, residual - step * moved
         before, energy = energy, _dot(residual, residual)
-        if bool((energy <= limit).all()):
+        if count % 8 == 0 and bool((energy <= limit).all()):  # to look is to wait for the device
             break
         direction = residual + energy / before.clamp(min=1e-30) * direction
     return torch.where(removed[:, None], x, images)

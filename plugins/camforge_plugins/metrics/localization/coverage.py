@@ -24,6 +24,8 @@ class Coverage(Metric):
     """
 
     name = "coverage"
+    family = "localization"
+    bounds = (0, 100)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"leakage"})
     threshold: Threshold = 0.15
     normalise: Normalise = "max"

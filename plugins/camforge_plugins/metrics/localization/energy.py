@@ -20,6 +20,8 @@ class Energy(Metric):
     """
 
     name = "energy"
+    family = "localization"
+    bounds = (0, 100)
     truth: Literal["mask", "box"] = "box"
 
     @property

@@ -26,6 +26,8 @@ class Localization(Metric):
     """
 
     name = "localization"
+    family = "localization"
+    bounds = (0, 100)
     lower_is_better: ClassVar[frozenset[str]] = frozenset(
         {"top1_loc_error", "top5_loc_error", "gtknown_loc_error", "top1_cls_error", "top5_cls_error"}
     )

@@ -32,6 +32,8 @@ class MaxBoxAcc(Metric):
     """
 
     name = "maxboxacc"
+    family = "localization"
+    bounds = (0, 100)
     multi_contour: bool = True
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
     """Distance of two thresholds."""

@@ -21,6 +21,8 @@ class MeanIoU(PixelMetric):
     """
 
     name = "miou"
+    family = "localization"
+    bounds = (0, 100)
     with_background: bool = False
     """Count the background, which is what no class's mask claims, as one more class."""
     per_image: bool = False

@@ -26,6 +26,8 @@ class MeanLocalizationError(Metric):
     """
 
     name = "mlev"
+    family = "localization"
+    bounds = (0, 100)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"mlev"})
     threshold: Threshold = 0.15
     normalise: Normalise = "max"

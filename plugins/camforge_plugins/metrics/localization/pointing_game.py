@@ -21,6 +21,8 @@ class PointingGame(Metric):
     """
 
     name = "pointing_game"
+    family = "localization"
+    bounds = (0, 100)
     truth: Literal["mask", "box"] = "mask"
     tolerance: Annotated[float, Field(ge=0)] = 0.0
     """A point this many pixels from the object is still a hit."""

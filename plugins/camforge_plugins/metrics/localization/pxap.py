@@ -24,6 +24,8 @@ class PxAP(Metric):
     """
 
     name = "pxap"
+    family = "localization"
+    bounds = (0, 100)
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
 
     @property

@@ -24,6 +24,8 @@ class Segmentation(PixelMetric):
     """
 
     name = "segmentation"
+    family = "localization"
+    bounds = (0, 100)
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(1 + C, 4) int64: true positives, false positives, false and true negatives; row 0 is background."""

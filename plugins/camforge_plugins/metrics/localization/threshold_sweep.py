@@ -23,6 +23,8 @@ class ThresholdSweep(Metric):
     """
 
     name = "threshold_sweep"
+    family = "localization"
+    bounds = (0, 100)
     normalise: Normalise = "max"
     choose: Literal["self", "train"] = "self"
     threshold: Fraction | None = None

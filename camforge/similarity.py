@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import conv2d, cosine_similarity
 
@@ -13,10 +12,22 @@ WINDOW, DEVIATION = 11, 1.5  # of SSIM's Gaussian (Wang et al. 2004, sec. III-B)
 STEADY = (0.01**2, 0.03**2)  # its constants, for values in 0..1
 
 
+def mean_ranks(values: Tensor) -> Tensor:
+    """(P, N) -> (P, N) float64: 1 for the lowest of a row; equal values share the mean of their ranks."""
+    ordered = values.sort(1).values
+    below, upto = (torch.searchsorted(ordered, values.contiguous(), right=right) for right in (False, True))
+    return (below + upto + 1).double() / 2
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """(P, N) twice -> (P,) float64: Pearson's, row by row; 0 where a row is constant."""
+    x, y = (values.double() - values.double().mean(1, keepdim=True) for values in (a, b))
+    return cosine_similarity(x, y, eps=1e-300)
+
+
 def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
-    """(P, H, W) twice -> (P,) float64: Spearman's, equal values sharing their mean rank; 0 where a map is constant."""
-    x, y = (torch.from_numpy(rankdata(maps.flatten(1).cpu().numpy(), axis=1)).to(maps.device) for maps in (a, b))
-    return cosine_similarity(x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True), eps=1e-300)
+    """(P, …) twice -> (P,) float64: Spearman's, equal values sharing their mean rank; 0 where a map is constant."""
+    return correlation(mean_ranks(a.flatten(1)), mean_ranks(b.flatten(1)))
 
 
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Metrics of axioms: does the map keep what a formula promises?"""

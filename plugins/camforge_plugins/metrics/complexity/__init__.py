@@ -1,0 +1,1 @@
+"""Metrics of complexity: does the map say little enough to be read?"""

@@ -1,0 +1,36 @@
+"""How much of the class goes with the superpixels that the map points at."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from camforge.api import MetricInput
+from camforge_plugins.metrics.common.pair_metric import Count, ModelMetric, photographs
+from camforge_plugins.metrics.common.patches import on_pixels, patch_ranks
+from camforge_plugins.metrics.common.superpixels import superpixels
+
+
+class IROF(ModelMetric):
+    """Iterative removal of features, in percent, higher is better (Rieger and Hansen, 2020, sec. 3).
+
+    The area over the curve: 100 * (1 - mean over k of f(x without the first k superpixels) / f(x)), superpixels in the
+    order of the map's mean over them, set to the mean colour. At most 100; below 0 where the class gains by the loss.
+    """
+
+    name = "irof"
+    family = "faithfulness"
+    bounds = (-float("inf"), 100)
+    segments: Count = 40
+    """Superpixels, about; k-means of colour and place."""
+
+    def pair_values(self, pairs: MetricInput) -> Tensor:
+        images = pairs.batch.images
+        regions = pairs.shared(("superpixels", self.segments), lambda: superpixels(images, self.segments))[pairs.images]
+        order = on_pixels(patch_ranks(pairs.maps, regions, mean=True), regions)
+        steps = int(regions.max()) + 1
+
+        def without(pair: Tensor, step: Tensor) -> Tensor:
+            return photographs(pairs, pair).masked_fill((order[pair] <= step[:, None, None])[:, None], 0)
+
+        before = self.unchanged(pairs).clamp(min=1e-12)
+        return 100 * (1 - (self.changed(pairs, steps, without) / before[:, None]).mean(1))

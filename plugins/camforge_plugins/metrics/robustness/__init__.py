@@ -1,0 +1,1 @@
+"""Metrics of robustness: does the map stay where the image hardly changes?"""
