@@ -8,11 +8,11 @@ on the training images. On the validation photographs: 47.1 mIoU, Grad-CAM 28.9 
 name = "champion"
 about = "Groups, Layer-CAM of three layers, two scales, mirrored, refined: the best that training images found."
 cost = "45 minutes on 2 cores"
-dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
+dataset = dict(name="voc", root="$CAMFORGE_DATA/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
 images = dict(size=224, fit="crop")
 
 _mobilenet = dict(
-    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+    name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 _single = dict(name="single", backbone=_mobilenet, epochs=6, lr=1e-4, batch_size=20)
 _groups = dict(name="kmeans_hierarchy", sizes=[4, 2], trainer=_single)

@@ -1,6 +1,7 @@
 """Six animals of PASCAL VOC 2012: a MobileNetV2 fine-tuned from image labels, then the arms of Table 4.
 
-Needs ../shared/data/voc_animals and the weights beside it. About half an hour on two CPU cores; smaller with
+Needs $CAMFORGE_DATA/voc_animals, PASCAL VOC in its published layout, and ImageNet weights of MobileNetV2 beside it.
+About half an hour on two CPU cores; smaller with
 ``--set trainer.epochs=2``.
 """
 
@@ -13,14 +14,14 @@ cost = "30 minutes on 2 cores"
 seed = 0
 dataset = dict(
     name="voc",
-    root="../shared/data/voc_animals",
+    root="$CAMFORGE_DATA/voc_animals",
     classes=["cat", "cow", "dog", "horse", "sheep", "person"],
 )
 images = dict(size=224, fit="crop")
 
 _recipe = dict(
     backbone=dict(
-        name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+        name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
     ),
     epochs=4,
     lr=1e-4,

@@ -12,14 +12,21 @@ from camforge.cli.shared import Device, Quiet, Threshold, WorkDir, console
 
 def export(
     folder: WorkDir,
-    out: Annotated[Path, typer.Option(help="The folder to make.", show_default=False)],
-    arm: Annotated[str | None, typer.Option(help="Which arm.", show_default="the first")] = None,
-    split: Annotated[str, typer.Option(help="train or val.")] = "train",
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to make.", show_default=False)],
+    arm: Annotated[str | None, typer.Option(metavar="ARM", help="Which arm.", show_default="the first")] = None,
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="train or val.")] = "train",
     threshold: Threshold = 0.15,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Seeds for the next step: masks (PNG), boxes (COCO's JSON) and raw maps (npz) of a finished experiment."""
+    """Write masks, boxes and maps of a finished run. Seeds for the next step: PNG, COCO's JSON, npz.
+
+    \b
+    Examples:
+      camforge export work/quickstart --out seeds
+      camforge export work/quickstart --out seeds --arm grouping --split val
+      camforge export work/quickstart --out seeds --threshold 0.3
+    """
     from camforge.analysis.export import export as export_arm
 
     made = export_arm(folder, out, arm=arm, split=split, threshold=threshold, device=device, quiet=quiet)
@@ -28,11 +35,19 @@ def export(
 
 def oracle(
     folder: WorkDir,
-    arm: Annotated[str | None, typer.Option(help="One that pairs classes.", show_default="the last")] = None,
+    arm: Annotated[
+        str | None, typer.Option(metavar="ARM", help="One that pairs classes.", show_default="the last")
+    ] = None,
     threshold: Threshold = 0.15,
     device: Device = "auto",
 ) -> None:
-    """ORACLE: the best pairs of each class, judged by the validation masks. A bound, no method."""
+    """Find each class's best pairs by the validation masks. ORACLE is a bound, no method.
+
+    \b
+    Examples:
+      camforge oracle work/paper002_table1_small
+      camforge oracle work/mine --arm pairs --threshold 0.2
+    """
     from rich.table import Table
 
     from camforge.analysis.oracle import oracle as find
@@ -47,11 +62,17 @@ def oracle(
 
 def sanity(
     folder: WorkDir,
-    arm: Annotated[list[str] | None, typer.Option(help="May be repeated.", show_default="all")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the new parameters.")] = 0,
+    arm: Annotated[list[str] | None, typer.Option(metavar="ARM", help="May be repeated.", show_default="all")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the new parameters.")] = 0,
     device: Device = "auto",
 ) -> None:
-    """How much the maps change when the network's parameters are lost, from the head down: 1 not at all."""
+    """Tell how maps change as a network loses its weights. From the head down; 1 is not at all.
+
+    \b
+    Examples:
+      camforge sanity work/quickstart
+      camforge sanity work/quickstart --arm baseline --seed 1
+    """
     from rich.table import Table
 
     from camforge.analysis.sanity import sanity as find

@@ -10,7 +10,11 @@ import typer
 
 from camforge.cli.shared import ConfigFile, Overrides, group
 
-config = group("Experiment files: check them, see what they come to, their schema.")
+config = group(
+    "Experiment files: check them, see what they come to.",
+    "camforge config check mine.yaml",
+    "camforge config show quickstart",
+)
 
 
 @config.command("check")
@@ -21,7 +25,14 @@ def check_config(
         bool, typer.Option("--data", help="Read the images too: what plugins need of them, and what they lack.")
     ] = False,
 ) -> None:
-    """Say every mistake of an experiment file, with its line; run nothing. Exit code 2 where there is one."""
+    """Say every mistake of an experiment file, with its line. Nothing runs. Exit code 2 where there is one.
+
+    \b
+    Examples:
+      camforge config check mine.yaml
+      camforge config check quickstart --set trainer.epochs=two
+      camforge config check mine.yaml --data
+    """
     from camforge.config.load import examine
     from camforge.types import CamForgeError
 
@@ -48,7 +59,13 @@ def show_config(
         Path | None, typer.Option("--diff", metavar="OTHER", help="Only what differs: - in OTHER, + in CONFIG.")
     ] = None,
 ) -> None:
-    """Every value that a file comes to, defaults included, and where each comes from."""
+    """Show every value of a file, and where it comes from. Defaults are included.
+
+    \b
+    Examples:
+      camforge config show quickstart
+      camforge config show mine.yaml --diff quickstart
+    """
     from camforge.config.show import ShownValue, differences, shown_values
 
     def line(shown: ShownValue) -> str:
@@ -64,7 +81,12 @@ def show_config(
 
 @config.command()
 def schema() -> None:
-    """The JSON Schema of an experiment with every installed plugin, for editors that complete and check."""
+    """Print the JSON Schema of an experiment. It knows every installed plugin; editors complete and check with it.
+
+    \b
+    Examples:
+      camforge config schema > experiment.schema.json
+    """
     from camforge.config.json_schema import experiment_schema
     from camforge.host.registry import registry
 

@@ -9,14 +9,23 @@ import typer
 
 from camforge.cli.shared import ConfigFile, Overrides, group
 
-data = group("An experiment's images: check them, look at them.")
+data = group(
+    "An experiment's images: check them, look at them.",
+    "camforge data check mine.yaml",
+    "camforge data show quickstart",
+)
 
 
 @data.command("check")
 def check_data(config: ConfigFile, overrides: Overrides = None) -> None:
-    """Open both splits, decode every image, and say every problem; exit code 1 where there is one.
+    """Decode every image and say every problem. Both splits are opened; exit code 1 where there is one.
 
     Notes tell what is used as it is and wants a look: masks that disagree with labels, boxes of no area.
+
+    \b
+    Examples:
+      camforge data check mine.yaml
+      camforge data check mine.yaml --set dataset.root=/data/pets
     """
     from camforge.config.load import load
     from camforge.data.inspection import inspect
@@ -38,12 +47,18 @@ def check_data(config: ConfigFile, overrides: Overrides = None) -> None:
 @data.command("show")
 def show_data(
     config: ConfigFile,
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("contact.png"),
-    split: Annotated[str, typer.Option(help="train or val.")] = "train",
-    images: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 24,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The picture to write.")] = Path("contact.png"),
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="train or val.")] = "train",
+    images: Annotated[int, typer.Option(metavar="N", min=1, max=500, help="How many.")] = 24,
     overrides: Overrides = None,
 ) -> None:
-    """A contact sheet: images spread over a split, with their masks, boxes and labels."""
+    """Draw a contact sheet of a split. Its images have their masks, boxes and labels.
+
+    \b
+    Examples:
+      camforge data show quickstart
+      camforge data show mine.yaml --split val --images 60 --out val.png
+    """
     from camforge.config.load import load
     from camforge.data.inspection import contact
     from camforge.pictures import save

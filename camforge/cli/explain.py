@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from camforge.cli.completion import methods, models
 from camforge.cli.shared import Device, console
 
 if TYPE_CHECKING:
@@ -20,22 +21,38 @@ if TYPE_CHECKING:
 def explain(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photographs, or folders.", show_default=False)],
     model: Annotated[
-        str, typer.Option(help="torchvision:…, timm:…, hf:FOLDER, or a name of torchvision's.", show_default=False)
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="torchvision:…, timm:…, hf:FOLDER, or a name of torchvision's.",
+            show_default=False,
+            autocompletion=models,
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="The folder for the pictures.", show_default=False)],
-    weights: Annotated[str | None, typer.Option(help="A file, a name of torchvision's, or random.")] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder for the pictures.", show_default=False)],
+    weights: Annotated[
+        str | None, typer.Option(metavar="WEIGHTS", help="A file, a name of torchvision's, or random.")
+    ] = None,
     method: Annotated[
-        str, typer.Option("--method", "--extractor", help="Such as 'gradcam,layercam(layers=stages)'.")
+        str,
+        typer.Option(
+            "--method",
+            "--extractor",
+            metavar="METHODS",
+            help="Such as 'gradcam,layercam(layers=stages)'.",
+            autocompletion=methods,
+        ),
     ] = "gradcam",
     target: Annotated[
-        list[str] | None, typer.Option(help="A class or a number; may be repeated.", show_default="highest")
+        list[str] | None,
+        typer.Option(metavar="CLASS", help="A class or a number; may be repeated.", show_default="highest"),
     ] = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Explain so many of the highest outputs.")] = None,
-    outputs: Annotated[int | None, typer.Option(help="Outputs that the model must have.")] = None,
-    size: Annotated[str, typer.Option(help="full, or pixels of a picture's longer side.")] = "1024",
+    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Explain so many of the highest outputs.")] = None,
+    outputs: Annotated[int | None, typer.Option(metavar="N", help="Outputs that the model must have.")] = None,
+    size: Annotated[str, typer.Option(metavar="SIZE", help="full, or pixels of a picture's longer side.")] = "1024",
     device: Device = "auto",
 ) -> None:
-    """Overlay maps on photographs; no config needed. They are prepared as the model's library says.
+    """Overlay maps on photographs. No config is needed. They are prepared as the model's library says.
 
     The folder OUT gets a picture of each photograph, class and method, contact.jpg with all of them, and index.html.
 

@@ -17,10 +17,19 @@ from camforge.cli.plugins import plugins
 from camforge.cli.run import bench, run
 from camforge.cli.store import store
 
+_HELP = """Class activation maps as experiments: group, train, extract, fuse, measure - every step a plugin.
+
+\b
+Examples:
+  camforge explain photo.jpg --model resnet50 --out maps
+  camforge run quickstart
+  camforge plugins list extractors
+  camforge bench --list
+"""
 app = typer.Typer(
-    name="camforge", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False,
+    name="camforge", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Class activation maps as experiments: group, train, extract, fuse, measure - every step a plugin.",
+    help=_HELP,
 )  # fmt: skip
 for command in (run, bench, analysis.export, analysis.oracle, analysis.sanity, explain):
     app.command()(command)

@@ -7,28 +7,44 @@ from typing import Annotated
 
 import typer
 
+from camforge.cli.completion import kinds
+from camforge.cli.completion import plugins as names
 from camforge.cli.shared import console, group
 
-plugins = group("What is installed: list it, look at one, check it, start a new one.")
+plugins = group(
+    "Plugins: list them, look at one, check them, start one.",
+    "camforge plugins list",
+    "camforge plugins show layercam",
+)
 
 
 @plugins.command("list")
-def list_plugins(kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None) -> None:
-    """Every installed plugin in one line each, and what was rejected, at what step and why."""
+def list_plugins(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="Only this kind.", show_default=False, autocompletion=kinds)
+    ] = None,
+) -> None:
+    """List every installed plugin. Below stands what was rejected, at what step and why.
+
+    \b
+    Examples:
+      camforge plugins list
+      camforge plugins list extractors
+    """
     from rich.table import Table
 
     from camforge.host.describe import plugins_of, rejected_lines
+    from camforge.host.discovery import GROUP
     from camforge.host.registry import registry
 
-    table = Table("kind", "name", "what it is", "distribution", "version")
-    for plugin_class in plugins_of(registry(), kind):
-        table.add_row(
-            plugin_class.kind,
-            plugin_class.cls.name,
-            plugin_class.cls.summary(),
-            plugin_class.distribution,
-            plugin_class.version,
-        )
+    table = Table("kind", "name", "what it is")
+    found = plugins_of(registry(), kind)
+    strangers = any(plugin_class.distribution != GROUP for plugin_class in found)
+    if strangers:  # CamForge's own need no column that says so
+        table.add_column("distribution")
+    for plugin_class in found:
+        origin = [f"{plugin_class.distribution} {plugin_class.version}"] if strangers else []
+        table.add_row(plugin_class.kind, plugin_class.cls.name, plugin_class.cls.summary(), *origin)
     console().print(table)
     rejected = list(rejected_lines(registry()))
     if rejected:
@@ -39,8 +55,18 @@ def list_plugins(kind: Annotated[str | None, typer.Argument(help="Only this kind
 
 
 @plugins.command()
-def show(name: Annotated[str, typer.Argument(help="A name, or kind:name.", show_default=False)]) -> None:
-    """One plugin: its docstring, its options with types and defaults, an example."""
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name, or kind:name.", show_default=False, autocompletion=names)
+    ],
+) -> None:
+    """Explain one plugin and its options. With types, defaults and an example.
+
+    \b
+    Examples:
+      camforge plugins show layercam
+      camforge plugins show fuser:mean
+    """
     from camforge.host.describe import named, page
     from camforge.host.registry import registry
 
@@ -50,10 +76,18 @@ def show(name: Annotated[str, typer.Argument(help="A name, or kind:name.", show_
 
 @plugins.command()
 def check(
-    distributions: Annotated[list[str] | None, typer.Argument(help="Only these.", show_default="all")] = None,
-    seconds: Annotated[float, typer.Option(help="How long one plugin may take to load.")] = 60.0,
+    distributions: Annotated[
+        list[str] | None, typer.Argument(metavar="DISTRIBUTION", help="Only these.", show_default="all")
+    ] = None,
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="How long one plugin may take to load.")] = 60.0,
 ) -> None:
-    """Load each plugin in a process of its own; exit code 1 where one does not work."""
+    """Load each plugin in a process of its own. Exit code 1 where one does not work.
+
+    \b
+    Examples:
+      camforge plugins check
+      camforge plugins check camforge-mycam --seconds 20
+    """
     from camforge.host.checkup import check_all
 
     wrong = 0
@@ -67,11 +101,22 @@ def check(
 
 @plugins.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="Any kind: extractor, fuser, metric, …", show_default=False)],
-    name: Annotated[str, typer.Argument(help="The plugin's name in configs.", show_default=False)],
-    into: Annotated[Path, typer.Option(help="The folder to make it in.")] = Path(),
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="Any kind: extractor, fuser, metric, …", show_default=False, autocompletion=kinds
+        ),
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name in configs.", show_default=False)],
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to make it in.")] = Path(),
 ) -> None:
-    """Write a small distribution with one plugin, whose tests pass at once."""
+    """Write a small distribution with one plugin. Its tests pass at once.
+
+    \b
+    Examples:
+      camforge plugins new extractor mycam
+      camforge plugins new metric mymetric --into ~/plugins
+    """
     from camforge.host.skeleton import write
 
     folder = write(kind, name, into)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from camforge.cli.completion import suites
 from camforge.cli.shared import Cluster, ConfigFile, Device, Fresh, Overrides, Quiet, Workers, console
 
 Launcher = Literal["none", "pytorch", "slurm"]
@@ -16,7 +17,9 @@ Launcher = Literal["none", "pytorch", "slurm"]
 def run(
     config: ConfigFile,
     overrides: Overrides = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Where everything goes.", show_default="work/NAME")] = None,
+    work_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where everything goes.", show_default="work/NAME")
+    ] = None,
     device: Device = "auto",
     fresh: Fresh = False,
     quiet: Quiet = False,
@@ -24,7 +27,14 @@ def run(
     cluster: Cluster = None,
     launcher: Annotated[Launcher, typer.Option(help="What started this process as one of several.")] = "none",
 ) -> None:
-    """Run an experiment; stages that are finished in the work directory are picked up."""
+    """Run an experiment. Stages that are finished in the work directory are picked up.
+
+    \b
+    Examples:
+      camforge run quickstart
+      camforge run mine.yaml --set seed=1 --set trainer.epochs=3
+      camforge run mine.yaml --work-dir runs/a --device cuda:1 --workers 2
+    """
     from camforge.pipeline.run import run as run_experiment
     from camforge.report.table import print_arms
 
@@ -46,17 +56,22 @@ def run(
 
 
 def bench(
-    suite: Annotated[str | None, typer.Argument(help="A name from --list, or a file.", show_default=False)] = None,
+    suite: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SUITE", help="A name from --list, or a file.", show_default=False, autocompletion=suites
+        ),
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Say which suites there are and what they need.")] = False,
     small: Annotated[bool, typer.Option("--small", help="Of a paper the experiments for 2 processor cores.")] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each experiment: mean and spread.")] = 1,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each experiment: mean and spread.")] = 1,
     add: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND=NAME", help="A plugin that joins, such as extractor=mycam. May be repeated."),
     ] = None,
     overrides: Overrides = None,
     work_dir: Annotated[
-        Path | None, typer.Option(help="Where everything goes.", show_default="work/bench/SUITE")
+        Path | None, typer.Option(metavar="FOLDER", help="Where everything goes.", show_default="work/bench/SUITE")
     ] = None,
     device: Device = "auto",
     fresh: Fresh = False,
@@ -64,7 +79,15 @@ def bench(
     workers: Workers = 1,
     cluster: Cluster = None,
 ) -> None:
-    """Run a suite of experiments: one table, the papers' numbers beside the measured ones."""
+    """Run a suite of experiments. It makes one table, the papers' numbers beside the measured ones.
+
+    \b
+    Examples:
+      camforge bench --list
+      camforge bench paper001-table4-small --seeds 3
+      camforge bench quickstart --add extractor=layercam
+      camforge bench paper002 --small --device cuda
+    """
     from camforge.types import CamForgeError
 
     if listed:
@@ -92,11 +115,11 @@ def bench(
 
 
 def _list_suites() -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from camforge.suite.catalogue import listing
 
-    table = Table("suite", "what it is", "data", "takes")
+    table = Table(Column("suite", no_wrap=True), "what it is", "data", "takes")
     for line in listing():
         data = "\n".join(name if there else f"{name} (missing)" for name, there in line.data.items())
         table.add_row(line.name, line.about, data, line.cost)

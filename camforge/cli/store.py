@@ -9,14 +9,24 @@ import typer
 
 from camforge.cli.shared import console, group
 
-store = group("Finished stages: list them, verify them, throw some away.")
+store = group(
+    "Finished stages: list them, verify them, throw some away.",
+    "camforge store ls",
+    "camforge store verify",
+)
 
 StoreFolder = Annotated[Path, typer.Argument(metavar="STORE", help="The store's folder.")]
 
 
 @store.command("ls")
 def list_store(folder: StoreFolder = Path("work/store")) -> None:
-    """Every finished stage, and what else lies there: its size, its age, what made it or what it is."""
+    """List every finished stage. What else lies there too: size, age, what made it or what it is.
+
+    \b
+    Examples:
+      camforge store ls
+      camforge store ls work/quickstart/store
+    """
     from rich.table import Table
 
     from camforge.store.maintenance import list_entries
@@ -31,7 +41,12 @@ def list_store(folder: StoreFolder = Path("work/store")) -> None:
 
 @store.command("verify")
 def verify_store(folder: StoreFolder = Path("work/store")) -> None:
-    """Compare every file with its checksum; exit code 1 where a stage is damaged or cannot be read."""
+    """Compare every file with its checksum. Exit code 1 where a stage is damaged or cannot be read.
+
+    \b
+    Examples:
+      camforge store verify work/quickstart/store
+    """
     from camforge.store.maintenance import kind_of, verify
 
     wrong = list(verify(folder))
@@ -53,7 +68,13 @@ def prune_store(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Throw away damaged stages, those moved aside too, and what unfinished ones left more than a day ago."""
+    """Throw away damaged and unfinished stages. Those moved aside too, and what was left more than a day ago.
+
+    \b
+    Examples:
+      camforge store prune
+      camforge store prune work/quickstart/store --older-than 30 --yes
+    """
     from camforge.store.maintenance import prunable, prune
 
     doomed = prunable(folder, older_than)

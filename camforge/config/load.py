@@ -15,7 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from camforge.config.check import check
 from camforge.config.locations import DELETE, SourceLocation
 from camforge.config.overrides import apply
+from camforge.config.paths import resolve_paths
 from camforge.config.schema import SHARED, Arm, Experiment, filled
+from camforge.config.shipped import experiment_file
 from camforge.config.sources import Source, shown, survey, without_marks
 from camforge.host.errors import REQUIRED, KeyPath, Mistake, message_of, mistakes
 from camforge.host.registry import registry
@@ -61,14 +63,15 @@ def examine(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Loaded | N
 
     Raises CamForgeError where the file cannot be read.
     """
+    path = experiment_file(path)
     config, location = read(path, overrides)
-    file = shown(Path(path))
+    file = shown(path)
     odd = list(_odd_values(config, ()))
     experiment, found = _validated(config)
     found = odd + [m for m in found if not any(m.path[: len(o.path)] == o.path for o in odd)]
     if experiment is not None and not found:
         found = _as_written(check(experiment), config)
-    loaded = None if experiment is None else Loaded(experiment, config, Path(path), location)
+    loaded = None if experiment is None else Loaded(experiment, config, path, location)
     return loaded, ConfigError(file, found, location) if found or experiment is None else None
 
 
@@ -81,13 +84,18 @@ def built(config: Mapping[str, Any], label: str) -> Experiment:
 
 
 def read(path: str | Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], SourceLocation]:
-    """The config that a file, its bases and the overrides come to, not yet checked, and the places of its values."""
-    source = survey(Path(path))
+    """The config that a file, its bases and the overrides come to, not yet checked, and the places of its values.
+
+    Files and folders that it names are absolute.
+    """
+    source = survey(experiment_file(path))
     values = _merged(source).to_dict()
     config = {
         name: _plain(value) for name, value in values.items() if not name.startswith("_") and name not in source.helpers
     }
-    return apply(overrides, config, source.location)
+    config, location = apply(overrides, config, source.location)
+    resolve_paths(config, location)
+    return config, location
 
 
 def _merged(source: Source) -> Config:

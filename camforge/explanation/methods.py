@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from camforge.host.registry import build, registry
+from camforge.host.registry import build
 from camforge.interfaces import Extractor
 from camforge.types import CamForgeError
 
@@ -24,7 +24,7 @@ def _method(text: str) -> Extractor:
     match = re.fullmatch(r"([^()]+?)\s*(?:\((.*)\))?", text, re.DOTALL)
     if match is None:
         raise CamForgeError(f"method {text!r}: write a name, or name(option=value, option=value)")
-    spec: dict[str, Any] = {"name": _known(match[1])}
+    spec: dict[str, Any] = {"name": match[1]}
     for part in _parts(match[2] or ""):
         option, equals, value = part.partition("=")
         if not equals:
@@ -34,13 +34,6 @@ def _method(text: str) -> Extractor:
         except yaml.YAMLError:
             raise CamForgeError(f"method {text!r}: {value.strip()!r} cannot be read as a value") from None
     return build("extractor", spec)
-
-
-def _known(name: str) -> str:
-    """The plugin that is meant: GradCAM, Grad-CAM and gradcam are one, and so are Grad-CAM++ and gradcampp."""
-    plain = re.sub(r"[\W_]", "", name.replace("+", "p")).casefold()
-    known = registry().plugins["extractor"]
-    return next((each for each in known if re.sub(r"[\W_]", "", each).casefold() == plain), name)
 
 
 def _parts(text: str) -> list[str]:

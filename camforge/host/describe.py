@@ -100,6 +100,8 @@ def type_text(schema: Mapping[str, Any]) -> str:
         return " | ".join(map(repr, schema.get("enum", [schema.get("const")])))
     if "prefixItems" in schema:
         return f"[{', '.join(type_text(item) for item in schema['prefixItems'])}]"
+    if schema.get("format") == "path":
+        return "path"
     if schema.get("type") == "array":
         return f"list of {type_text(schema['items'])}" if schema.get("items") else "list"
     bounds = [f"{sign} {schema[key]}" for key, sign in _SIGNS.items() if key in schema]

@@ -87,7 +87,21 @@ def _mistake(line: ErrorDetails, path: KeyPath) -> Mistake:
         return Mistake(path, message + _nearest(given, message), given)
     if kind in {"is_instance_of", "model_type"}:
         message = f"{path[-1] if path else 'the whole'} takes options by name, {{option: value}}"
-    return Mistake(path, message, given)
+    if kind in {"too_long", "too_short"}:  # Tuple should have at least 1 item after validation, not 0
+        message = re.sub(r"^\w+ (should .*) after validation", r"\1", message)
+    return Mistake(path, _AS_WRITTEN.get(kind, message), given)
+
+
+_AS_WRITTEN = {
+    "bool_type": "should be true or false", "bool_parsing": "should be true or false",
+    "dict_type": "should be options by name, {option: value}",
+    "float_parsing": "should be a number", "float_type": "should be a number",
+    "int_from_float": "should be a whole number", "int_parsing": "should be a whole number",
+    "int_type": "should be a whole number", "list_type": "should be a list", "none_required": "should be null",
+    "path_type": "should be the path of a file or folder", "string_type": "should be text",
+    "tuple_type": "should be a list",
+}  # fmt: skip
+"""pydantic's messages in the words of a config: yaml has lists, text and null, no tuples, strings and None."""
 
 
 def _nearest(given: Any, allowed: str) -> str:

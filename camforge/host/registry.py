@@ -43,11 +43,22 @@ class Registry:
         """The class of that name. Raises CamForgeError with the nearest match and the list."""
         if kind not in self.plugins:
             raise CamForgeError(f"unknown kind of plugin {kind!r}; {choices(kind, self.plugins)}")
-        if not isinstance(name, str) or name not in self.plugins[kind]:
+        found = self.find(kind, name)
+        if found is None:
             rejected = "".join(f"; rejected: {a.reason}" for a in self.rejected if f"'{name}'" in a.reason)
             raise CamForgeError(f"unknown {kind} {name!r}; {choices(name, self.plugins[kind])}{rejected}")
-        cls: type[Plugin] = self.plugins[kind][name].cls
-        return cls
+        return found
+
+    def find(self, kind: str, name: Any) -> type[Plugin] | None:
+        """The class of that name, however it is spelt: GradCAM, Grad-CAM and gradcam are one; None where there is none.
+
+        A plugin whose name is spelt just so comes first.
+        """
+        known = self.plugins[kind]
+        if not isinstance(name, str):
+            return None
+        spelt = name if name in known else next((each for each in known if _plain(each) == _plain(name)), None)
+        return known[spelt].cls if spelt is not None else None
 
     def build(self, kind: str, spec: Mapping[str, Any] | str) -> Plugin:
         """An instance from a name or from {"name": …, option: …}. Raises CamForgeError or ValidationError."""
@@ -70,6 +81,11 @@ class Registry:
                 type=PydanticCustomError("plugin_name", str(error)), loc=("name",), input=spec.get("name")
             )
             raise ValidationError.from_exception_data(kind, [line]) from None
+
+
+def _plain(name: str) -> str:
+    """Letters and digits alone; Grad-CAM++ is gradcampp."""
+    return re.sub(r"[\W_]", "", name.replace("+", "p")).casefold()
 
 
 def _objection(plugin_class: PluginClass, taken: Mapping[str, PluginClass]) -> tuple[str, str]:

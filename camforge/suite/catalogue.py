@@ -10,16 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-import camforge
 from camforge.config.load import read
 from camforge.config.schema import FolderName
+from camforge.config.shipped import dashed, named
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options, choices
 from camforge.suite.papers import Paper
 from camforge.types import CamForgeError
-
-FOLDERS = ("", "suites", "studies")  # below configs/: a file here is called by its stem
-PATTERNS = ("*.py", "*.yaml", "*.yml", "*.json")
 
 
 class Definition(Options):
@@ -59,22 +56,6 @@ class Listed:
     experiments: int
 
 
-def shipped() -> Path:
-    """The folder of the experiment files that come with CamForge: inside the package, or beside it in a checkout."""
-    package = Path(camforge.__file__).parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
-
-
-def named() -> dict[str, Path]:
-    """{name: file} of every shipped suite: ``quickstart``, ``all-small``, ``paper001-table4`` …"""
-    root = shipped()
-    found = {_dashed(path.stem): path for folder in FOLDERS for path in _files(root / folder)}
-    for folder in sorted(path for path in (root / "papers").glob("*") if path.is_dir()):
-        found |= {f"paper{folder.name}-{_dashed(path.stem)}": path for path in _files(folder)}
-    return found
-
-
 def open_suite(name: str, small: bool = False) -> Suite:
     """A suite by its name or by its file's path; ``small``: a paper's small experiments instead of its own.
 
@@ -89,7 +70,7 @@ def open_suite(name: str, small: bool = False) -> Suite:
     if small:
         raise CamForgeError(f"suite {name!r} has one size; a paper's own, such as paper002, has a small one as well")
     if "experiments" not in config:
-        return Suite(_dashed(path.stem) if Path(name).suffix else name, (path,), _about(config, path), _cost(config))
+        return Suite(dashed(path.stem) if Path(name).suffix else name, (path,), _about(config, path), _cost(config))
     with option_errors(str(path), config):
         definition = Definition.model_validate(config)
     files = [file for pattern in definition.experiments for file in _matching(pattern, path)]
@@ -114,14 +95,6 @@ def listing() -> Iterator[Listed]:
         suite = open_suite(name)
         data = [_data(read(file)[0]) for file in suite.experiments]
         yield Listed(name, suite.about, dict(data), suite.cost, len(suite.experiments))
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for pattern in PATTERNS for path in folder.glob(pattern) if not path.name.startswith("_"))
-
-
-def _dashed(stem: str) -> str:
-    return stem.replace("_", "-")
 
 
 def _matching(pattern: str, suite: Path) -> list[Path]:

@@ -7,11 +7,11 @@
 name = "orthogonal_animals"
 about = "Pretrained branches under the orthogonal constraint in every reading, beside one network and two without it."
 cost = "25 minutes per seed on 2 cores"
-dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
+dataset = dict(name="voc", root="$CAMFORGE_DATA/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
 images = dict(size=160, fit="crop")
 
 _mobilenet = dict(
-    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+    name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 _recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
 _single = dict(name="single", **_recipe)

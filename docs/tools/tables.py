@@ -17,12 +17,13 @@ import camforge.api
 import camforge.testing
 from camforge.cli import app
 from camforge.config.schema import Arm, Experiment, Images, Report
+from camforge.config.shipped import named
 from camforge.host import hookspecs
 from camforge.host.describe import Option, example, options_of, type_text
 from camforge.host.registry import registry
 from camforge.interfaces import KINDS
 from camforge.interfaces.base import Options
-from camforge.suite.catalogue import named, open_suite
+from camforge.suite.catalogue import open_suite
 from camforge.suite.papers import PaperItem
 from camforge.testing import PluginContract
 
@@ -52,8 +53,15 @@ def cli() -> str:
     parts = []
     for path, command in _commands(typer.main.get_command(app), "camforge"):
         rows = [_parameter(p) for p in command.params if "--help" not in p.opts]
-        parts.append(f"## {path}\n\n{command.help}\n\n" + table(("", "default", "what it does"), rows))
+        parts.append(f"## {path}\n\n{_help(command)}\n\n" + table(("", "default", "what it does"), rows))
     return "\n".join(parts)
+
+
+def _help(command: click.Command) -> str:
+    """What a command says of itself, its examples as they are typed."""
+    about, _, examples = (command.help or "").partition("Examples:\n")
+    lines = inspect.cleandoc(examples)
+    return about.replace("\b", "").strip() + (f"\n\n```text\n{lines}\n```" if lines else "")
 
 
 def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:

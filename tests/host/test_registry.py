@@ -34,7 +34,7 @@ from camforge.types import CamForgeError
         (
             "extractor",
             {"name": "gradcam", "layers": ["a", 3]},
-            "extractor: layers.1: should be a valid string (given: 3)",
+            "extractor: layers.1: should be text (given: 3)",
         ),
         (
             "trainer",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from camforge import CamForgeError
-from camforge.suite.catalogue import listing, named, open_suite
+from camforge.config.shipped import named
+from camforge.suite.catalogue import listing, open_suite
 
 
 def test_every_table_of_the_papers_is_a_suite() -> None:

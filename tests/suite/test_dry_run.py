@@ -10,9 +10,10 @@ from published_layouts import LAYOUTS
 from camforge.api import Dataset, ImageSet, Split, Trainer
 from camforge.config.load import load, read
 from camforge.config.schema import Experiment
+from camforge.config.shipped import named
 from camforge.data.geometry import Geometry
 from camforge.data.inspection import opened
-from camforge.suite.catalogue import named, open_suite
+from camforge.suite.catalogue import open_suite
 
 FULL = [
     path for name in (f"paper00{number}" for number in range(5)) for path in open_suite(str(named()[name])).experiments

@@ -8,7 +8,8 @@ import yaml
 from tiny_suite import TINY
 
 from camforge import CamForgeError, bench
-from camforge.suite.catalogue import named, open_suite
+from camforge.config.shipped import named
+from camforge.suite.catalogue import open_suite
 from camforge.suite.run import SuiteResults
 
 PAIRS = """

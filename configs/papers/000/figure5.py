@@ -5,7 +5,9 @@ The map of every level, and their fusion.
 
 name = "000_figure5"
 cost = "a day on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug")
+dataset = dict(
+    name="voc", root="$CAMFORGE_DATA/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug"
+)
 images = dict(size=224, fit="crop")
 
 _recipe = dict(

@@ -5,7 +5,9 @@ Clusters per level.
 
 name = "000_table1"
 cost = "a day on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug")
+dataset = dict(
+    name="voc", root="$CAMFORGE_DATA/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug"
+)
 images = dict(size=224, fit="crop")
 
 _recipe = dict(

@@ -6,7 +6,9 @@ The clusters come from ResNet-50 and serve VGG-16 as well. CAM needs the pooled 
 
 name = "000_table3_4"
 cost = "a day on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug")
+dataset = dict(
+    name="voc", root="$CAMFORGE_DATA/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug"
+)
 images = dict(size=224, fit="crop")
 
 _recipe = dict(epochs=100, batch_size=20, lr=1e-4, optimizer="adam", schedule="plateau")

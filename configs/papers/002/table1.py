@@ -5,7 +5,9 @@ Its rows Grad-CAM and All, from every pair of classes, 190 networks.
 
 name = "002_table1"
 cost = "days on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug")
+dataset = dict(
+    name="voc", root="$CAMFORGE_DATA/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug"
+)
 images = dict(size=224, fit="crop")
 
 _resnet = dict(name="torchvision", arch="resnet152", weights="IMAGENET1K_V1")

@@ -5,7 +5,9 @@ Other methods.
 
 name = "002_table5"
 cost = "days on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug")
+dataset = dict(
+    name="voc", root="$CAMFORGE_DATA/VOCdevkit", train="Segmentation/train_aug", masks="SegmentationClassAug"
+)
 images = dict(size=224, fit="crop")
 
 _alone = dict(name="none", exclusive=True)  # one network for all classes: softmax on images with a single label

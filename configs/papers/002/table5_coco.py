@@ -7,7 +7,7 @@ _base_ = "table5.py"
 
 name = "002_table5_coco"
 cost = "days on a GPU, not measured"
-dataset = dict(_delete_=True, name="coco", root="data/coco")
+dataset = dict(_delete_=True, name="coco", root="$CAMFORGE_DATA/coco")
 measure_on = ["val"]
 report = dict(images=60)
 

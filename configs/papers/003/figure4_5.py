@@ -5,7 +5,7 @@ Truncation from 0 to 90 percent, for three methods over all stages.
 
 name = "003_figure4_5"
 cost = "hours on a GPU, not measured"
-dataset = dict(name="ksdd2", root="data/KolektorSDD2")
+dataset = dict(name="ksdd2", root="$CAMFORGE_DATA/KolektorSDD2")
 images = dict(size=[630, 230], fit="squash")
 
 _recipe = dict(

@@ -5,7 +5,7 @@ Grad-CAM of each stage of the network, and of several together.
 
 name = "003_table1"
 cost = "hours on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit")
+dataset = dict(name="voc", root="$CAMFORGE_DATA/VOCdevkit")
 images = dict(size=224, fit="crop")
 
 _recipe = dict(

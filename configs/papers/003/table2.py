@@ -5,7 +5,7 @@ Truncation alone: Grad-CAM of the last stage, FullGrad.
 
 name = "003_table2"
 cost = "hours on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit")
+dataset = dict(name="voc", root="$CAMFORGE_DATA/VOCdevkit")
 images = dict(size=224, fit="crop")
 
 _recipe = dict(

@@ -5,7 +5,7 @@ Layers and truncation together, against the gradient methods.
 
 name = "003_table3"
 cost = "hours on a GPU, not measured"
-dataset = dict(name="voc", root="data/VOCdevkit")
+dataset = dict(name="voc", root="$CAMFORGE_DATA/VOCdevkit")
 images = dict(size=224, fit="crop")
 
 _recipe = dict(

@@ -7,7 +7,7 @@ _base_ = "table3.py"
 
 name = "003_table4"
 cost = "hours on a GPU, not measured"
-dataset = dict(name="ksdd2", root="data/KolektorSDD2")
+dataset = dict(name="ksdd2", root="$CAMFORGE_DATA/KolektorSDD2")
 images = dict(size=[630, 230], fit="squash")
 
 paper = {  # the paper's numbers

@@ -8,9 +8,9 @@ _base_ = "table4.py"
 
 name = "003_table4_small"
 cost = "2 minutes on 2 cores"
-dataset = dict(_delete_=True, name="ksdd2", root="../shared/data/ksdd")
+dataset = dict(_delete_=True, name="ksdd2", root="$CAMFORGE_DATA/ksdd")
 images = dict(size=[440, 176])  # as they are
 _mobilenet = dict(
-    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+    name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 trainer = dict(_delete_=True, name="single", backbone=_mobilenet, epochs=20, lr=1e-4, batch_size=11, flip=True)

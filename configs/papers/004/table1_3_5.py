@@ -5,7 +5,7 @@ Classification and localization error on ILSVRC, beside other methods.
 
 name = "004_table1_3_5"
 cost = "weeks on a GPU, not measured"
-dataset = dict(name="wsol", root="data/ILSVRC", metadata="data/metadata/ILSVRC")
+dataset = dict(name="wsol", root="$CAMFORGE_DATA/ILSVRC", metadata="$CAMFORGE_DATA/metadata/ILSVRC")
 images = dict(size=224, fit="squash", train_size=256)
 
 _vgg = dict(name="vgg_gap", width=1024, weights="IMAGENET1K_V1")  # VGGnet-GAP of Zhou et al. 2016

@@ -7,7 +7,7 @@ _base_ = "table1_3_5.py"
 
 name = "004_table2_4"
 cost = "days on a GPU, not measured"
-dataset = dict(_delete_=True, name="cub", root="data/CUB_200_2011")
+dataset = dict(_delete_=True, name="cub", root="$CAMFORGE_DATA/CUB_200_2011")
 
 _ccam = dict(_delete_=True, name="ccam", combine="polynomial", eta=2.0)
 arms = {"VGGnet-CCAM": dict(extractor=_ccam), "NL-CCAM": dict(extractor=_ccam)}

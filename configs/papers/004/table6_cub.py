@@ -7,7 +7,7 @@ _base_ = "table6.py"
 
 name = "004_table6_cub"
 cost = "hours on a GPU, not measured"
-dataset = dict(_delete_=True, name="cub", root="data/CUB_200_2011")
+dataset = dict(_delete_=True, name="cub", root="$CAMFORGE_DATA/CUB_200_2011")
 
 paper = {  # the paper's errors, percent
     "top-1 & bottom-0": {"top1_loc_error": 50.55},

@@ -6,11 +6,11 @@ Here on eight birds with MobileNetV2.
 
 name = "004_table6_small"
 cost = "4 minutes on 2 cores"
-dataset = dict(name="cub", root="../shared/data/cub_birds/CUB_200_2011")
+dataset = dict(name="cub", root="$CAMFORGE_DATA/cub_birds/CUB_200_2011")
 images = dict(size=224, fit="squash", train_size=256)
 
 _mobilenet = dict(
-    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+    name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 _recipe = dict(loss="softmax", epochs=10, batch_size=20, lr=1e-4, schedule="constant")
 trainer = dict(name="single", backbone=_mobilenet, **_recipe)

@@ -6,6 +6,7 @@ timm is imported when a model is asked for: it is an extra, and a list of plugin
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -35,13 +36,13 @@ class Timm(Backbone):
     name = "timm"
 
     arch: str
-    weights: str | None = None
+    weights: str | Path | None = None
     image_size: Annotated[int, Field(ge=1)] | None = None
     """For transformers, whose position table is made for one size; None: the model's own."""
 
     def build(self, outputs: int, pretrained: bool = True) -> Network:
         """Raises CamForgeError where timm is missing, or weights cannot be had or belong to another architecture."""
-        file = None if self.weights in (None, "DEFAULT") else self.weights
+        file = None if self.weights in (None, "DEFAULT") else str(self.weights)
         body = self._create(outputs, pretrained and self.weights == "DEFAULT")
         head = _head(body)
         if pretrained and file is not None:
@@ -55,7 +56,7 @@ class Timm(Backbone):
         body = self._create(None, False)
         if self.weights == "DEFAULT":
             return int(body.num_classes)
-        return head_outputs(self._file(self.weights), body, _head(body))
+        return head_outputs(self._file(str(self.weights)), body, _head(body))
 
     def _create(self, outputs: int | None, pretrained: bool) -> Any:
         timm = _timm()

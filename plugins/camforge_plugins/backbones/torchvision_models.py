@@ -6,6 +6,7 @@ torchvision is imported when a model is asked for: it takes as long as torch, an
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ class Torchvision(Backbone):
     name = "torchvision"
 
     arch: str
-    weights: str | None = None
+    weights: str | Path | None = None
 
     @field_validator("arch")
     @classmethod
@@ -63,7 +64,7 @@ class Torchvision(Backbone):
         head = _head(body, outputs)
         if pretrained and self.weights is not None:
             label = f"weights {self.weights!r} for {self.arch}"
-            load_state_dict(body, self._state_dict(self.weights), head, label, new_head=True)
+            load_state_dict(body, self._state_dict(str(self.weights)), head, label, new_head=True)
         return Network(body, stages_of(body, torch.zeros(1, 3, 224, 224)), head)
 
     def trained_outputs(self) -> int | None:
@@ -72,11 +73,11 @@ class Torchvision(Backbone):
         if self.weights is None:
             return None
         published = get_model_weights(self.arch).__members__
-        if self.weights in published:
-            return len(published[self.weights].meta["categories"])
+        if str(self.weights) in published:
+            return len(published[str(self.weights)].meta["categories"])
         with torch.device("meta"):
             body = get_model(self.arch, weights=None, **_EXTRA.get(self.arch, {}))
-        return head_outputs(self._state_dict(self.weights), body, _head(body, 1000))
+        return head_outputs(self._state_dict(str(self.weights)), body, _head(body, 1000))
 
     def _state_dict(self, weights: str) -> dict[str, Tensor]:
         from torchvision.models import get_model_weights

@@ -5,6 +5,7 @@ transformers is imported when a model is asked for: it is an extra, and a list o
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -24,7 +25,7 @@ class Transformers(Backbone):
 
     name = "transformers"
 
-    arch: str
+    arch: str | Path
     weights: str | None = "DEFAULT"
     image_size: Annotated[int, Field(ge=1)] | None = None
     """Of the images; position tables are made for one size. None: the model's own."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split
 
 from .files import refuse
+from .folders import absent
 from .listing import Box, Entry, Listing, Size, wrong_classes
 from .outlines import wrong_outline
 
@@ -36,6 +37,9 @@ _OPTIONAL: dict[str, dict[str, tuple[type, ...]]] = {
 }
 
 
+LAYOUT = "train2017/*.jpg, val2017/*.jpg, annotations/instances_train2017.json, annotations/instances_val2017.json"
+
+
 class COCO(Dataset):
     """COCO 2017: train2017, val2017 and annotations/instances_*.json, read with pycocotools.
 
@@ -46,7 +50,7 @@ class COCO(Dataset):
 
     name = "coco"
     version = "2"
-    root: str
+    root: Path
     """The folder that holds train2017, val2017 and annotations."""
     classes: tuple[str, ...] | None = None
     """Which classes, in this order; None: all, in the file's order."""
@@ -54,8 +58,10 @@ class COCO(Dataset):
     """Regions marked as crowds: mask pixels that no metric counts and no label, or objects like the others."""
 
     def open(self, split: Split) -> ImageSet:
-        root = Path(self.root)
+        root = self.root
         path = root / "annotations" / f"instances_{split}2017.json"
+        if not path.is_file():
+            raise absent("coco", f"there is no {path}", LAYOUT)
         found = _read(path)
         categories = found.dataset["categories"]
         known = [category["name"] for category in categories]

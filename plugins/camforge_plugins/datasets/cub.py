@@ -10,7 +10,13 @@ from torch import Tensor
 from camforge.api import CamForgeError, Dataset, ImageSet, Split, read_mask
 
 from .files import read_lines
+from .folders import absent
 from .listing import Box, Entry, Listing, Size, number, wrong_classes
+
+LAYOUT = (
+    "CUB_200_2011/images/CLASS/*.jpg, with images.txt, classes.txt, image_class_labels.txt, bounding_boxes.txt and "
+    "train_test_split.txt beside images"
+)
 
 
 class CUB(Dataset):
@@ -21,7 +27,7 @@ class CUB(Dataset):
     """
 
     name = "cub"
-    root: str
+    root: Path
     """The folder CUB_200_2011, or one that holds it."""
     classes: tuple[str, ...] | None = None
     """Which classes, in this order; None: all."""
@@ -60,11 +66,11 @@ class CUB(Dataset):
         ).image_set()
 
     def _folder(self) -> Path:
-        tried = [Path(self.root), Path(self.root) / "CUB_200_2011"]
+        tried = [self.root, self.root / "CUB_200_2011"]
         for folder in tried:
             if (folder / "images.txt").is_file():
                 return folder
-        raise CamForgeError(f"dataset 'cub': no images.txt in {' or '.join(map(str, tried))}")
+        raise absent("cub", f"no images.txt in {' or '.join(map(str, tried))}", LAYOUT)
 
 
 def _table(path: Path, problems: list[str]) -> dict[str, str]:

@@ -17,6 +17,11 @@ LEFT_BEHIND = {"__macosx", "@eadir", "$recycle.bin", "system volume information"
 LEVELS = 8  # values between background and object from which on a mask counts as blurred
 
 
+def absent(dataset: str, problem: str, layout: str) -> CamForgeError:
+    """The error of a data set that is not where it was looked for: what it would look like there."""
+    return CamForgeError(f"dataset {dataset!r}: {problem}; it is laid out as {layout}")
+
+
 def is_left_behind(name: str) -> bool:
     """Whether a file or folder is a system's or a tool's own: ._x.jpg, .ipynb_checkpoints, __MACOSX."""
     return name.startswith(".") or name.lower() in LEFT_BEHIND

@@ -14,7 +14,7 @@ from torch import Tensor
 from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split, read_mask
 
 from .files import read_lines
-from .folders import READ, class_folders, held_out, image_files, is_left_behind, refuse_blurred
+from .folders import READ, absent, class_folders, held_out, image_files, is_left_behind, refuse_blurred
 from .listing import Box, Entry, Listing, Size, number, wrong_classes
 
 
@@ -28,7 +28,7 @@ class ImageFolder(Dataset):
 
     name = "image_folder"
     version = "2"
-    root: str
+    root: Path
     classes: tuple[str, ...] | None = None
     """Which folders, in this order; None: all folders of the training split, sorted."""
     train: str = "train"
@@ -38,20 +38,20 @@ class ImageFolder(Dataset):
     """Where root holds class folders and neither split: how much of each class is for validation."""
     seed: int = 0
     """Which images those are."""
-    masks: str | None = None
+    masks: Path | None = None
     ignored: int | None = None
     """A mask value that no metric counts, such as 128 or 255."""
     threshold: Annotated[int, Field(ge=1, le=255)] | None = None
     """Mask values from here on are the object, such as 128 for masks that JPEG or smooth resizing has blurred."""
-    boxes: str | None = None
+    boxes: Path | None = None
 
     def open(self, split: Split) -> ImageSet:
-        root, folder, known = Path(self.root), self._folder(split), class_folders(self._folder("train"))
+        root, folder, known = self.root, self._folder(split), class_folders(self._folder("train"))
         classes = self.classes if self.classes is not None else tuple(known)
         problems = wrong_classes(classes, known)
         strangers = [] if self.classes is not None else [name for name in class_folders(folder) if name not in known]
         problems += [f"{folder / name}: the training split has no class {name!r}" for name in strangers]
-        boxes = _read_boxes(Path(self.boxes), problems) if self.boxes is not None else {}
+        boxes = _read_boxes(self.boxes, problems) if self.boxes is not None else {}
         entries = [
             self._entry(root, folder, file, c, boxes)
             for c, name in enumerate(classes)
@@ -74,15 +74,19 @@ class ImageFolder(Dataset):
     def _is_divided(self) -> bool:
         """Whether root holds class folders alone. Named splits must be there."""
         named = {"train", "val"} & self.model_fields_set
-        return not named and not any((Path(self.root) / name).is_dir() for name in (self.train, self.val))
+        return not named and not any((self.root / name).is_dir() for name in (self.train, self.val))
 
     def _folder(self, split: Split) -> Path:
-        root = Path(self.root)
+        root = self.root
         folder = root if self._is_divided else root / (self.train if split == "train" else self.val)
         if not folder.is_dir():
             there = ", ".join(class_folders(root)) if root.is_dir() else ""
             hint = f"; {root} holds {there}: name it by {split!r}" if there else ""
-            raise CamForgeError(f"dataset 'image_folder': there is no folder {folder}{hint}")
+            raise absent(
+                "image_folder",
+                f"there is no folder {folder}{hint}",
+                "ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg, or ROOT/CLASS/*.jpg",
+            )
         if self._is_divided and not class_folders(folder):
             raise CamForgeError(f"dataset 'image_folder': {folder} holds neither {self.train!r} nor class folders")
         return folder
@@ -96,7 +100,7 @@ class ImageFolder(Dataset):
         return [file for file in files if (file in val) == (split == "val")]
 
     def _entry(self, root: Path, folder: Path, file: Path, c: int, boxes: dict[str, list[tuple[float, ...]]]) -> Entry:
-        mask = None if self.masks is None else Path(self.masks) / file.relative_to(root).with_suffix(".png")
+        mask = None if self.masks is None else self.masks / file.relative_to(root).with_suffix(".png")
         own: tuple[Box, ...] = tuple((c, b[0], b[1], b[2], b[3]) for b in boxes.get(_key(file, root), []))
         return Entry(_key(file, folder), file, (c,), own, mask=mask)
 

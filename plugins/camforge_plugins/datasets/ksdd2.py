@@ -9,7 +9,7 @@ from torch import Tensor
 
 from camforge.api import CamForgeError, Dataset, ImageSet, Split, read_mask
 
-from .folders import refuse_blurred
+from .folders import absent, refuse_blurred
 from .listing import Box, Entry, Listing, Size
 
 
@@ -20,13 +20,13 @@ class KSDD2(Dataset):
     """
 
     name = "ksdd2"
-    root: str
+    root: Path
     """The folder that holds train and test."""
 
     def open(self, split: Split) -> ImageSet:
-        folder = Path(self.root) / ("train" if split == "train" else "test")
+        folder = self.root / ("train" if split == "train" else "test")
         if not folder.is_dir():
-            raise CamForgeError(f"dataset 'ksdd2': there is no folder {folder}")
+            raise absent("ksdd2", f"there is no folder {folder}", "train/10000.png, train/10000_GT.png …, test/…")
         files = sorted(file for file in folder.glob("[!.]*.png") if not file.stem.endswith("_GT"))
         known = {file.stem for file in files}
         problems = [

@@ -10,6 +10,7 @@ from torch import Tensor
 from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split, read_mask
 
 from .files import read_lines, refuse
+from .folders import absent
 from .listing import Box, Entry, Listing, Size, wrong_classes
 from .objects import Corners, read_objects
 
@@ -17,6 +18,11 @@ CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
+
+
+LAYOUT = (
+    "VOCdevkit/VOC2012/{JPEGImages/*.jpg, Annotations/*.xml, SegmentationClass/*.png, ImageSets/Segmentation/*.txt}"
+)
 
 
 class VOC(Dataset):
@@ -28,7 +34,7 @@ class VOC(Dataset):
 
     name = "voc"
     version = "2"
-    root: str
+    root: Path
     """The folder VOC2012, or one that holds VOC2012 or VOCdevkit/VOC2012."""
     classes: tuple[str, ...] = CLASSES
     """Which classes, in this order."""
@@ -62,11 +68,11 @@ class VOC(Dataset):
         ).image_set()
 
     def _folder(self) -> Path:
-        tried = [Path(self.root), Path(self.root) / "VOC2012", Path(self.root) / "VOCdevkit" / "VOC2012"]
+        tried = [self.root, self.root / "VOC2012", self.root / "VOCdevkit" / "VOC2012"]
         for folder in tried:
             if (folder / "JPEGImages").is_dir():
                 return folder
-        raise CamForgeError(f"dataset 'voc': no JPEGImages folder in {', '.join(map(str, tried))}")
+        raise absent("voc", f"no JPEGImages folder in {', '.join(map(str, tried))}", LAYOUT)
 
     def _listed(self, folder: Path, image_set: str) -> list[str]:
         """Image ids of a list: plain ids, ids with a flag (ImageSets/Main), or paths of images (lists made for SBD)."""

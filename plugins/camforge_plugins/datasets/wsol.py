@@ -9,7 +9,12 @@ from torch import Tensor
 from camforge.api import CamForgeError, Dataset, ImageSet, Split
 
 from .files import read_lines, refuse
+from .folders import absent
 from .listing import Box, Entry, Listing, Size, number, wrong_classes
+
+LAYOUT = (
+    "metadata/SPLIT/{image_ids,class_labels,image_sizes,localization}.txt, and the images that they name below root"
+)
 
 
 class WSOL(Dataset):
@@ -19,21 +24,23 @@ class WSOL(Dataset):
     """
 
     name = "wsol"
-    root: str
+    root: Path
     """The folder that image ids are relative to."""
-    metadata: str
+    metadata: Path
     """The folder that holds one folder of lists per split, such as metadata/ILSVRC."""
     train: str = "train"
     """The folder of the training split's lists below ``metadata``."""
     val: str = "val"
     """The published folders are train, val (for choosing thresholds) and test."""
-    names: str | None = None
+    names: str | Path | None = None
     """Names of the classes: "imagenet", or a text file with one name per line in the order of the class numbers."""
     classes: tuple[str, ...] | None = None
     """Which classes, in this order; None: all."""
 
     def open(self, split: Split) -> ImageSet:
-        folder = Path(self.metadata) / (self.train if split == "train" else self.val)
+        folder = self.metadata / (self.train if split == "train" else self.val)
+        if not folder.is_dir():
+            raise absent("wsol", f"there is no folder {folder}", LAYOUT)
         problems: list[str] = []
         ids = _rows(folder / "image_ids.txt", 1, problems)
         labels = {row[0]: row[1] for row in _rows(folder / "class_labels.txt", 2, problems)}
@@ -52,7 +59,7 @@ class WSOL(Dataset):
             elif known[int(label)] in place:
                 c = place[known[int(label)]]
                 own: tuple[Box, ...] = tuple((c, *box) for box in boxes.get(image, []))
-                entries.append(Entry(image, Path(self.root) / image, (c,), own, sizes.get(image)))
+                entries.append(Entry(image, self.root / image, (c,), own, sizes.get(image)))
         return Listing(
             what=f"dataset 'wsol' ({folder})",
             classes=classes,
@@ -72,7 +79,7 @@ class WSOL(Dataset):
         if self.names is not None:
             return _told_apart(read_lines(Path(self.names)))
         problems: list[str] = []
-        path = Path(self.metadata) / self.train / "class_labels.txt"
+        path = self.metadata / self.train / "class_labels.txt"
         numbers = [int(row[1]) for row in _rows(path, 2, problems) if _is_class(row[1])]
         refuse("dataset 'wsol'", problems)
         return [f"class {c}" for c in range(max(numbers, default=-1) + 1)]

@@ -1,0 +1,105 @@
+"""Files and folders that a config names: relative to the file that says so, with ``~`` and ``$VARIABLES`` filled in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import isclass
+from pathlib import Path
+from typing import Any, get_args
+
+from camforge.config.locations import SourceLocation
+from camforge.host.describe import SECTIONS
+from camforge.host.errors import KeyPath
+from camforge.host.registry import registry
+from camforge.interfaces import Plugin
+from camforge.types import CamForgeError
+
+DATA = "CAMFORGE_DATA"
+"""The environment variable of the folder that holds data sets; where it is not set, ``data`` of the current folder."""
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_WEIGHTS = re.compile(r"[./].*|.*\.(?:pt|pth|ckpt|bin|npz|safetensors)(?::.*)?", re.DOTALL)
+"""Text that can be nothing but a file, whether it is there or not."""
+_KINDS = {section: kind for kind, section in SECTIONS.items()}
+
+
+@dataclass(frozen=True)
+class NamedPath:
+    """A value that names a file or folder: ``options[name]``, which stands at ``key``.
+
+    or_text  whether it may be something else, such as the name of published weights
+    """
+
+    options: dict[str, Any]
+    name: str
+    key: KeyPath
+    or_text: bool
+
+
+def resolve_paths(config: dict[str, Any], location: SourceLocation) -> None:
+    """Make every path of a config absolute, in place: of an option whose type is ``Path``, or ``str | Path``.
+
+    What stands in a file is relative to it, what ``--set`` gives to the current folder. A value that may be other text
+    is a path where it looks like one or there is such a file. Raises CamForgeError for a variable that is not set.
+    """
+    for found in _paths(config):
+        place = location.find(found.key)
+        folder = Path.cwd() if place.file.startswith("--set") else Path(place.file).absolute().parent
+        written = found.options[found.name]
+        text = os.path.expanduser(_filled(written, f"{place}: {'.'.join(map(str, found.key))}"))
+        path = Path(os.path.normpath(folder / text))
+        if not found.or_text or text != written or _WEIGHTS.fullmatch(text) or _exists(path):
+            found.options[found.name] = str(path)
+
+
+def _filled(text: str, label: str) -> str:
+    """The text with the values of its environment variables."""
+
+    def value(variable: re.Match[str]) -> str:
+        name = variable[1] or variable[2]
+        found = os.environ.get(name) or (str(Path.cwd() / "data") if name == DATA else "")
+        if not found:
+            raise CamForgeError(f"{label}: the environment variable {name} is not set")
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+def _exists(path: Path) -> bool:
+    """Weights may name one of the networks in their file: FILE:NAME."""
+    return path.exists() or Path(str(path).rpartition(":")[0] or path).is_file()
+
+
+def _paths(config: dict[str, Any]) -> Iterator[NamedPath]:
+    arms = config.get("arms")
+    members = [(("arms", name), arm) for name, arm in arms.items()] if isinstance(arms, dict) else []
+    for key, options in [((), config), *members]:
+        for section, kind in _KINDS.items():
+            if isinstance(options, dict) and section in options:
+                yield from _of_plugin(options[section], kind, (*key, section))
+
+
+def _of_plugin(spec: Any, kind: str, key: KeyPath) -> Iterator[NamedPath]:
+    """The paths among a plugin's options and those of the plugins inside it; of a list, all of its plugins'."""
+    if isinstance(spec, list):
+        for place, inner in enumerate(spec):
+            yield from _of_plugin(inner, kind, (*key, place))
+    found = registry().find(kind, spec.get("name")) if isinstance(spec, dict) else None
+    for name, field in found.model_fields.items() if found else ():
+        types = set(_types(field.annotation))
+        if isinstance(spec.get(name), str) and Path in types:
+            yield NamedPath(spec, name, (*key, name), str in types)
+        for inner in types:
+            if isclass(inner) and issubclass(inner, Plugin) and hasattr(inner, "kind") and name in spec:
+                yield from _of_plugin(spec[name], inner.kind, (*key, name))
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for each in inner:
+        yield from _types(each)
