@@ -65,7 +65,7 @@ def parsed(arguments: list[str]) -> None:
         ("camforge explain a.jpg --model torchvision:vgg11", {"torchvision:vgg11", "torchvision:vgg11_bn"}),
         ("camforge plugins show kmeans", {"kmeans_hierarchy"}),
         ("camforge plugins new extr", {"extractor"}),
-        ("camforge bench paper001-table4-", {"paper001-table4-small"}),
+        ("camforge bench all-", {"all-small"}),
         ("camforge plugins sh", {"show"}),
     ],
 )  # fmt: skip
