@@ -13,6 +13,7 @@ from pydantic import Field
 from camforge.config.load import read
 from camforge.config.schema import FolderName
 from camforge.config.shipped import dashed, named
+from camforge.config.sources import shown
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options, choices
 from camforge.suite.papers import Paper
@@ -129,4 +130,8 @@ def _data(config: Mapping[str, Any]) -> tuple[str, bool]:
     dataset = config.get("dataset")
     options = dataset if isinstance(dataset, Mapping) else {"name": dataset}
     root = options.get("root")
-    return (f"{options.get('name')}: {root}", Path(str(root)).exists()) if root else (str(options.get("name")), True)
+    return (
+        (f"{options.get('name')}: {shown(Path(root))}", Path(root).exists())
+        if root
+        else (str(options.get("name")), True)
+    )
