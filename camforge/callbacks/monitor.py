@@ -14,8 +14,8 @@ from camforge.data.geometry import Geometry
 from camforge.explanation.explain import Choice, explain
 from camforge.explanation.explanation import Explanation
 from camforge.host.registry import build
-from camforge.interfaces import Metric
-from camforge.types import Batch, CamForgeError, MetricInput
+from camforge.interfaces import Metric, MetricInput
+from camforge.types import Batch, CamForgeError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
