@@ -203,28 +203,3 @@ def fullgrad_psi(term: Tensor, size: torch.Size) -> Tensor:
     scaled = term.abs() - term.abs().min()
     scaled = scaled / (scaled.max() + 1e-6)
     return interpolate(scaled[None], size=size, mode="bilinear", align_corners=True)[0].sum(0)
-
-
-def legrad(vit: nn.Module, image: Tensor, target: int) -> Tensor:
-    """Attention written out block by block, the readout differentiated to the attention of that block alone."""
-    tokens = vit._process_input(image[None])
-    tokens = torch.cat([vit.class_token.expand(1, -1, -1), tokens], 1) + vit.encoder.pos_embedding
-    relevance, blocks = torch.zeros(tokens.shape[1], dtype=torch.float64), list(vit.encoder.layers)
-    for block in blocks:
-        inside, normed = block.self_attention, block.ln_1(tokens)
-        weights, biases = inside.in_proj_weight.chunk(3), inside.in_proj_bias.chunk(3)
-        q, k, v = (
-            (normed @ w.T + b).split(inside.head_dim, -1) for w, b in zip(weights, biases, strict=True)
-        )  # by head
-        heads = range(inside.num_heads)
-        attention = [(q[h] @ k[h].transpose(1, 2) / inside.head_dim**0.5).softmax(-1).detach() for h in heads]
-        for a in attention:
-            a.requires_grad_()
-        after = tokens + inside.out_proj(torch.cat([attention[h] @ v[h] for h in heads], -1))
-        after = after + block.mlp(block.ln_2(after))
-        score = vit.heads(vit.encoder.ln(after.mean(1)))[0, target]
-        for gradient in torch.autograd.grad(score, attention):
-            relevance += gradient[0].clamp(min=0).mean(0) / len(attention) / len(blocks)
-        tokens = after.detach()
-    side = round((len(relevance) - 1) ** 0.5)
-    return relevance[1:].reshape(side, side)

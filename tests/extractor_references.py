@@ -5,17 +5,23 @@ Each is written from the paper's equation, on one image and one target in float6
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 from zlib import crc32
 
 import cam_oracle as oracle
 import numpy as np
+import slow_vit
 import torch
 from cnn_references import CNN_REFERENCES
 from sklearn.decomposition import KernelPCA
+from tiny_vits import slow_torchvision
 from torch import Tensor, nn
 
 from camforge.api import Extractor
 from camforge.testing import ReferencePair
+
+ATTENTION = ("attention_rollout", "attnlrp", "generic_attention", "legrad", "transformer_attribution")
+"""Extractors that read what vision transformers alone have."""
 
 Reference = Callable[[Extractor, ReferencePair], list[Tensor]]
 
@@ -235,8 +241,15 @@ def fullgrad(plugin, pair):
     return [total]
 
 
-def legrad(_plugin, pair):
-    return [oracle.legrad(pair.network, pair.image, pair.target)]
+def by_attention(equation: Callable[[Any, slow_vit.Run, int], Tensor]) -> Reference:
+    """Of torchvision's vision transformer: one value per token, the class token first -> the grid of the others."""
+
+    def reference(plugin, pair):
+        run = slow_torchvision(pair.network).run(pair.image)
+        places = equation(plugin, run, pair.target).detach()[1:]
+        return [places.reshape(math.isqrt(len(places)), -1)]
+
+    return reference
 
 
 def random(plugin, pair):
@@ -248,10 +261,15 @@ def random(plugin, pair):
 
 
 REFERENCES: dict[str, Reference] = CNN_REFERENCES | {
+    "attention_rollout": by_attention(lambda p, run, _: slow_vit.rollout(run, p.heads, p.discard)),
+    "attnlrp": by_attention(lambda p, run, target: slow_vit.attnlrp(run, target, p.gamma)),
+    "generic_attention": by_attention(lambda _, run, target: slow_vit.generic_attention(run, target)),
+    "transformer_attribution": by_attention(lambda _, run, target: slow_vit.transformer_attribution(run, target)),
     "ablationcam": ablationcam, "cam": cam, "ccam": ccam, "eigencam": eigencam, "eigengradcam": eigengradcam,
     "elementwise": by_gradient(oracle.elementwise), "fem": fem, "finercam": finercam, "fullgrad": fullgrad,
     "gradcam": by_gradient(oracle.gradcam), "gradcampp": by_gradient(oracle.gradcampp), "hirescam": hirescam,
-    "iscam": iscam, "kpcacam": kpcacam, "layercam": by_gradient(oracle.layercam), "legrad": legrad,
+    "iscam": iscam, "kpcacam": kpcacam, "layercam": by_gradient(oracle.layercam),
+    "legrad": by_attention(lambda p, run, target: slow_vit.legrad(run, target, p.pooled)),
     "ltfullgrad": fullgrad, "ltgradcam": by_gradient(oracle.gradcam), "ltlayercam": by_gradient(oracle.layercam),
     "random": random, "refinecam": refinecam, "scorecam": scorecam, "shapleycam": shapleycam,
     "featurewalk": featurewalk, "sim": sim,

@@ -1,5 +1,6 @@
 """One forward and the least backward, for any number of extractors, layers and targets."""
 
+from camforge.capture.attention.recorded import Attention
 from camforge.capture.captured import Capture, Needs
 from camforge.capture.head import LinearHead
 from camforge.capture.layers import ModelLayers, stages_of, unwrap
@@ -7,6 +8,7 @@ from camforge.capture.one_pass import Extraction, MapMaker, extract_maps
 from camforge.capture.targets import Highest, Targets, target_lists
 
 __all__ = [
+    "Attention",
     "Capture",
     "Extraction",
     "Highest",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from camforge.capture.attention.recorded import Attention
 from camforge.capture.head import LinearHead
 from camforge.capture.layers import ModelLayers
 from camforge.capture.layout.grids import Grids
@@ -29,6 +30,8 @@ class Needs:
     raw_inputs              modules whose first input is read as the module got it
     raw_gradients           modules whose gradient is read in the module's own layout
     input_gradients         d score / d image is read
+    attention               the self-attention of every block over the image's tokens is read
+    attention_gradients     d score / d attention is read;  token_gradients  d score / d the first block's tokens is
     score                   the explained function of the logits; None: the target's logit
     many_targets            the maps come from the capture alone: one capture may hold several targets of an image
 
@@ -41,6 +44,9 @@ class Needs:
     raw_inputs: tuple[str, ...] = ()
     raw_gradients: tuple[str, ...] = ()
     input_gradients: bool = False
+    attention: bool = False
+    attention_gradients: bool = False
+    token_gradients: bool = False
     score: ScoreFunction | None = None
     many_targets: bool = False
 
@@ -52,9 +58,17 @@ class Needs:
             _union(self.raw_inputs, other.raw_inputs),
             _union(self.raw_gradients, other.raw_gradients),
             self.input_gradients or other.input_gradients,
+            self.attention or other.attention,
+            self.attention_gradients or other.attention_gradients,
+            self.token_gradients or other.token_gradients,
             self.score,
             self.many_targets and other.many_targets,
         )
+
+    @property
+    def reads_attention(self) -> bool:
+        """Anything of the attention is read."""
+        return self.attention or self.attention_gradients or self.token_gradients
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -99,6 +113,7 @@ class Capture:
     curvatures       layer -> (P, C, h, w): the Hessian-vector product with the activation itself
     raw_inputs       path#k -> (P, …), what the module got;  raw_gradients  path#k -> (P, …), as the module returned it
     input_gradients  (P, 3, H, W) or None
+    attention        of the blocks over the image's tokens, or None where nothing of it was asked for
     head             the linear head, where a captured layer is followed by nothing but a mean and a linear layer
     grids            brings a module's output to (P, C, h, w)
     rerun            runs the network again, or what lies behind a layer, on other values
@@ -114,6 +129,7 @@ class Capture:
     raw_inputs: Mapping[str, Tensor] = field(default_factory=dict)
     raw_gradients: Mapping[str, Tensor] = field(default_factory=dict)
     input_gradients: Tensor | None = None
+    attention: Attention | None = None
     head: LinearHead | None = None
     grids: Grids
     rerun: Rerun

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.conv import _ConvNd
+from torch.overrides import TorchFunctionMode
 
+from camforge.capture.attention.blocks import blocks_of
+from camforge.capture.attention.recorded import RecordedAttention, recording_attention
 from camforge.capture.captured import Needs
 from camforge.capture.head import LinearHead, linear_head
 from camforge.capture.layers import ModelLayers
 from camforge.capture.layout.grids import Grids
-from camforge.capture.model.guided import GuidedReLU
 from camforge.capture.model.structure import Structure
 from camforge.capture.recording import Record, RecordedOutput, recording
 from camforge.capture.structures import described, logits_of
@@ -104,6 +106,7 @@ class Forward:
     logits: Tensor
     record: Record
     needs: Needs
+    attention: RecordedAttention | None = None
 
     @cached_property
     def grids(self) -> Grids:
@@ -132,14 +135,22 @@ class Forward:
         return linear_head(self.runner, recorded, self.logits)
 
 
-def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs, guided: GuidedReLU | None = None) -> Forward:
-    """One forward with the needed layers recorded; nothing is recorded below the shallowest that has a derivative."""
+def run_forward(
+    runner: Runner, inputs: tuple[Any, ...], needs: Needs, mode: TorchFunctionMode | None = None
+) -> Forward:
+    """One forward with the needed layers recorded; nothing is recorded below the shallowest that has a derivative.
+
+    mode  changes torch's functions meanwhile
+    """
     first = inputs[0].clone() if inputs[0].is_inference() else inputs[0]
     first = first if runner.create_graph else first.detach()
     values = (*needs.activations, *needs.curvatures)
     recorded = recording(runner.model_layers.model, values, needs.differentiated, needs.raw_inputs)
+    blocks = blocks_of(runner.model_layers, inputs) if needs.reads_attention else None
+    attention = recording_attention(runner.model_layers.model, blocks, runner.create_graph)
     twice = runner.create_graph or bool(needs.curvatures)
-    with torch.enable_grad(), _attention(twice), guided or nullcontext(), recorded as record:
+    changed = mode or nullcontext()
+    with torch.enable_grad(), _attention(twice), changed, recorded as record, attention as recorder:
         leaf = _leaf(first, needs)
         given = runner.laid_out(leaf)
         try:
@@ -148,8 +159,9 @@ def run_forward(runner: Runner, inputs: tuple[Any, ...], needs: Needs, guided: G
             if given.is_contiguous():
                 raise
             record.clear()
+            recorder.clear()
             logits = runner.logits((leaf.contiguous().clone(), *inputs[1:]))
-    return Forward(runner, leaf, inputs[1:], logits, record, needs)
+    return Forward(runner, leaf, inputs[1:], logits, record, needs, recorder.recorded)
 
 
 def gradients(

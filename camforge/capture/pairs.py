@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
+from camforge.capture.attention.recorded import Attention
 from camforge.capture.captured import Capture, Needs, Selected
 from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
-from camforge.capture.model.guided import GuidedReLU
+from camforge.capture.recording import RecordedOutput
 from camforge.capture.rerun import Rerun, RerunCache, chunk_bytes
 from camforge.capture.targets import Rank, Target
 from camforge.types import CamForgeError
@@ -36,6 +38,7 @@ def capture_rank(
         raw_inputs=Selected(forward.raw_inputs, rank),
         raw_gradients=derived.raw_gradients,
         input_gradients=derived.input_gradients,
+        attention=derived.attention,
         head=forward.head,
         grids=forward.grids,
         rerun=Rerun(runner, inputs, rank.images, partial(_again, runner, needs, rank), cache),
@@ -44,7 +47,7 @@ def capture_rank(
 
 def needs_no_backward(forward: Forward, needs: Needs, targets: Sequence[Sequence[Target]]) -> bool:
     """The capture needs no backward and several targets of an image may share it."""
-    derived = needs.curvatures or needs.raw_gradients or needs.input_gradients or needs.score
+    derived = needs.curvatures or needs.raw_gradients or needs.input_gradients or needs.score or needs.reads_attention
     if derived or forward.runner.create_graph or not needs.many_targets:
         return False
     behind_head = forward.head is not None and set(needs.gradients) <= {forward.head.layer}
@@ -64,6 +67,7 @@ class _Derived:
     curvatures: dict[str, Tensor]
     raw_gradients: dict[str, Tensor]
     input_gradients: Tensor | None
+    attention: Attention | None
 
 
 def _derive(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> _Derived:
@@ -76,11 +80,13 @@ def _derive(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> _Derived:
     raw = [name for path in needs.raw_gradients for name in record.names(path)]
     names = dict.fromkeys([*needs.gradients, *needs.curvatures, *raw])
     wrt = {name: record.output(name) for name in names if name not in closed}
+    of_attention = _of_attention(forward, needs)
+    wrt |= of_attention
     leaf = [forward.inputs] * needs.input_gradients
     found, of_leaf = dict[str, Tensor](), list[Tensor]()
     if wrt or leaf:
         score = _scores(forward, needs, rank).sum()
-        found, of_leaf = gradients(score, wrt, leaf, create_graph or bool(needs.curvatures), keep)
+        found, of_leaf = gradients(score, wrt, leaf, create_graph or bool(needs.curvatures), keep or bool(of_attention))
 
     def grid(values: Tensor, name: str) -> Tensor:
         return rank.pick(forward.grids(values if create_graph else values.detach(), name))
@@ -90,7 +96,21 @@ def _derive(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> _Derived:
         {name: grid(_curvature(forward, name, found[name]), name) for name in needs.curvatures},
         {name: rank.pick(wide(found[name])) for name in raw},
         rank.pick(wide(of_leaf[0])) if of_leaf else None,
+        _seen_attention(forward, needs, rank, {name: found[name] for name in of_attention}),
     )
+
+
+def _of_attention(forward: Forward, needs: Needs) -> dict[str, RecordedOutput]:
+    """What of the attention derivatives are taken to; autograd's graph is kept for what extractors pull back."""
+    if forward.attention is None or not needs.reads_attention:
+        return {}
+    return forward.attention.differentiated(needs.attention_gradients, needs.token_gradients)
+
+
+def _seen_attention(forward: Forward, needs: Needs, rank: Rank, found: Mapping[str, Tensor]) -> Attention | None:
+    if forward.attention is None or not needs.reads_attention:
+        return None
+    return forward.attention.seen(rank, found, needs.attention_gradients)
 
 
 def _scores(forward: Forward, needs: Needs, rank: Rank) -> Tensor:
@@ -116,9 +136,9 @@ def _curvature(forward: Forward, name: str, gradient: Tensor) -> Tensor:
 
 
 def _again(
-    runner: Runner, needs: Needs, rank: Rank, inputs: tuple[Any, ...], other: Needs | None, guided: GuidedReLU | None
+    runner: Runner, own: Needs, rank: Rank, inputs: tuple[Any, ...], other: Needs | None, mode: TorchFunctionMode | None
 ) -> Capture:
     """The same pairs on other images, one image per pair, for the same needs or others."""
-    needs = other or needs
+    needs = own if other is None else other
     same = replace(rank, images=torch.arange(len(rank.chosen), device=rank.images.device), whole=True)
-    return capture_rank(run_forward(runner, inputs, needs, guided), needs, same, inputs, RerunCache(), keep=False)
+    return capture_rank(run_forward(runner, inputs, needs, mode), needs, same, inputs, RerunCache(), keep=False)

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from camforge.capture.attention.functions import Functions, Rules
 from camforge.capture.captured import Capture, Needs
 from camforge.capture.forward import Runner, wide
 from camforge.capture.model.guided import GuidedReLU
@@ -48,12 +50,20 @@ class Rerun:
     runner: Runner
     inputs: tuple[Any, ...]
     images: Tensor
-    recapture: Callable[[tuple[Any, ...], Needs | None, GuidedReLU | None], Capture]
+    recapture: Callable[[tuple[Any, ...], Needs | None, TorchFunctionMode | None], Capture]
     cache: RerunCache
 
-    def again(self, images: Tensor) -> Capture:
-        """One more forward and backward for the same pairs and needs on other images (P, 3, H, W)."""
-        return self.recapture((images, *self._others(self.images)), None, None)
+    def again(self, images: Tensor, needs: Needs | None = None, rules: Rules | None = None) -> Capture:
+        """One more forward and backward for the same pairs on other images (P, 3, H, W).
+
+        needs  what is captured; None: what the pass captures
+        rules  name of a torch function ("linear", "matmul" …) -> ``rule(function, *args, **kwargs)``, which is computed
+               in its place, in this thread and as long as the forward lasts
+        """
+        if rules and self.runner.create_graph:
+            raise CamForgeError("create_graph: maps that are made under rules of relevance cannot be trained through")
+        mode = Functions(rules=rules) if rules else None
+        return self.recapture((images, *self._others(self.images)), needs, mode)
 
     def guided(self, needs: Needs, required: bool = True) -> Capture:
         """One more forward and backward for the same pairs, whose ReLUs pass back positive gradients alone.

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 import torchvision.models as tv
+from extractor_references import ATTENTION
 from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.densenet import DenseNet
@@ -79,7 +80,7 @@ def test_every_extractor_leaves_the_model_as_it_was(family: str, unchanged) -> N
     for name, offer in registry().plugins["extractor"].items():
         options = (few_channels if issubclass(offer.cls, RerunExtractor) else {}) | SMALL.get(name, {})
         extractor = build("extractor", {"name": name, **options})
-        impossible = (name == "legrad" and family != "vit") or (name in ("cam", "ccam") and family not in GAP_HEADS)
+        impossible = (name in ATTENTION and family != "vit") or (name in ("cam", "ccam") and family not in GAP_HEADS)
         for one, error in ((extractor, None), (Broken(extractor), RuntimeError)):
             if impossible or error:
                 with pytest.raises(CamForgeError if impossible else RuntimeError):
@@ -93,7 +94,7 @@ def test_every_extractor_leaves_the_model_as_it_was(family: str, unchanged) -> N
 
 @pytest.mark.parametrize("name", sorted(registry().plugins["extractor"]))
 def test_no_pair_gives_no_map_of_the_right_size(name: str) -> None:
-    model, images = random_network("vit" if name == "legrad" else "resnet"), torch.randn(2, 3, 64, 64)
+    model, images = random_network("vit" if name in ATTENTION else "resnet"), torch.randn(2, 3, 64, 64)
     extractor = build("extractor", {"name": name, **SMALL.get(name, {})})
     some, none = (extract_maps(model, images[:1], [extractor], t).maps[0] for t in ([[2]], [[]]))
     assert [m.shape[1:] for m in some] == [m.shape[1:] for m in none]

@@ -1,6 +1,5 @@
 """Token grids and channels-last maps told from their shape; stages found by themselves."""
 
-import cam_oracle as oracle
 import pytest
 import torch
 from torch import Tensor, nn
@@ -115,17 +114,6 @@ def test_gradcam_of_a_vision_transformer(vit) -> None:
     (found,) = extract_maps(vit, images, [build("extractor", "gradcam")], 2).maps[0]
     torch.testing.assert_close(found, expected.detach())
     assert found.abs().sum() > 0
-
-
-def test_legrad_against_attention_written_out(vit) -> None:
-    image, vit = torch.randn(1, 3, 32, 32).double(), vit.double()
-    (found,) = extract_maps(vit, image, [build("extractor", "legrad")], 3).maps[0]
-    torch.testing.assert_close(found[0], oracle.legrad(vit, image[0], 3), atol=1e-12, rtol=1e-8)
-
-
-def test_legrad_refuses_other_networks() -> None:
-    with pytest.raises(CamForgeError, match="needs torchvision's VisionTransformer, not ConvNeXt"):
-        camforge.explain(convnext(), torch.randn(1, 3, 32, 32), 0, "legrad")
 
 
 def test_known_and_found_stages() -> None:

@@ -5,14 +5,13 @@ from functools import partial
 
 import torch
 import torchvision
-from extractor_references import REFERENCES
+from extractor_references import ATTENTION, REFERENCES
 from torch import Tensor, nn
 
 from camforge.api import Extractor
 from camforge.host.registry import build, registry
 from camforge.testing import ExtractorContract, ReferencePair, example_images
 
-TRANSFORMERS = ("legrad",)
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
 MORE = (
     {"name": "gradcam", "layers": "stages"},
@@ -37,7 +36,7 @@ class BuiltInContract(ExtractorContract):
 
 class TestBuiltIns(BuiltInContract):
     cases = (
-        *(build("extractor", n) for n in registry().plugins["extractor"] if n not in TRANSFORMERS + JUMPING),
+        *(build("extractor", n) for n in registry().plugins["extractor"] if n not in ATTENTION + JUMPING),
         *(build("extractor", spec) for spec in MORE),
     )
 
@@ -52,7 +51,10 @@ class TestJumping(BuiltInContract):
 class TestOnTransformers(BuiltInContract):
     """Those that read attention."""
 
-    cases = tuple(build("extractor", name) for name in TRANSFORMERS)
+    cases = (
+        *(build("extractor", name) for name in ATTENTION),
+        build("extractor", {"name": "attnlrp", "gamma": 0}),
+    )
 
     def images(self, count: int = 3) -> Tensor:
         return example_images(count, 32, 32)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from extractor_references import ATTENTION
 from torch import Tensor, nn
 
 from camforge import build
@@ -27,7 +28,7 @@ def small_vit() -> nn.Module:
 
 def maps_on(where: torch.device | str, name: str, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     torch.manual_seed(0)
-    transformer = name == "legrad"
+    transformer = name in ATTENTION
     model = small_vit() if transformer else example_network()
     images = torch.randn(3, 3, 32, 32) if transformer else example_images(3)
     found = extract_maps(

@@ -84,7 +84,7 @@ def _intervene(study: _Study, inputs: Inputs) -> Intervention:
     images = inputs[study.which]
     extent = tuple(images.shape[2:])
     with torch.no_grad(), _same_random(images.device) as study.random:
-        one = first_images(inputs, 1) if images.shape[0] else _some_image(inputs)
+        one = first_images(inputs, 1) if images.shape[0] else some_image(inputs)
         alone = study.alone(one)
         if alone is None:  # such as frames of a video in the batch: it takes the number of images that it was given
             return Intervention(study.one_by_one(inputs), extent)
@@ -259,7 +259,7 @@ def _has_row(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() > 0 and value.shape[0] == 1
 
 
-def _some_image(inputs: Inputs) -> Inputs:
+def some_image(inputs: Inputs) -> Inputs:
     """One image of noise where the batch is empty."""
     return tuple(torch.randn(1, *x.shape[1:]).to(x) if isinstance(x, Tensor) and not x.shape[0] else x for x in inputs)
 

@@ -2,6 +2,8 @@
 
 from camforge.api import Extractor, hookimpl
 from camforge_plugins.extractors.ablationcam import AblationCAM
+from camforge_plugins.extractors.attention_rollout import AttentionRollout
+from camforge_plugins.extractors.attnlrp import AttnLRP
 from camforge_plugins.extractors.bagcams import BagCAMs
 from camforge_plugins.extractors.cam import CAM
 from camforge_plugins.extractors.ccam import CCAM
@@ -12,6 +14,7 @@ from camforge_plugins.extractors.featurewalk import FeatureWalk
 from camforge_plugins.extractors.fem import FEM
 from camforge_plugins.extractors.finercam import FinerCAM
 from camforge_plugins.extractors.fullgrad import FullGrad
+from camforge_plugins.extractors.generic_attention import GenericAttention
 from camforge_plugins.extractors.gradcam import GradCAM
 from camforge_plugins.extractors.gradcampp import GradCAMPlusPlus
 from camforge_plugins.extractors.guidedbackprop import GuidedBackprop
@@ -34,6 +37,7 @@ from camforge_plugins.extractors.shapleycam import ShapleyCAM
 from camforge_plugins.extractors.sim import SIM
 from camforge_plugins.extractors.smoothgradcampp import SmoothGradCAMPlusPlus
 from camforge_plugins.extractors.sscam import SSCAM
+from camforge_plugins.extractors.transformer_attribution import TransformerAttribution
 from camforge_plugins.extractors.xgradcam import XGradCAM
 
 
@@ -41,8 +45,9 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, BagCAMs, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM,
-        FullGrad, GradCAM, GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM, HiResCAM, IntegratedGradCAM, ISCAM,
-        KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, PolyCAM, RandomMap, ReciproCAM, RefineCAM,
-        ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, XGradCAM,
+        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM,
+        FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM, GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM,
+        HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, PolyCAM,
+        RandomMap, ReciproCAM, RefineCAM, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM,
+        TransformerAttribution, XGradCAM,
     ]  # fmt: skip
