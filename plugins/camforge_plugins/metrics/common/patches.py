@@ -29,10 +29,14 @@ def patch_sums(maps: Tensor, grid: Tensor) -> Tensor:
 
 
 def patch_ranks(maps: Tensor, grid: Tensor, mean: bool = False) -> Tensor:
-    """(P, patches) int64: 0 for the patch with the largest sum of the map, or mean; equal ones in their order."""
+    """(P, patches) int64: 0 for the patch with the largest sum of the map, or mean; equal ones in their order.
+
+    By their means, patches without a pixel come last.
+    """
     sums = patch_sums(maps, grid)
     if mean:
-        sums = sums / patch_sums(torch.ones_like(maps), grid).clamp(min=1)
+        sizes = patch_sums(torch.ones_like(maps), grid)
+        sums = (sums / sizes).where(sizes > 0, -torch.inf)
     return sums.argsort(dim=1, descending=True, stable=True).argsort(1)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from camforge.api import MetricInput
 from camforge_plugins.metrics.common.pair_metric import Count, ModelMetric, photographs
-from camforge_plugins.metrics.common.patches import on_pixels, patch_ranks
+from camforge_plugins.metrics.common.patches import on_pixels, patch_ranks, patch_sums
 from camforge_plugins.metrics.common.superpixels import superpixels
 
 
@@ -32,5 +33,7 @@ class IROF(ModelMetric):
         def without(pair: Tensor, step: Tensor) -> Tensor:
             return photographs(pairs, pair).masked_fill((order[pair] <= step[:, None, None])[:, None], 0)
 
-        before = self.unchanged(pairs).clamp(min=1e-12)
-        return 100 * (1 - (self.changed(pairs, steps, without) / before[:, None]).mean(1))
+        ratios = self.changed(pairs, steps, without) / self.unchanged(pairs).clamp(min=1e-12)[:, None]
+        count = (patch_sums(torch.ones_like(pairs.maps), regions) > 0).sum(1)  # some lost all their pixels
+        there = torch.arange(steps, device=ratios.device) < count[:, None]
+        return 100 * (1 - (ratios * there).sum(1) / count)
