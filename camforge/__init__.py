@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from camforge.explanation.explanation import Explanation
     from camforge.explanation.models import load_model
     from camforge.host.registry import build
+    from camforge.measuring.measure import measure
     from camforge.pipeline.run import run
     from camforge.suite.run import bench
     from camforge.types import CamForgeError
@@ -25,6 +26,7 @@ _PUBLIC = {
     "build": "camforge.host.registry",
     "explain": "camforge.explanation.explain",
     "Explanation": "camforge.explanation.explanation",
+    "measure": "camforge.measuring.measure",
     "load_model": "camforge.explanation.models",
     "MapWarning": "camforge.explanation.explain",
     "CamForgeError": "camforge.types",
@@ -39,6 +41,7 @@ __all__ = [
     "build",
     "explain",
     "load_model",
+    "measure",
     "run",
 ]
 
