@@ -9,6 +9,7 @@ from camforge.host.damage import outlive_damage
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from camforge.explanation.concepts import concepts
     from camforge.explanation.explain import MapWarning, explain
     from camforge.explanation.explanation import Explanation
     from camforge.explanation.models import load_model
@@ -25,6 +26,7 @@ _PUBLIC = {
     "bench": "camforge.suite.run",
     "build": "camforge.host.registry",
     "explain": "camforge.explanation.explain",
+    "concepts": "camforge.explanation.concepts",
     "Explanation": "camforge.explanation.explanation",
     "measure": "camforge.measuring.measure",
     "load_model": "camforge.explanation.models",
@@ -39,6 +41,7 @@ __all__ = [
     "__version__",
     "bench",
     "build",
+    "concepts",
     "explain",
     "load_model",
     "measure",

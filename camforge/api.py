@@ -8,6 +8,8 @@ from camforge.data.decoding import read_image, read_mask
 from camforge.interfaces import (
     Axis,
     Backbone,
+    ConceptExtractor,
+    Concepts,
     Dataset,
     ExplainedModel,
     Extractor,
@@ -73,7 +75,7 @@ __all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
     # trainers
     "Learner", "Trainer",
     # extractors
-    "Extractor", "GradientExtractor", "LayerExtractor", "RerunExtractor",
+    "ConceptExtractor", "Concepts", "Extractor", "GradientExtractor", "LayerExtractor", "RerunExtractor",
     "Attention", "Capture", "LinearHead", "ModelLayers", "Needs",
     "LayerMerge", "Layers", "Percentile", "Truncation", "spatial_mean",
     # fusers

@@ -1,10 +1,12 @@
 """Slow transcriptions of extractors that run the network again: ``CNN_REFERENCES[name](plugin, pair)`` -> its maps."""
 
+import warnings
 from collections.abc import Callable
 
 import cam_oracle as oracle
 import numpy as np
 import torch
+from sklearn.decomposition import NMF
 from torch import Tensor, nn
 
 from camforge.api import Extractor
@@ -109,6 +111,26 @@ def with_output(pair: ReferencePair, layer: str, values: Tensor) -> Tensor:
         handle.remove()
 
 
+def dff(plugin, pair):
+    """scikit-learn's own factorisation; each concept's features at every place of the layer."""
+    maps = []
+    for layer in pair.layers(plugin):
+        a = returned(pair, layer)
+        rows = a.flatten(1).numpy()
+        shift = np.minimum(rows.min(1, keepdims=True), 0)
+        nmf = NMF(plugin.count, init="nndsvda", solver="mu", tol=0, max_iter=plugin.iterations, random_state=0)
+        with warnings.catch_warnings(action="ignore"):  # tol=0 never converges
+            w = nmf.fit_transform(rows - shift)
+        h = nmf.components_
+        found = []
+        for k in range(plugin.count):
+            features = torch.from_numpy(w[:, k] * h[k].max() + shift[:, 0])
+            logits = with_output(pair, layer, features[:, None, None].expand_as(a).contiguous())
+            found.append((float(logits[pair.target]), torch.from_numpy(h[k] / h[k].max()).view(a.shape[1:])))
+        maps.append(max(found, key=lambda one: one[0])[1])
+    return maps
+
+
 def polycam(plugin, pair):
     """The authors' recursion, a channel and an image at a time."""
     found = None
@@ -136,6 +158,6 @@ def polycam_weight(plugin: Extractor, pair: ReferencePair, channel: Tensor) -> f
 
 
 CNN_REFERENCES: dict[str, Reference] = {
-    "bagcams": bagcams, "guidedbackprop": guidedbackprop, "guidedgradcam": guidedgradcam,
+    "bagcams": bagcams, "dff": dff, "guidedbackprop": guidedbackprop, "guidedgradcam": guidedgradcam,
     "integratedgradcam": integratedgradcam, "polycam": polycam, "reciprocam": reciprocam,
 }  # fmt: skip

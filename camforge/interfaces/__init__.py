@@ -2,6 +2,7 @@
 
 from camforge.interfaces.backbone import Backbone
 from camforge.interfaces.base import Plugin
+from camforge.interfaces.concepts import ConceptExtractor, Concepts
 from camforge.interfaces.dataset import Dataset, Split
 from camforge.interfaces.extractor import (
     Extractor,
@@ -28,6 +29,8 @@ __all__ = [
     "KINDS",
     "Axis",
     "Backbone",
+    "ConceptExtractor",
+    "Concepts",
     "Dataset",
     "ExplainedModel",
     "Extractor",

@@ -17,7 +17,14 @@ _backbone = dict(
     name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 _recipe = dict(
-    name="single", backbone=_backbone, loss="softmax", batch_size=16, lr=3e-4, head_lr=3e-3, optimizer="adamw", flip=True
+    name="single",
+    backbone=_backbone,
+    loss="softmax",
+    batch_size=16,
+    lr=3e-4,
+    head_lr=3e-3,
+    optimizer="adamw",
+    flip=True,
 )
 _layers = {"7x7": "features.18", "14x14": "features.13", "28x28": "features.6"}
 

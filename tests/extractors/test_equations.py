@@ -63,6 +63,7 @@ SPECS: tuple[dict[str, Any], ...] = (
     {"name": "iscam", "layers": ["relu3"], "steps": 4},
     *({"name": "ablationcam", "layers": [layer]} for layer in ("relu1", "conv2", "relu2", "bn2", "relu3")),
     *({"name": "bagcams", "layers": [layer], "relu": r} for layer in LAYERS for r in ("guided", "plain")),
+    *({"name": "dff", "layers": [layer], "count": 3, "iterations": 20} for layer in ("relu1", "conv2", "relu3")),
     *({"name": "guidedbackprop", "channels": channels} for channels in ("max", "sum")),
     *({"name": "guidedgradcam", "base": {"name": "gradcam", "layers": [layer]}} for layer in ("relu1", "bn1")),
     {"name": "integratedgradcam", "layers": ["relu2"], "steps": 3, "baseline": -0.5},
@@ -71,7 +72,13 @@ SPECS: tuple[dict[str, Any], ...] = (
     {"name": "fullgrad"},
     *({"name": "ltfullgrad", "truncate": 40, "truncate_over": over} for over in ("channel", "layer")),
 )
-TOLERANCE = {"eigencam": 1e-8, "eigengradcam": 1e-8, "kpcacam": 1e-7, "shapleycam": 1e-7}  # finite differences, signs
+TOLERANCE = {
+    "eigencam": 1e-8,
+    "dff": 1e-8,
+    "eigengradcam": 1e-8,
+    "kpcacam": 1e-7,
+    "shapleycam": 1e-7,
+}  # finite differences, signs
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: "-".join(map(str, spec.values())))

@@ -7,6 +7,7 @@ from camforge_plugins.extractors.attnlrp import AttnLRP
 from camforge_plugins.extractors.bagcams import BagCAMs
 from camforge_plugins.extractors.cam import CAM
 from camforge_plugins.extractors.ccam import CCAM
+from camforge_plugins.extractors.dff import DFF
 from camforge_plugins.extractors.eigencam import EigenCAM
 from camforge_plugins.extractors.eigengradcam import EigenGradCAM
 from camforge_plugins.extractors.elementwise import ElementWiseGradCAM
@@ -45,7 +46,7 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, CAM, CCAM, EigenCAM, EigenGradCAM, ElementWiseGradCAM,
+        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, CAM, CCAM, DFF, EigenCAM, EigenGradCAM, ElementWiseGradCAM,
         FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM, GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM,
         HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, PolyCAM,
         RandomMap, ReciproCAM, RefineCAM, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM,
