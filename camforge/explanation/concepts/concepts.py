@@ -65,8 +65,8 @@ def concepts(
     if not isinstance(top, int) or top < 1:
         raise CamForgeError(f"concepts: top={top!r}; give a number from 1 on")
     found = _Found(chosen)
-    parts = [_OneConcept(found=found, index=index) for index in range(chosen.count)]
-    maps = explain(model, images, None, list(parts), **options)
+    parts = tuple(_OneConcept(found=found, index=index) for index in range(chosen.count))
+    maps = explain(model, images, None, parts, **options)
     classes = recipe_of(model, options.get("classes", ())).classes
     return _joined(list(maps.values()), torch.cat(found.probabilities), top, classes, method_text(chosen))
 
