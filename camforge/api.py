@@ -26,6 +26,9 @@ from camforge.interfaces import (
     Percentile,
     Requirement,
     RerunExtractor,
+    SeedLearner,
+    Seeds,
+    SeedTrainer,
     Split,
     Trainer,
     Truncation,
@@ -73,7 +76,7 @@ __all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
     # groupers
     "Grouper", "Grouping", "GroupingContext", "TrainedModel", "View",
     # trainers
-    "Learner", "Trainer",
+    "Learner", "SeedLearner", "SeedTrainer", "Seeds", "Trainer",
     # extractors
     "ConceptExtractor", "Concepts", "Extractor", "GradientExtractor", "LayerExtractor", "RerunExtractor",
     "Attention", "Capture", "LinearHead", "ModelLayers", "Needs",

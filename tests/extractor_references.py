@@ -252,6 +252,35 @@ def by_attention(equation: Callable[[Any, slow_vit.Run, int], Tensor]) -> Refere
     return reference
 
 
+def beside(plugin, pair):
+    """Each by itself."""
+    return [m for inner in plugin.extractors for m in REFERENCES[inner.name](inner, pair)]
+
+
+def pixels(_plugin, pair):
+    """Place by place: the ratio of the target's share of a softmax to that of the target and the background."""
+    body = pair.network.body
+    kept = []
+    handles = [body.classifier.get_submodule(n).register_forward_hook(lambda _m, _i, o: kept.append(o[0].detach()))
+               for n in body.layers]  # fmt: skip
+    body(pair.image[None])
+    for handle in handles:
+        handle.remove()
+    height, width = max((a.shape[1:] for a in kept), key=lambda shape: shape.numel())
+    grown = [
+        torch.stack([oracle.upsampled(c, height, width) for c in a / a.norm(dim=0).clamp(min=1e-12)]) for a in kept
+    ]
+    features = torch.cat(grown)
+    first, last = body.pixels[0], body.pixels[-1]
+    out = torch.zeros(height, width, dtype=torch.float64)
+    for y in range(height):
+        for x in range(width):
+            hidden = (first.weight.detach()[:, :, 0, 0] @ features[:, y, x] + first.bias.detach()).clamp(min=0)
+            shares = (last.weight.detach()[:, :, 0, 0] @ hidden + last.bias.detach()).exp()
+            out[y, x] = shares[1 + pair.target] / (shares[0] + shares[1 + pair.target])
+    return [out]
+
+
 def random(plugin, pair):
     """Noise that depends on the image's bytes, the target and the seed alone."""
     seed = crc32(pair.image.numpy().tobytes(), crc32(f"{plugin.seed}/{pair.target}".encode()))
@@ -272,6 +301,6 @@ REFERENCES: dict[str, Reference] = CNN_REFERENCES | {
     "legrad": by_attention(lambda p, run, target: slow_vit.legrad(run, target, p.pooled)),
     "ltfullgrad": fullgrad, "ltgradcam": by_gradient(oracle.gradcam), "ltlayercam": by_gradient(oracle.layercam),
     "random": random, "refinecam": refinecam, "scorecam": scorecam, "shapleycam": shapleycam,
-    "featurewalk": featurewalk, "sim": sim,
+    "featurewalk": featurewalk, "sim": sim, "beside": beside, "pixels": pixels,
     "smoothgradcampp": smoothgradcampp, "sscam": sscam, "xgradcam": by_gradient(oracle.xgradcam),
 }  # fmt: skip

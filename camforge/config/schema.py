@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -63,7 +63,12 @@ class Arm(Options):
     @property
     def targets(self) -> Literal["present", "all"]:
         """Which classes' maps the fusers need: those of the image's label, or every class."""
-        return "all" if any(fuser.targets == "all" for fuser in self.fusers) else "present"
+        return target_classes(self.fusers)
+
+
+def target_classes(fusers: Sequence[Fuser]) -> Literal["present", "all"]:
+    """Which classes' maps the fusers need."""
+    return "all" if any(fuser.targets == "all" for fuser in fusers) else "present"
 
 
 class Report(Options):

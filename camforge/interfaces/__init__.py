@@ -19,6 +19,7 @@ from camforge.interfaces.fuser import Axis, Fuser
 from camforge.interfaces.grouper import Grouper, GroupingContext
 from camforge.interfaces.metric import Family, Metric, Requirement
 from camforge.interfaces.metric_input import ExplainedModel, MetricInput
+from camforge.interfaces.seeds import SeedLearner, Seeds, SeedTrainer
 from camforge.interfaces.trainer import Learner, Plateau, Trainer
 
 KINDS: dict[str, type[Plugin]] = {
@@ -50,6 +51,9 @@ __all__ = [
     "Plugin",
     "Requirement",
     "RerunExtractor",
+    "SeedLearner",
+    "SeedTrainer",
+    "Seeds",
     "Split",
     "Trainer",
     "Truncation",

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from camforge.capture import extract_maps
-from camforge.config.schema import Arm
+from camforge.config.schema import Arm, target_classes
 from camforge.data.prepared import Prepared
 from camforge.host.failure import blaming
-from camforge.interfaces import ExplainedModel, MetricInput
+from camforge.interfaces import ExplainedModel, Fuser, MetricInput
 from camforge.maps import resize
 from camforge.measuring.explained import Networks
 from camforge.pipeline.stored_maps import StoredMaps, row_table
@@ -75,7 +75,7 @@ class ArmMaps:
             labels = one_hot(targets, labels.shape[1]).bool()
         views = zip(self.grouping.views, networks, strict=True)
         stored = [self._extracted(view, branches, images, labels) for view, branches in views]
-        fuser = MapFuser(self.name, self.arm, self.grouping, stored)
+        fuser = MapFuser(self.name, self.arm.fusers, self.grouping, stored)
         maps = fuser.fused(list(range(len(images))), labels, images)
         return maps.values[maps.classes == targets[maps.images]]
 
@@ -95,16 +95,16 @@ class MapFuser:
     """
 
     name: str
-    arm: Arm
+    fusers: Sequence[Fuser]
     grouping: Grouping
     stored: Sequence[StoredMaps]
 
     def fused(self, places: list[int], labels: Tensor, photographs: Tensor) -> Maps:
         """Labels (B, C) bool and photographs (B, 3, H, W) at ``places`` -> a map (P, H, W) per image and label."""
-        pairs = torch.ones_like(labels) if self.arm.targets == "all" else labels
+        pairs = torch.ones_like(labels) if target_classes(self.fusers) == "all" else labels
         height, width = photographs.shape[-2:]
         maps = replace(self.stack(places, pairs, labels, (height, width)), photographs=photographs)
-        for fuser in self.arm.fusers:
+        for fuser in self.fusers:
             with blaming(fuser):
                 maps = fuser(maps)
         maps = self._squeezed(maps)

@@ -120,8 +120,14 @@ class Session:
 
 def recipe_of(plugin: Plugin) -> dict[str, Any]:
     """A plugin's part in a key: its options and the versions of its class and of those inside it."""
-    inner = {name: value for name in type(plugin).model_fields if isinstance(value := getattr(plugin, name), Plugin)}
-    return plugin.spec() | {"@version": plugin.version} | {name: recipe_of(value) for name, value in inner.items()}
+    inner: dict[str, Any] = {}
+    for name in type(plugin).model_fields:
+        value = getattr(plugin, name)
+        if isinstance(value, Plugin):
+            inner[name] = recipe_of(value)
+        elif isinstance(value, tuple) and value and all(isinstance(one, Plugin) for one in value):
+            inner[name] = [recipe_of(one) for one in value]
+    return plugin.spec() | {"@version": plugin.version} | inner
 
 
 def data_recipe(split: Prepared) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from camforge.files import checksum, file_name
 from camforge.host.failure import blaming
-from camforge.interfaces import Learner, Trainer
+from camforge.interfaces import Learner, SeedTrainer, Trainer
+from camforge.pipeline.seeds import seed_reader
 from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.store.store import digest, write_json, write_tensors
+from camforge.training.seeds import FoundSeeds
 from camforge.types import CamForgeError, Network, TrainedModel, View
 
 LOGGERS = {
@@ -69,19 +71,24 @@ class ArmContext:
 
     def _recipe(self, view: View, trainer: Trainer, use: Tensor) -> dict[str, Any]:
         session = self.session
-        return data_recipe(session.train) | {
-            "trainer": recipe_of(trainer),
-            "weights": _weight_files(trainer),
-            "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
-            "use": digest(use.tolist()),
-            "seed": session.seed,
-            "crop": session.crop,
-        }
+        seeds = {"seeds": self._recipe(view, trainer.seeds.trainer, use)} if isinstance(trainer, SeedTrainer) else {}
+        return (
+            data_recipe(session.train)
+            | seeds
+            | {
+                "trainer": recipe_of(trainer),
+                "weights": _weight_files(trainer),
+                "view": {"outputs": len(view.outputs), "assignment": view.assignment, "exclusive": view.exclusive},
+                "use": digest(use.tolist()),
+                "seed": session.seed,
+                "crop": session.crop,
+            }
+        )
 
     def _train(self, view: View, trainer: Trainer, use: Tensor, key: str, recipe: dict[str, Any]) -> Path:
         from camforge.training.loop import Training, train
 
-        session = self.session
+        session, found = self.session, self._seeds(view, trainer, use)
         folder = session.store.scratch_dir("network", key)
         log_folder = session.log_folder / f"{file_name(view.name)[:50]} {key}"
         label = f"train {view.name} ({len(view.outputs)} outputs, {trainer.name})"
@@ -89,7 +96,7 @@ class ArmContext:
             loggers = [LOGGERS[name] for name in session.experiment.report.loggers]
             training = Training(
                 trainer, view, session.train, use, session.seed, session.device, folder, session.crop, loggers,
-                log_folder, tick,
+                log_folder, tick, found,
             )  # fmt: skip
             with blaming(trainer):
                 learner, history = train(training)
@@ -101,6 +108,13 @@ class ArmContext:
             (draft / "training.log").write_text("".join(log.read_text() for log in logs))
 
         return session.store.commit("network", key, recipe, write)
+
+    def _seeds(self, view: View, trainer: Trainer, use: Tensor) -> FoundSeeds | None:
+        """What a trainer of seeds learns from; their networks are trained on the same images."""
+        if not isinstance(trainer, SeedTrainer):
+            return None
+        model = self.train(view, trainer.seeds.trainer, ~use)
+        return FoundSeeds(model.networks, seed_reader(trainer.seeds, model, self.session))
 
     def logits(self, model: TrainedModel, images: Tensor) -> Tensor:
         """(M,) places in the training split -> (M, K) float32 logits of the first branch, on the CPU."""

@@ -20,13 +20,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from camforge.capture.rerun import out_of_memory
-from camforge.data.geometry import random_crop
 from camforge.data.prepared import Prepared
-from camforge.interfaces import Learner, Trainer
+from camforge.interfaces import Learner, SeedLearner, Trainer
 from camforge.training import distributed
 from camforge.training.hooks import Checkpoint, EpochHistory, RunInfo, SeedEveryEpoch, reads_every
 from camforge.training.optimization import optimizer_of, schedule_of
 from camforge.training.precision import autocast, gpu_arithmetic, wrapped
+from camforge.training.seeds import FoundSeeds, cropped, mirrored
 from camforge.training.vocabulary import build_hook, require_known
 from camforge.types import CamForgeError, View
 
@@ -50,6 +50,8 @@ class Training:
     log_folder: Path | None = None
     tick: Callable[[int, int, Mapping[str, float]], None] | None = None
     """tick(images, images of all epochs, logs) whenever losses have been read: after every step on a CPU."""
+    seeds: FoundSeeds | None = None
+    """What stands in the place of labels as a learner's targets."""
 
     def __deepcopy__(self, memo: object) -> Training:
         """Itself: a copy of the model, such as an averaged one, trains on the same images."""
@@ -65,8 +67,10 @@ class _Batches(Dataset[Any]):
 
     metainfo: dict[str, Any] = {}
 
-    def __init__(self, data: Prepared, places: Tensor, targets: Tensor, device: torch.device) -> None:
-        self.data, self.places, self.targets, self.device = data, places, targets, device
+    def __init__(self, task: Training, places: Tensor, targets: Tensor) -> None:
+        self.data, self.places, self.device = task.data, places, task.device
+        self.targets = targets
+        self.seeds = task.seeds
 
     def __len__(self) -> int:
         return len(self.places)
@@ -74,7 +78,8 @@ class _Batches(Dataset[Any]):
     def __getitems__(self, items: list[int]) -> dict[str, Any]:
         mine = items[distributed.share(len(items))]
         pixels = self.data.pixels(self.places[mine].tolist(), self.device)
-        return {"images": pixels, "targets": self.targets[mine], "of": len(items)}
+        targets = self.targets[mine] if self.seeds is None else self.seeds.at(self.places[mine])
+        return {"images": pixels, "targets": targets, "of": len(items)}
 
 
 class _SameOrder(DefaultSampler):
@@ -101,11 +106,11 @@ class _Model(BaseModel):
         task, mine = self._task, distributed.share(of)
         distributed.share_statistics(self.learner, of >= distributed.size())
         if task.size is not None:
-            images = random_crop(images, task.size, of, mine)
+            images, targets = cropped(images, targets, task.size, of, mine)
         images = task.data.geometry.normalise(images)
         if task.trainer.flip:
-            mirrored = (torch.rand(of)[mine] < 0.5).to(images.device, non_blocking=True)
-            images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+            chosen = (torch.rand(of)[mine] < 0.5).to(images.device, non_blocking=True)
+            images, targets = (mirrored(values, chosen) for values in (images, targets))
         if task.trainer.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with autocast(task.trainer, images.device):
@@ -146,10 +151,12 @@ def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
     history = EpochHistory(task.view.name, task.trainer.stop_at_accuracy, task.tick, reads_every(task.device))
     with _one_line(task), gpu_arithmetic(task.trainer, task.device), redirect_stdout(StringIO()):  # mmengine prints
         learner = task.trainer.learner(len(task.view.outputs))
+        if task.seeds is not None:
+            cast(SeedLearner, learner).take_over(task.seeds.networks)
         if task.trainer.channels_last:
             learner = learner.to(memory_format=torch.channels_last)
         learner = cast(Learner, distributed.synchronise_batch_norms(learner.to(task.device)))
-        runner = _runner(task, learner, _Batches(task.data, places, targets[places].float(), task.device), history)
+        runner = _runner(task, learner, _Batches(task, places, targets[places].float()), history)
         try:
             runner.train()
             if task.trainer.hooks:

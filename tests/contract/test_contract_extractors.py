@@ -12,7 +12,9 @@ from camforge.api import Extractor
 from camforge.host.registry import build, registry
 from camforge.testing import ExtractorContract, ReferencePair, example_images
 
+PLACES, NESTING = ("pixels",), ("beside",)
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
+SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
 MORE = (
     {"name": "gradcam", "layers": "stages"},
     {"name": "gradcam", "layers": ["2", "5"], "merge": "sum"},
@@ -23,6 +25,7 @@ MORE = (
     {"name": "polycam", "variant": "minus", "local_norm": False},
     {"name": "reciprocam", "layers": ["5"], "gaussian": True, "output": "logit"},
     {"name": "guidedgradcam", "base": {"name": "layercam", "layers": ["5"]}, "channels": "sum"},
+    {"name": "beside", "extractors": [{"name": "sim", "layers": ["2", "5"]}, {"name": "layercam"}]},
     {"name": "gradcam", "scales": [0.5, 1.0], "flip": True, "tta_merge": "max"},
 )
 
@@ -36,7 +39,11 @@ class BuiltInContract(ExtractorContract):
 
 class TestBuiltIns(BuiltInContract):
     cases = (
-        *(build("extractor", n) for n in registry().plugins["extractor"] if n not in ATTENTION + JUMPING),
+        *(
+            build("extractor", n)
+            for n in registry().plugins["extractor"]
+            if n not in ATTENTION + PLACES + NESTING + JUMPING
+        ),
         *(build("extractor", spec) for spec in MORE),
     )
 
@@ -66,3 +73,14 @@ class TestOnTransformers(BuiltInContract):
         )
         nn.init.normal_(model.heads[-1].weight)  # torchvision's is all zero
         return model.eval()
+
+
+class TestOnPlaces(BuiltInContract):
+    """Those that read a network which classifies places."""
+
+    cases = (*map(partial(build, "extractor"), PLACES),)
+
+    def network(self) -> nn.Module:
+        torch.manual_seed(0)
+        trainer = build("trainer", {"name": "pixels", "backbone": "small", "seeds": SEEDS, "hidden": 6})
+        return trainer.learner(5, pretrained=False).eval().networks[0]

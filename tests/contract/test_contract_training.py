@@ -6,6 +6,7 @@ from camforge.host.registry import build, registry
 from camforge.testing import BackboneContract, ExampleGroupingContext, GrouperContract, TrainerContract
 
 SIZES = [4, 2]
+SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
 TINY_RESNET = Path(__file__).parents[1] / "backbones" / "tiny-resnet"
 CLASSES = list(ExampleGroupingContext().classes)
 
@@ -28,8 +29,16 @@ class TestGroupers(GrouperContract):
 
 class TestTrainers(TrainerContract):
     cases = (
-        *(build("trainer", {"name": n, "backbone": "small"}) for n in registry().plugins["trainer"] if n != "acol"),
+        *(
+            build("trainer", {"name": n, "backbone": "small"})
+            for n in registry().plugins["trainer"]
+            if n not in ("acol", "pixels")
+        ),
         build("trainer", {"name": "acol", "backbone": "small", "width": 8}),
+        *(
+            build("trainer", {"name": "pixels", "backbone": "small", "seeds": SEEDS, "freeze": f})
+            for f in (True, False)
+        ),
         build("trainer", {"name": "single", "backbone": "small", "loss": "softmax"}),
         build(
             "trainer",

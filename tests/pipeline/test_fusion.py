@@ -38,7 +38,7 @@ def extracted(view: View, seed: int) -> StoredMaps:
 @pytest.fixture
 def map_fuser() -> MapFuser:
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=())
-    return MapFuser("arm", arm, GROUPING, [extracted(view, i) for i, view in enumerate(GROUPING.views)])
+    return MapFuser("arm", arm.fusers, GROUPING, [extracted(view, i) for i, view in enumerate(GROUPING.views)])
 
 
 def test_every_entry_of_the_stack_is_the_map_of_its_view_branch_and_layer(map_fuser: MapFuser) -> None:
@@ -72,7 +72,9 @@ def test_an_axis_without_a_fuser_is_named(map_fuser: MapFuser) -> None:
 def test_fusers_reduce_axis_by_axis(map_fuser: MapFuser) -> None:
     fusers = tuple(Mean(axis=axis, normalise="none") for axis in ("layer", "branch", "view"))  # type: ignore[arg-type]
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=fusers)
-    fused: Maps = MapFuser("arm", arm, GROUPING, map_fuser.stored).fused([0], LABELS[:1], torch.zeros(1, 3, *SIZE))
+    fused: Maps = MapFuser("arm", arm.fusers, GROUPING, map_fuser.stored).fused(
+        [0], LABELS[:1], torch.zeros(1, 3, *SIZE)
+    )
     whole = map_fuser.stack([0], LABELS[:1], LABELS[:1], SIZE)
     cat, dog = whole.values[0].mean((0, 1, 2)), whole.values[1, :2].mean((0, 1, 2))  # dog has two views
     torch.testing.assert_close(fused.values, torch.stack([cat, dog]))

@@ -23,6 +23,7 @@ from camforge.api import (
     read_state_dict,
     stages_of,
 )
+from camforge_plugins.backbones.dilation import OutputStride, dilate
 
 # Their training mode returns tuples unless the auxiliary heads are left out, which no map ever reads.
 _WITHOUT_AUX = {"aux_logits": False, "transform_input": True, "init_weights": True}
@@ -43,6 +44,9 @@ class Torchvision(Backbone):
 
     arch: str
     weights: str | Path | None = None
+    output_stride: OutputStride = 32
+    """Pixels of the image per cell of the last grid: 8 or 16 dilate the layers behind, with the same weights. For
+    networks of convolutions and max poolings, such as ResNet, VGG and MobileNetV2."""
 
     @field_validator("arch")
     @classmethod
@@ -65,7 +69,10 @@ class Torchvision(Backbone):
         if pretrained and self.weights is not None:
             label = f"weights {self.weights!r} for {self.arch}"
             load_state_dict(body, self._state_dict(str(self.weights)), head, label, new_head=True)
-        return Network(body, stages_of(body, torch.zeros(1, 3, 224, 224)), head)
+        stages = stages_of(body, torch.zeros(1, 3, 224, 224))
+        if self.output_stride < 32:
+            dilate(body, self.output_stride, f"backbone {self.arch}")
+        return Network(body, stages, head)
 
     def trained_outputs(self) -> int | None:
         from torchvision.models import get_model, get_model_weights

@@ -5,6 +5,7 @@ from camforge_plugins.extractors.ablationcam import AblationCAM
 from camforge_plugins.extractors.attention_rollout import AttentionRollout
 from camforge_plugins.extractors.attnlrp import AttnLRP
 from camforge_plugins.extractors.bagcams import BagCAMs
+from camforge_plugins.extractors.beside import Beside
 from camforge_plugins.extractors.cam import CAM
 from camforge_plugins.extractors.ccam import CCAM
 from camforge_plugins.extractors.dff import DFF
@@ -29,6 +30,7 @@ from camforge_plugins.extractors.legrad import LeGrad
 from camforge_plugins.extractors.ltfullgrad import LTFullGrad
 from camforge_plugins.extractors.ltgradcam import LTGradCAM
 from camforge_plugins.extractors.ltlayercam import LTLayerCAM
+from camforge_plugins.extractors.pixels import Pixels
 from camforge_plugins.extractors.polycam import PolyCAM
 from camforge_plugins.extractors.random_map import RandomMap
 from camforge_plugins.extractors.reciprocam import ReciproCAM
@@ -46,9 +48,10 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, CAM, CCAM, DFF, EigenCAM, EigenGradCAM, ElementWiseGradCAM,
+        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, Beside, CAM, CCAM, DFF, EigenCAM, EigenGradCAM,
+        ElementWiseGradCAM,
         FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM, GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM,
-        HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, PolyCAM,
-        RandomMap, ReciproCAM, RefineCAM, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM,
+        HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, Pixels,
+        PolyCAM, RandomMap, ReciproCAM, RefineCAM, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM,
         TransformerAttribution, XGradCAM,
     ]  # fmt: skip

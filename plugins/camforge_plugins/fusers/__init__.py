@@ -2,6 +2,7 @@
 
 from camforge.api import Fuser, hookimpl
 
+from .compete import Compete
 from .hierarchy import Hierarchy
 from .max import Max
 from .mean import Mean
@@ -13,4 +14,4 @@ from .sum import Sum
 @hookimpl
 def camforge_fusers() -> list[type[Fuser]]:
     """The classes of this folder."""
-    return [Sum, Mean, Max, Hierarchy, ProductWithLast, PAMR]
+    return [Sum, Mean, Max, Hierarchy, ProductWithLast, Compete, PAMR]

@@ -7,6 +7,7 @@ from .adl import ADL
 from .binary_pair import BinaryPair
 from .cutmix import CutMix
 from .has import HaS
+from .pixels import Pixels
 from .single import Single
 from .spg import SPG
 from .two_branch_orthogonal import TwoBranchOrthogonal
@@ -15,4 +16,4 @@ from .two_branch_orthogonal import TwoBranchOrthogonal
 @hookimpl
 def camforge_trainers() -> list[type[Trainer]]:
     """The classes of this folder."""
-    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG]
+    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels]

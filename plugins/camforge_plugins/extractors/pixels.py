@@ -1,0 +1,33 @@
+"""The maps of a network that classifies places."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from camforge.api import CamForgeError, Capture, Extractor, ModelLayers, Needs
+
+
+class Pixels(Extractor):
+    """The target's probability against the background at every place, of a network that classifies places.
+
+    The layer's output is read as logits (B, 1 + K, h, w), the background's first, as the trainer ``pixels`` makes them:
+    the map is sigmoid(l_target - l_background). Classes of one image meet in the fuser ``compete``.
+    """
+
+    name = "pixels"
+    layer: str = "pixels"
+    """The module that classifies places."""
+
+    def needs(self, model_layers: ModelLayers) -> Needs:
+        return Needs(activations=model_layers.resolve((self.layer,)), many_targets=True)
+
+    def extract(self, capture: Capture) -> list[Tensor]:
+        (layer,) = capture.resolve((self.layer,))
+        places, outputs = capture.activations[layer], capture.logits.shape[-1]
+        if places.shape[1] != 1 + outputs:
+            found = f"{places.shape[1]} channels, not one for the background and {outputs} for the outputs"
+            raise CamForgeError(f"pixels: layer {layer!r} has {found}")
+        if (capture.targets < 0).any():
+            raise CamForgeError("pixels: a target must be an output, not a function of the logits")
+        index = (1 + capture.targets).view(-1, *[1] * (places.dim() - 1)).expand(-1, 1, *places.shape[2:])
+        return [(places.gather(1, index)[:, 0] - places[:, 0]).sigmoid()]
