@@ -199,7 +199,7 @@ def fused_maps(trained: TrainedArm, entries: Entries, split: Prepared, session: 
     """One split with the arm's fused maps."""
     keys = [digest(request.recipe(split)) for request in trained.requests]
     stored = [load_maps(unwrap_or_raise(entries[key])) for key in keys]
-    fuser = MapFuser(trained.name, trained.arm.fusers, trained.grouping, stored)
+    fuser = MapFuser(trained.name, trained.arm.extractor, trained.arm.fusers, trained.grouping, stored)
     logits = None if trained.plain is None else stored[trained.plain].logits
     recipe = {
         "extracted": keys, "fusers": [recipe_of(f) for f in trained.arm.fusers], "grouping": trained.grouping_key

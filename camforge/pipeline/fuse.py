@@ -15,7 +15,7 @@ from camforge.capture import extract_maps
 from camforge.config.schema import Arm, target_classes
 from camforge.data.prepared import Prepared
 from camforge.host.failure import blaming
-from camforge.interfaces import ExplainedModel, Fuser, MetricInput
+from camforge.interfaces import ExplainedModel, Extractor, Fuser, MetricInput
 from camforge.maps import resize
 from camforge.measuring.explained import Networks
 from camforge.pipeline.stored_maps import StoredMaps, row_table
@@ -75,7 +75,7 @@ class ArmMaps:
             labels = one_hot(targets, labels.shape[1]).bool()
         views = zip(self.grouping.views, networks, strict=True)
         stored = [self._extracted(view, branches, images, labels) for view, branches in views]
-        fuser = MapFuser(self.name, self.arm.fusers, self.grouping, stored)
+        fuser = MapFuser(self.name, self.arm.extractor, self.arm.fusers, self.grouping, stored)
         maps = fuser.fused(list(range(len(images))), labels, images)
         return maps.values[maps.classes == targets[maps.images]]
 
@@ -95,6 +95,7 @@ class MapFuser:
     """
 
     name: str
+    extractor: Extractor
     fusers: Sequence[Fuser]
     grouping: Grouping
     stored: Sequence[StoredMaps]

@@ -131,7 +131,7 @@ def _before_fusion(fuser: MapFuser, place: int, batch: Batch) -> dict[str, Class
 def _layers(fuser: MapFuser, stack: Maps) -> dict[str, ClassMaps]:
     """The map of every stage or named layer that is still apart, the mean over views and branches."""
     parts: dict[str, ClassMaps] = {}
-    read = getattr(fuser.arm.extractor, "layers", "stages")
+    read = getattr(fuser.extractor, "layers", "stages")
     for layer in range(stack.values.shape[3]) if stack.values.shape[3] > 1 else ():
         name = f"stage {layer + 1}" if isinstance(read, str) else str(read[layer])
         parts[name] = {

@@ -42,7 +42,8 @@ def _write(draft: Path, seeds: Seeds, model: TrainedModel, raw: StoredMaps, sess
     """A map per image and output of the view: the outputs are the classes of a problem of their own."""
     split, outputs = session.train, model.view.outputs
     targets = model.view.targets(split.labels)
-    fuser = MapFuser(f"seeds of {model.view.name}", seeds.fusers, Grouping((View.identity(outputs),)), [raw])
+    grouping = Grouping((View.identity(outputs),))
+    fuser = MapFuser(f"seeds of {model.view.name}", seeds.extractor, seeds.fusers, grouping, [raw])
     with session.store.temporary_dir() as folder, session.progress.task("fuse seeds") as tick:
         writer = MapWriter(folder / "seeds", targets)
         for places, batch in split.batches(session.experiment.batch_size, session.device):

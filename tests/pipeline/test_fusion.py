@@ -38,7 +38,9 @@ def extracted(view: View, seed: int) -> StoredMaps:
 @pytest.fixture
 def map_fuser() -> MapFuser:
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=())
-    return MapFuser("arm", arm.fusers, GROUPING, [extracted(view, i) for i, view in enumerate(GROUPING.views)])
+    return MapFuser(
+        "arm", arm.extractor, arm.fusers, GROUPING, [extracted(view, i) for i, view in enumerate(GROUPING.views)]
+    )
 
 
 def test_every_entry_of_the_stack_is_the_map_of_its_view_branch_and_layer(map_fuser: MapFuser) -> None:
@@ -72,7 +74,7 @@ def test_an_axis_without_a_fuser_is_named(map_fuser: MapFuser) -> None:
 def test_fusers_reduce_axis_by_axis(map_fuser: MapFuser) -> None:
     fusers = tuple(Mean(axis=axis, normalise="none") for axis in ("layer", "branch", "view"))  # type: ignore[arg-type]
     arm = Arm.model_construct(grouper=NoGrouping(), extractor=GradCAM(), fusers=fusers)
-    fused: Maps = MapFuser("arm", arm.fusers, GROUPING, map_fuser.stored).fused(
+    fused: Maps = MapFuser("arm", arm.extractor, arm.fusers, GROUPING, map_fuser.stored).fused(
         [0], LABELS[:1], torch.zeros(1, 3, *SIZE)
     )
     whole = map_fuser.stack([0], LABELS[:1], LABELS[:1], SIZE)
