@@ -13,6 +13,7 @@ import numpy as np
 import slow_vit
 import torch
 from cnn_references import CNN_REFERENCES
+from masked_references import MASKED_REFERENCES
 from sklearn.decomposition import KernelPCA
 from tiny_vits import slow_torchvision
 from torch import Tensor, nn
@@ -289,7 +290,7 @@ def random(plugin, pair):
     ]
 
 
-REFERENCES: dict[str, Reference] = CNN_REFERENCES | {
+REFERENCES: dict[str, Reference] = CNN_REFERENCES | MASKED_REFERENCES | {
     "attention_rollout": by_attention(lambda p, run, _: slow_vit.rollout(run, p.heads, p.discard)),
     "attnlrp": by_attention(lambda p, run, target: slow_vit.attnlrp(run, target, p.gamma)),
     "generic_attention": by_attention(lambda _, run, target: slow_vit.generic_attention(run, target)),

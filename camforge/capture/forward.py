@@ -29,6 +29,14 @@ Select = Callable[[Any], Tensor]
 FEW_PIXELS = 128 * 128  # of a batch: up to this many, the CPU's convolutions lose more by another layout than they win
 
 
+class NoLogits(CamForgeError):
+    """What a model returns holds no logits. ``problem``: that alone, without what a caller in Python can do."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem + hint)
+        self.problem = problem
+
+
 @dataclass(frozen=True, eq=False)
 class Runner:
     """A borrowed model and how it is called.
@@ -61,9 +69,9 @@ class Runner:
         output = self.model_layers.run(inputs)
         output = logits_of(output) if self.select is None else self.select(output)
         if not isinstance(output, Tensor):
-            raise CamForgeError(f"the model returns {described(output)}; give select= to take its logits out")
+            raise NoLogits(f"the model returns {described(output)}", "; give select= to take its logits out")
         if output.dim() != 2:
-            raise CamForgeError(f"the model returns shape {tuple(output.shape)}, not logits (B, K): give select=")
+            raise NoLogits(f"the model returns shape {tuple(output.shape)}, not logits (B, K)", ": give select=")
         if output.shape[0] != inputs[0].shape[0]:
             images = f"{inputs[0].shape[0]} images"
             raise CamForgeError(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from camforge.capture.forward import NoLogits
 from camforge.explanation.drawing import small
 from camforge.explanation.explain import explain
 from camforge.explanation.explanation import Explanation
@@ -82,7 +83,10 @@ def _one(
 ) -> tuple[list[Overlay], list[tuple[str, Tensor]]]:
     """A photograph's pictures, and its row of the contact sheet."""
     targets = [list(order.targets)] if order.targets else None
-    found = explain(order.model, [pixels], targets, list(order.methods), top=order.top, size="input")
+    try:
+        found = explain(order.model, [pixels], targets, list(order.methods), top=order.top, size="input")
+    except NoLogits as error:
+        raise CamForgeError(f"{error.problem}: this command reads classifiers, detectors and segmentation") from None
     shown = pixels if order.longest is None else small(pixels, order.longest)
     tile = small(pixels, THUMBNAIL)
     overlays, row = [], [(name, enlarged(tile))]

@@ -18,6 +18,7 @@ from camforge.explanation.explanation import Explanation
 from camforge.explanation.inputs import model_input, photographs_of
 from camforge.explanation.names import with_indices
 from camforge.explanation.recipe import preparation, recipe_of
+from camforge.explanation.targets import ClassScores
 from camforge.host.registry import build
 from camforge.interfaces import Extractor
 from camforge.maps import NORMALISERS
@@ -92,7 +93,8 @@ def explain(
     size        of the maps of photographs: "full", the photograph's own, or "input", what the model was given
     batch_size  photographs that are prepared and explained at once
     normalise   "none"; "max": ReLU and division by each map's maximum; "minmax": each map to [0, 1]
-    select      takes the logits (N, K) out of a dict or tuple that the model returns
+    select      takes the logits (N, K) out of a dict or tuple that the model returns; None: logits, and of detectors
+                and segmentation networks a score per class (``camforge.explanation.targets.ClassScores``)
 
     Returns an Explanation of P (image, target) pairs, whose ``targets`` tell what was chosen; for a list of extractors,
     which share one pass, a dict of them by name, numbered where a name comes again: layercam, layercam#1. Raises
@@ -107,7 +109,7 @@ def explain(
         raise CamForgeError(f"explain: batch_size={batch_size!r}; give a number from 1 on")
     check_runnable(unwrap(model))
     chosen, recipe = [_built(choice) for choice in _listed(extractor)], recipe_of(model, classes)
-    run = Run(model, chosen, recipe, normalise, select, create_graph)
+    run = Run(model, chosen, recipe, normalise, select or ClassScores(unwrap(model)), create_graph)
     wanted = with_indices(_wanted(targets, top), recipe.classes)
     photographs = photographs_of(images)
     if photographs is None:

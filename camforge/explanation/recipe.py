@@ -103,8 +103,13 @@ def _as_input(prepared: Any) -> Tensor:
 
 def _torchvision(model: nn.Module) -> Recipe:
     """A bare model does not know its weights: ImageNet's usual preparation, which most of them were published with."""
-    from torchvision.transforms._presets import ImageClassification
+    from torchvision.models import detection, segmentation
+    from torchvision.transforms._presets import ImageClassification, ObjectDetection, SemanticSegmentation
 
+    if type(model).__module__.startswith(detection.__name__):
+        return Recipe(type(model).__name__, preparation(ObjectDetection()))
+    if type(model).__module__.startswith(segmentation.__name__):
+        return Recipe(type(model).__name__, preparation(SemanticSegmentation(resize_size=520)))
     return Recipe(type(model).__name__, preparation(ImageClassification(crop_size=224)), imagenet_classes(model))
 
 

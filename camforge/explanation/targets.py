@@ -6,18 +6,29 @@ Each turns what a model returns into numbers (N, K), or a row of them (K,) into 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torchvision.ops import box_convert, box_iou
 
+from camforge.capture.structures import logits_of
 from camforge.explanation.recipe import Recipe, attach, recipe_of
 from camforge.types import CamForgeError
 
-What = Literal["class", "objectness", "x0", "y0", "x1", "y1"]
+What = Literal["class", "objectness", "similarity", "x0", "y0", "x1", "y1"]
 _COORDINATES = ("x0", "y0", "x1", "y1")
+
+
+class _Found(NamedTuple):
+    """An image's A boxes (A, 4): scores (A, C), objectness (A,) or None, and what D-RISE compares."""
+
+    boxes: Tensor
+    scores: Tensor
+    objectness: Tensor | None
+    probabilities: Tensor
+    confidence: Tensor
 
 
 class DetectedBox:
@@ -25,7 +36,9 @@ class DetectedBox:
 
     boxes  (4,) or (N, 4): x0, y0, x1, y1 in pixels of the model's input, one for all images or one each
     label  look only at boxes of this class, and take its score; None: at all, and the score of each one's own class
-    what   "class", the score of the class; "objectness", of a YOLO-like head; or a coordinate: x0, y0, x1, y1
+    what   "class", the score of the class; "objectness", of a YOLO-like head; a coordinate: x0, y0, x1, y1; or
+           "similarity": the largest over all boxes of IoU with the given one, times the cosine of the class scores with
+           the label, times objectness (D-RISE; the score of boxes that have none); 0 where nothing is found
     size   (H, W) of the input, for DETR, whose boxes are shares of it
 
     Reads what torchvision's detectors return (a list of dicts), what DETR and its kin of transformers return (logits
@@ -40,8 +53,8 @@ class DetectedBox:
     ) -> None:  # fmt: skip
         self.boxes = torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
         self.label, self.what, self.size = label, what, size
-        if what not in ("class", "objectness", *_COORDINATES):
-            raise CamForgeError(f"what={what!r}; allowed: class, objectness, {', '.join(_COORDINATES)}")
+        if what not in get_args(What):
+            raise CamForgeError(f"what={what!r}; allowed: {', '.join(get_args(What))}")
 
     def __call__(self, output: Any) -> Tensor:
         """Raises CamForgeError where an image has no box, or the output is none that is known."""
@@ -49,12 +62,23 @@ class DetectedBox:
         if len(self.boxes) not in (1, len(images)):
             raise CamForgeError(f"{len(self.boxes)} boxes for {len(images)} images: give one, or one for each image")
         wanted = self.boxes.expand(len(images), 4)
+        if self.what == "similarity":
+            return torch.stack([self._similarity(found, box) for found, box in zip(images, wanted, strict=True)])
         return torch.stack(
-            [self._one(i, *image, box) for i, (image, box) in enumerate(zip(images, wanted, strict=True))]
+            [self._one(i, found, box) for i, (found, box) in enumerate(zip(images, wanted, strict=True))]
         )
 
-    def _one(self, index: int, boxes: Tensor, scores: Tensor, objectness: Tensor | None, wanted: Tensor) -> Tensor:
-        """boxes (A, 4), scores (A, C) -> (1,)."""
+    def _similarity(self, found: _Found, wanted: Tensor) -> Tensor:
+        """(1,): how like the given box the likest one is."""
+        like = box_iou(wanted[None].to(found.boxes), found.boxes)[0] * found.confidence
+        if self.label is not None:
+            known = self.label < found.probabilities.shape[1]
+            like = like * (normalize(found.probabilities, dim=1)[:, self.label] if known else 0)
+        return like.max()[None] if len(like) else found.boxes.new_zeros(1)
+
+    def _one(self, index: int, found: _Found, wanted: Tensor) -> Tensor:
+        """(1,): what is asked of the box that overlaps the given one most."""
+        boxes, scores, objectness = found.boxes, found.scores, found.objectness
         own = scores.argmax(1)
         overlap = box_iou(wanted[None].to(boxes), boxes.detach())[0]
         if self.label is not None and self.label >= scores.shape[1]:
@@ -73,20 +97,31 @@ class DetectedBox:
             return objectness[best, None]
         return scores[best, own[best] if self.label is None else self.label, None]
 
-    def _images(self, output: Any) -> list[tuple[Tensor, Tensor, Tensor | None]]:
-        """Per image: boxes (A, 4), scores (A, C) and objectness (A,) or None."""
+    def _images(self, output: Any) -> list[_Found]:
+        """What was found in each image."""
         if isinstance(output, list | tuple) and output and isinstance(output[0], Mapping) and "boxes" in output[0]:
-            return [(image["boxes"], _of_classes(image["scores"], image["labels"]), None) for image in output]
+            tables = [_of_classes(image["scores"], image["labels"]) for image in output]
+            return [
+                _Found(image["boxes"], table, None, table.clamp(min=0), image["scores"])
+                for image, table in zip(output, tables, strict=True)
+            ]
         if hasattr(output, "pred_boxes") and hasattr(output, "logits"):
             if self.size is None:
                 raise CamForgeError("DetectedBox: DETR's boxes are shares of the input: give size=(H, W)")
             height, width = self.size
             scale = output.pred_boxes.new_tensor([width, height, width, height])
             corners = box_convert(output.pred_boxes, "cxcywh", "xyxy") * scale
-            return [(boxes, logits[:, :-1], None) for boxes, logits in zip(corners, output.logits, strict=True)]
+            shares = output.logits.softmax(-1)
+            return [
+                _Found(boxes, logits[:, :-1], None, share[:, :-1], 1 - share[:, -1])
+                for boxes, logits, share in zip(corners, output.logits, shares, strict=True)
+            ]
         output = output[0] if isinstance(output, list | tuple) and output else output
         if isinstance(output, Tensor) and output.dim() == 3 and output.shape[2] > 5:
-            return [(box_convert(row[:, :4], "cxcywh", "xyxy"), row[:, 5:], row[:, 4]) for row in output]
+            return [
+                _Found(box_convert(row[:, :4], "cxcywh", "xyxy"), row[:, 5:], row[:, 4], row[:, 5:], row[:, 4])
+                for row in output
+            ]
         raise CamForgeError(f"DetectedBox: a {type(output).__name__} is no output of a known detector")
 
 
@@ -194,3 +229,38 @@ def _embedding(found: Any) -> Tensor:
     """(N, K) out of a tensor or of what transformers returns since its fifth version."""
     embedding: Tensor = found if isinstance(found, Tensor) else found.pooler_output
     return embedding
+
+
+class ClassScores:
+    """What explain() reads where no ``select=`` is given: (N, K), one number per class.
+
+    Of detectors the score of each class's best box (torchvision's boxes; DETR and its kin, whose last class is no
+    object), 0 where there is none; of segmentation networks each class's mean over its own predicted region; of any
+    other model its logits.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.classes = _classes_of(model)
+
+    def __call__(self, output: Any) -> Any:
+        first = output[0] if isinstance(output, list) and output else None
+        if isinstance(first, Mapping) and {"boxes", "scores", "labels"} <= first.keys():
+            return torch.stack([self._best(image["scores"], image["labels"]) for image in output])
+        if hasattr(output, "pred_boxes") and hasattr(output, "logits"):
+            return output.logits[..., : self.classes or -1].amax(1)
+        scores = output["out"] if isinstance(output, Mapping) and "out" in output else logits_of(output)
+        return Regions()(scores) if isinstance(scores, Tensor) and scores.dim() == 4 else scores
+
+    def _best(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """(A,) scores of boxes -> (K,)."""
+        if not self.classes:
+            raise CamForgeError("how many classes this detector has is not known: give select=DetectedBox(box)")
+        return scores.new_zeros(self.classes).scatter_reduce(0, labels, scores, "amax")
+
+
+def _classes_of(model: nn.Module) -> int:
+    """How many classes a detector tells apart, 0 where that is unknown."""
+    labels = getattr(getattr(model, "config", None), "num_labels", None)
+    heads = [labels, *(getattr(m, "num_classes", getattr(m, "num_columns", None)) for m in model.modules())]
+    heads += [getattr(m, "out_features", None) for name, m in model.named_modules() if name.endswith("cls_score")]
+    return next((count for count in heads if isinstance(count, int)), 0)

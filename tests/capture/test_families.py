@@ -38,7 +38,10 @@ FAMILIES = {
     "swin": lambda: SwinTransformer([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=5),
     "vit": lambda: VisionTransformer(64, 16, 2, 2, 16, 32, num_classes=5),
 }
-SMALL = {"sscam": {"samples": 1}, "iscam": {"steps": 1}, "smoothgradcampp": {"samples": 1}}
+SMALL = {
+    "rise": {"samples": 3}, "drise": {"samples": 3}, "occlusion": {"patch": 48, "stride": 32},
+    "sscam": {"samples": 1}, "iscam": {"steps": 1}, "smoothgradcampp": {"samples": 1},
+}  # fmt: skip
 GAP_HEADS = {"resnet", "mobilenet_v2", "shufflenet", "swin"}  # the last stage, a mean and a linear layer
 
 

@@ -10,7 +10,10 @@ import torch
 from PIL import Image
 
 from camforge import CamForgeError, explain, load_model
+from camforge.explanation.command import Order, explain_files
+from camforge.explanation.inputs import photographs_of
 from camforge.explanation.methods import methods_of
+from camforge.explanation.recipe import Recipe, attach, preparation
 from camforge.host.registry import build
 from camforge.pictures import overlay
 
@@ -196,3 +199,26 @@ def test_help_is_short_and_has_examples(camforge: Camforge) -> None:
         assert code == 0
         assert "  camforge explain photos --model timm:convnext_tiny --top 3 --out maps\n" in out
         assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_detector_needs_no_python(camforge: Camforge, tmp_path: Path) -> None:
+    photograph(tmp_path / "street.png")
+    model = ("--model", "torchvision:ssdlite320_mobilenet_v3_large", "--weights", "random")
+    method = ("--method", "odam(layers=[backbone.features.0.13])")
+    code, said, failed = camforge(
+        "explain", str(tmp_path / "street.png"), *model, *method, "--out", str(tmp_path / "out")
+    )
+    assert code == 0, said + failed
+    assert len(json.loads((tmp_path / "out" / "explanation.json").read_text())) == 1
+
+
+def test_a_model_that_it_cannot_read_is_told_in_its_own_words(tmp_path: Path) -> None:
+    class Pair(torch.nn.Conv2d):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return super().forward(images), images
+
+    model = attach(Pair(3, 2, 3), Recipe("pair", preparation(lambda image: torch.ones(3, *image.size[::-1]))))
+    shown = photographs_of(photograph(tmp_path / "street.png"))
+    order = Order(model, methods_of("gradcam"), [], None, None)
+    with pytest.raises(CamForgeError, match=r"^the model returns a tuple of 2 tensors: this command reads classifiers"):
+        list(explain_files(shown, order, tmp_path))

@@ -13,6 +13,7 @@ from camforge.host.registry import build, registry
 from camforge.testing import ExtractorContract, ReferencePair, example_images
 
 PLACES, NESTING = ("pixels",), ("beside",)
+FEW = {"rise": {"samples": 20}, "drise": {"samples": 20}, "occlusion": {"patch": 6}}  # more masks tell no more
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
 SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
 MORE = (
@@ -40,9 +41,9 @@ class BuiltInContract(ExtractorContract):
 class TestBuiltIns(BuiltInContract):
     cases = (
         *(
-            build("extractor", n)
-            for n in registry().plugins["extractor"]
-            if n not in ATTENTION + PLACES + NESTING + JUMPING
+            build("extractor", {"name": name, **FEW.get(name, {})})
+            for name in registry().plugins["extractor"]
+            if name not in ATTENTION + PLACES + NESTING + JUMPING
         ),
         *(build("extractor", spec) for spec in MORE),
     )

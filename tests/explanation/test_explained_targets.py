@@ -210,3 +210,120 @@ def test_texts_for_clip_of_open_clip() -> None:
     found = explain(texts, images, ["a cat", "a dog"], {"name": "gradcam", "layers": [layer]})
     torch.testing.assert_close(found.logits, scale * image @ words.T)
     assert found.maps.shape == (2, 32, 32)
+
+
+def likeness(box: list[float], label: int | None, other: list[float], shares: list[float], sure: float) -> float:
+    """IoU times the cosine with the label alone times objectness."""
+    sides = [min(box[2 + k], other[2 + k]) - max(box[k], other[k]) for k in (0, 1)]
+    common = max(sides[0], 0) * max(sides[1], 0)
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
+    cosine = 1 if label is None else shares[label] / sum(share**2 for share in shares) ** 0.5
+    return common / (sum(areas) - common) * cosine * sure
+
+
+@pytest.mark.parametrize("label", [None, 1])
+def test_the_similarity_of_d_rise(images: Tensor, label: int | None) -> None:
+    wanted = [2.0, 3.0, 6.0, 7.0]
+    select = DetectedBox(wanted, label, what="similarity")
+    yolo = Features(YoloHead())(images[:1]).detach()
+    rows = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2, sure, c) for x, y, w, h, sure, *c in yolo[0].tolist()]
+    best = max(likeness(wanted, label, row[:4], row[5], row[4]) for row in rows)
+    assert float(select(yolo)) == pytest.approx(best, rel=1e-5)
+
+    found = {"boxes": torch.tensor([[1.0, 3, 5, 7], [2, 3, 6, 6]]), "labels": torch.tensor([1, 0])}
+    found["scores"] = torch.tensor([0.5, 0.9])
+    parts = zip(found["boxes"].tolist(), [[0, 0.5], [0.9, 0]], [0.5, 0.9], strict=True)
+    assert float(select([found])) == pytest.approx(max(likeness(wanted, label, *part) for part in parts), rel=1e-5)
+
+    nothing = {name: value[:0] for name, value in found.items()}
+    assert select([found, nothing])[1].tolist() == [0]
+    assert DetectedBox(wanted, 9, what="similarity")([found]).tolist() == [[0]]
+
+
+def test_the_similarity_of_detr() -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is an extra")
+    logits, boxes = (
+        torch.randn(1, 3, 4),
+        torch.tensor([[[0.25, 0.25, 0.5, 0.5], [0.5, 0.5, 0.4, 1.0], [0.7, 0.5, 0.3, 0.2]]]),
+    )
+    output = transformers.models.detr.modeling_detr.DetrObjectDetectionOutput(logits=logits, pred_boxes=boxes)
+    corners = [
+        [100 * (x - w / 2), 60 * (y - h / 2), 100 * (x + w / 2), 60 * (y + h / 2)] for x, y, w, h in boxes[0].tolist()
+    ]
+    wanted, best = [20.0, 10.0, 60.0, 50.0], 0.0
+    for corner, row in zip(corners, logits[0].softmax(1).tolist(), strict=True):
+        best = max(best, likeness(wanted, 2, corner, row[:3], 1 - row[3]))
+    select = DetectedBox(wanted, 2, what="similarity", size=(60, 100))
+    assert float(select(output)) == pytest.approx(best, rel=1e-5)
+
+
+class Bright(nn.Module):
+    """A detector that finds a box where one corner of the image is bright, sure of it as that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Conv2d(3, 3, 1)
+
+    def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+        sure = images[:, :, :8, :8].mean((1, 2, 3))
+        box, label = torch.tensor([[0.0, 0, 8, 8]]), torch.tensor([1])
+        return [{"boxes": box[: s > 0.3], "labels": label[: s > 0.3], "scores": s[None][: s > 0.3]} for s in sure]
+
+
+def test_d_rise_finds_what_a_detector_looks_at() -> None:
+    """Also where the detector finds nothing any more."""
+    select = DetectedBox([0, 0, 8, 8], label=1, what="similarity")
+    found = explain(Bright(), torch.ones(1, 3, 32, 32), 0, {"name": "drise", "samples": 300, "cells": 4}, select=select)
+    inside, outside = found.maps[0, :8, :8].mean(), found.maps[0, 16:, 16:].mean()
+    assert float(inside) > 1.5 * float(outside)
+
+
+def test_detectors_and_segmentation_networks_without_select() -> None:
+    """The highest output is the class of the best box; maps are those of that box."""
+    torch.manual_seed(0)
+    options = {"weights": None, "weights_backbone": None, "num_classes": 3, "min_size": 64, "max_size": 64}
+    detector = fasterrcnn_mobilenet_v3_large_320_fpn(**options, box_score_thresh=0.0, box_detections_per_img=5).eval()
+    image, layer = torch.rand(1, 3, 64, 64), {"name": "odam", "layers": ["backbone.body.16"]}
+    with torch.no_grad():
+        best = {name: value[0] for name, value in detector(image)[0].items()}
+    found = explain(detector, image, extractor=layer)
+    assert found.logits.shape == (1, 3)
+    assert int(found.targets) == int(best["labels"])
+    torch.testing.assert_close(found.logits.max(), best["scores"])
+    of_box = explain(detector, image, 0, layer, select=DetectedBox(best["boxes"], int(best["labels"])))
+    torch.testing.assert_close(found.maps, of_box.maps)
+
+    network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=4).eval()
+    plain, chosen = (explain(network, image, select=select) for select in (None, Regions()))
+    torch.testing.assert_close(plain.maps, chosen.maps)
+
+
+def test_detr_and_segformer_without_select() -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is an extra")
+    backbone = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+    )
+    detr = transformers.DetrForObjectDetection(
+        transformers.DetrConfig(
+            use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone, d_model=16,
+            encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2, num_queries=4,
+            encoder_ffn_dim=16, decoder_ffn_dim=16, num_labels=3,
+        )
+    ).eval()  # fmt: skip
+    images = torch.rand(2, 3, 64, 64)
+    found = explain(detr, images, extractor=["odam", "generic_attention"])
+    with torch.no_grad():
+        logits = detr(images).logits
+    torch.testing.assert_close(found["odam"].logits, logits[..., :3].amax(1))
+    assert found["generic_attention"].maps.abs().sum() > 0
+    one = explain(detr, images[:1], 0, "odam", select=DetectedBox([0, 0, 64, 64], size=(64, 64)))
+    assert one.maps.shape == (1, 64, 64)
+
+    config = transformers.SegformerConfig(
+        num_encoder_blocks=2, depths=[1, 1], sr_ratios=[2, 1], hidden_sizes=[8, 16], patch_sizes=[7, 3], strides=[4, 2],
+        num_attention_heads=[1, 2], mlp_ratios=[2, 2], decoder_hidden_size=8, num_labels=3,
+    )  # fmt: skip
+    segformer = transformers.SegformerForSemanticSegmentation(config).eval()
+    with torch.no_grad():
+        scores = segformer(images).logits
+    torch.testing.assert_close(explain(segformer, images, 1).logits, Regions()(scores))

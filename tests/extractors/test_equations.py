@@ -69,6 +69,11 @@ SPECS: tuple[dict[str, Any], ...] = (
     {"name": "integratedgradcam", "layers": ["relu2"], "steps": 3, "baseline": -0.5},
     *({"name": "polycam", "layers": ["relu1", "relu3"], "variant": variant} for variant in ("plus", "minus", "both")),
     *({"name": "reciprocam", "layers": [layer], "gaussian": g} for layer in ("relu1", "bn2") for g in (False, True)),
+    {"name": "rise", "samples": 7, "cells": 3, "share": 0.4, "seed": 2},
+    {"name": "drise", "samples": 3, "cells": 4},
+    {"name": "occlusion", "patch": 5, "stride": 3, "output": "softmax"},
+    {"name": "occlusion", "patch": 30, "fill": 0.5},
+    *({"name": "odam", "layers": [layer], "sigma": sigma} for layer in ("relu1", "bn1") for sigma in (0, 0.7)),
     {"name": "fullgrad"},
     *({"name": "ltfullgrad", "truncate": 40, "truncate_over": over} for over in ("channel", "layer")),
 )

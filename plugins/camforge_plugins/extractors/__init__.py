@@ -9,6 +9,7 @@ from camforge_plugins.extractors.beside import Beside
 from camforge_plugins.extractors.cam import CAM
 from camforge_plugins.extractors.ccam import CCAM
 from camforge_plugins.extractors.dff import DFF
+from camforge_plugins.extractors.drise import DRISE
 from camforge_plugins.extractors.eigencam import EigenCAM
 from camforge_plugins.extractors.eigengradcam import EigenGradCAM
 from camforge_plugins.extractors.elementwise import ElementWiseGradCAM
@@ -30,11 +31,14 @@ from camforge_plugins.extractors.legrad import LeGrad
 from camforge_plugins.extractors.ltfullgrad import LTFullGrad
 from camforge_plugins.extractors.ltgradcam import LTGradCAM
 from camforge_plugins.extractors.ltlayercam import LTLayerCAM
+from camforge_plugins.extractors.occlusion import Occlusion
+from camforge_plugins.extractors.odam import ODAM
 from camforge_plugins.extractors.pixels import Pixels
 from camforge_plugins.extractors.polycam import PolyCAM
 from camforge_plugins.extractors.random_map import RandomMap
 from camforge_plugins.extractors.reciprocam import ReciproCAM
 from camforge_plugins.extractors.refinecam import RefineCAM
+from camforge_plugins.extractors.rise import RISE
 from camforge_plugins.extractors.scorecam import ScoreCAM
 from camforge_plugins.extractors.shapleycam import ShapleyCAM
 from camforge_plugins.extractors.sim import SIM
@@ -48,10 +52,10 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, Beside, CAM, CCAM, DFF, EigenCAM, EigenGradCAM,
-        ElementWiseGradCAM,
-        FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM, GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM,
-        HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad, LTGradCAM, LTLayerCAM, Pixels,
-        PolyCAM, RandomMap, ReciproCAM, RefineCAM, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM,
+        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, Beside, CAM, CCAM, DFF, DRISE, EigenCAM, EigenGradCAM,
+        ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM, GradCAMPlusPlus,
+        GuidedBackprop, GuidedGradCAM, HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad,
+        LTGradCAM, LTLayerCAM, Occlusion, ODAM, Pixels, PolyCAM, RandomMap, ReciproCAM, RefineCAM, RISE, ScoreCAM,
+        ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM,
         TransformerAttribution, XGradCAM,
     ]  # fmt: skip
