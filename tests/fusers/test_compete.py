@@ -1,10 +1,13 @@
 """Classes that share the pixels of their image, against pixel-by-pixel arithmetic."""
 
+import math
+
 import pytest
 import torch
 
 from camforge.api import Maps
 from camforge_plugins.fusers.compete import Compete
+from camforge_plugins.fusers.share import Share
 
 
 def maps_of(values: torch.Tensor, valid: torch.Tensor | None = None, axes: tuple[str, ...] = ()) -> Maps:
@@ -41,3 +44,33 @@ def test_a_view_that_a_class_does_not_have_takes_nothing() -> None:
     valid = torch.tensor([[True, True], [True, False], [True, True]])
     found = Compete()(maps_of(values, valid, ("view",))).values
     assert found[0].flatten().tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("sharpness", [0.3, 2.0])
+def test_shares_pixel_by_pixel(sharpness: float) -> None:
+    values = torch.randn(3, 3, 4, 5, dtype=torch.float64) * 5
+    found = Share(sharpness=sharpness)(maps_of(values, axes=("layer",))).values
+    total = torch.zeros(3, 4, 5, dtype=torch.float64)
+    for pair in range(3):
+        for layer in range(2):
+            total[pair] += values[pair, layer].clamp(min=0) / values[pair, layer].max()
+    for y in range(4):
+        for x in range(5):
+            first, second = (math.exp(sharpness * float(values[pair, 2, y, x])) for pair in (0, 1))
+            assert float(found[0, y, x]) == pytest.approx(float(total[0, y, x]) * first / (first + second), abs=1e-12)
+            assert float(found[1, y, x]) == pytest.approx(float(total[1, y, x]) * second / (first + second), abs=1e-12)
+    torch.testing.assert_close(found[2], total[2])
+
+
+def test_evidence_of_any_size_stays_finite() -> None:
+    values = torch.ones(3, 2, 1, 2)
+    values[:, 1] = torch.tensor([[[1e4, -1e4]], [[-1e4, -3e4]], [[0.0, 0.0]]])
+    found = Share()(maps_of(values, axes=("layer",))).values
+    assert found.flatten(1).tolist() == [[1, 1], [0, 0], [1, 1]]
+
+
+def test_one_layer_is_its_own_evidence() -> None:
+    values = torch.rand(3, 1, 2, 2)
+    twice = torch.cat([values, values], 1)
+    one, two = (Share()(maps_of(v, axes=("layer",))).values for v in (values, twice))
+    torch.testing.assert_close(one, two)

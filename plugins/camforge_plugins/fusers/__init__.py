@@ -8,10 +8,11 @@ from .max import Max
 from .mean import Mean
 from .pamr import PAMR
 from .product_with_last import ProductWithLast
+from .share import Share
 from .sum import Sum
 
 
 @hookimpl
 def camforge_fusers() -> list[type[Fuser]]:
     """The classes of this folder."""
-    return [Sum, Mean, Max, Hierarchy, ProductWithLast, Compete, PAMR]
+    return [Sum, Mean, Max, Hierarchy, ProductWithLast, Compete, Share, PAMR]
