@@ -80,6 +80,8 @@ class ImageSet:
     fingerprint  changes when the images, the labels or the options behind them change
     taxonomy     a known grouping of the classes, {group: class names}, where the data set has one
     notes        what a person should know of the files, one line each: what was left out, what is odd
+    without_part (i, class, value of ``parts``) -> image ``i`` as it were without that part of the class's objects,
+                 for a data set that draws its images
     """
 
     classes: tuple[str, ...]
@@ -89,15 +91,17 @@ class ImageSet:
     fingerprint: str
     taxonomy: Mapping[str, tuple[str, ...]] | None = None
     notes: tuple[str, ...] = ()
+    without_part: Callable[[int, int, int], Sample] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def subset(self, indices: list[int]) -> ImageSet:
         """The images at ``indices``, in that order."""
-        tag = ",".join(map(str, indices))
+        tag, removed = ",".join(map(str, indices)), self.without_part
         return replace(
             self,
+            without_part=None if removed is None else lambda i, label, part: removed(indices[i], label, part),
             ids=tuple(self.ids[i] for i in indices),
             labels=self.labels[indices],
             load=lambda i: self.load(indices[i]),

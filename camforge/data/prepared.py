@@ -58,6 +58,14 @@ class Prepared:
         mask, parts = (values[name][0] if name in values else None for name in ("masks", "parts"))
         return Sample(self._id(i), values["images"][0], self.labels[i], mask, boxes, classes, parts)
 
+    def without_part(self, places: Sequence[int], classes: Sequence[int], part: int, device: torch.device) -> Tensor:
+        """(B, 3, H, W) normalised: images as they were without a part of a class's objects. See ImageSet."""
+        draw = self.dataset.without_part
+        if draw is None:
+            raise CamForgeError("the data set cannot tell what its images look like without a part")
+        drawn = [draw(int(self.indices[i]), label, part) for i, label in zip(places, classes, strict=True)]
+        return self.geometry.normalise(torch.stack([self.geometry.place(sample).image for sample in drawn]).to(device))
+
     def pixels(self, places: Sequence[int], device: torch.device = CPU) -> Tensor:
         """(B, 3, H, W) uint8 of the images at some places, on the CPU, whence ``device`` copies them by itself."""
         return self._read("images", places, device)

@@ -46,10 +46,9 @@ class ControlMaps(SplitMaps):
     model: ExplainedModel | None
 
     def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
-        del places
         images, classes = batch.labels.nonzero(as_tuple=True)
         maps = self.pattern(*batch.images.shape[-2:]).to(batch.images.device).repeat(len(images), 1, 1)
-        return MetricInput(batch, maps, images, classes, None, self.model)
+        return MetricInput(batch, maps, images, classes, None, self.model, self.without_part(places, batch))
 
 
 def control_maps(name: str, split: Prepared, model: Explained | None, network: str) -> ControlMaps:

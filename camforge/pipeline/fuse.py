@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,17 @@ class SplitMaps(ABC):
     def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
         """The batch at ``places`` of the split, with its maps."""
 
+    def without_part(self, places: list[int], batch: Batch) -> Callable[[Tensor, Tensor, int], Tensor] | None:
+        """The batch's images without a part of a class's objects, where the data set draws them."""
+        if self.split.dataset.without_part is None:
+            return None
+
+        def drawn(images: Tensor, classes: Tensor, part: int) -> Tensor:
+            at = [places[i] for i in images.tolist()]
+            return self.split.without_part(at, classes.tolist(), part, batch.images.device)
+
+        return drawn
+
     def batches(
         self, size: int, device: torch.device, share: slice = slice(None)
     ) -> Iterator[tuple[list[int], MetricInput]]:
@@ -58,7 +69,8 @@ class FusedMaps(SplitMaps):
     def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
         maps = self.fuser.fused(places, batch.labels, batch.images)
         logits = None if self.logits is None else self.logits[places].to(batch.labels.device)
-        return MetricInput(batch, maps.values, maps.images, maps.classes, logits, self.model)
+        removed = self.without_part(places, batch)
+        return MetricInput(batch, maps.values, maps.images, maps.classes, logits, self.model, removed)
 
 
 @dataclass(frozen=True, eq=False)

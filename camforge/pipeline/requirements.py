@@ -81,7 +81,11 @@ def _reason(needed: Sequence[str], split: str) -> str:
 
 
 def _offered(split: Prepared) -> frozenset[str]:
-    return split.truth | ({"several classes"} if len(split.dataset.classes) > 1 else set())
+    more = {
+        "several classes": len(split.dataset.classes) > 1,
+        "removable parts": split.dataset.without_part is not None,
+    }
+    return split.truth | {name for name, there in more.items() if there}
 
 
 @dataclass(frozen=True)

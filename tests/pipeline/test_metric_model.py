@@ -81,3 +81,13 @@ def test_everything_is_read_as_everything_by_min_and_max(tiny: Path, tmp_path: P
     assert numbers["part_recall"] > 99
     assert numbers["body_recall"] > 99
     assert numbers["maxboxacc@30"] > 0
+
+
+def test_parts_are_removed_from_scenes_that_are_drawn(tiny: Path, tmp_path: Path) -> None:
+    """A set that draws its images has the column; in the run's own geometry every map is asked about its parts."""
+    metrics = "metrics=[{name: part_deletion}, {name: part_distractibility}]"
+    run = camforge.run(tiny, overrides=["report.images=0", metrics], work_dir=tmp_path / "w", quiet=True)
+    for numbers in (*run.arms.values(), *run.controls.values()):
+        assert -1 <= numbers["part_deletion"] <= 1
+        assert 0 <= numbers["part_hit"] <= 100
+    assert run.controls["control: everything"]["part_hit"] < 100

@@ -17,6 +17,8 @@ from camforge_plugins.metrics.faithfulness.insertion_deletion import InsertionDe
 from camforge_plugins.metrics.faithfulness.irof import IROF
 from camforge_plugins.metrics.faithfulness.monotonicity import Monotonicity
 from camforge_plugins.metrics.faithfulness.monotonicity_correlation import MonotonicityCorrelation
+from camforge_plugins.metrics.faithfulness.part_deletion import PartDeletion
+from camforge_plugins.metrics.faithfulness.part_distractibility import PartDistractibility
 from camforge_plugins.metrics.faithfulness.pixel_flipping import PixelFlipping
 from camforge_plugins.metrics.faithfulness.region_perturbation import RegionPerturbation
 from camforge_plugins.metrics.faithfulness.road import ROAD
@@ -53,8 +55,8 @@ from camforge_plugins.metrics.robustness.relative_representation_stability impor
 
 FAITHFULNESS: tuple[type[Metric], ...] = (
     ADCC, ARCC, AverageDrop, FaithfulnessCorrelation, FaithfulnessEstimate, IROF, Infidelity, InsertionDeletion,
-    Monotonicity, MonotonicityCorrelation, PixelFlipping, ROAD, RegionPerturbation, Selectivity, SensitivityN,
-    Sufficiency,
+    Monotonicity, MonotonicityCorrelation, PartDeletion, PartDistractibility, PixelFlipping, ROAD, RegionPerturbation,
+    Selectivity, SensitivityN, Sufficiency,
 )  # fmt: skip
 ROBUSTNESS: tuple[type[Metric], ...] = (
     AvgSensitivity, Consistency, Continuity, LocalLipschitz, MaxSensitivity, RelativeInputStability,

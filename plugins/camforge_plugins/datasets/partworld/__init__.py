@@ -52,11 +52,13 @@ class PartWorld(Dataset):
             load=partial(self._load, split),
             fingerprint=f"partworld-{self.version}-{split}-{self.model_dump_json()}",
             taxonomy=FAMILIES,
+            without_part=partial(self._load, split),
         )
 
-    def _load(self, split: Split, i: int) -> Sample:
+    def _load(self, split: Split, i: int, without_class: int = -1, part: int = 0) -> Sample:
+        """An image; without a part, 1 body or 2 head, of all objects of a class, where one is named."""
         scene = _scenes(self, split)[i]
-        pixels, mask, parts, boxes = draw(scene, self._numbers(split, i, 1), self.size)
+        pixels, mask, parts, boxes = draw(scene, self._numbers(split, i, 1), self.size, (without_class, part))
         classes = torch.tensor([thing.class_index for thing in scene.things])
         labels = torch.zeros(len(CLASSES), dtype=torch.bool)
         labels[classes] = True

@@ -17,13 +17,18 @@ _GROUND_HUE = (0.58, 0.09, 0.33, 0.50)
 Mask = NDArray[np.uint8]
 
 
-def draw(scene: Scene, rng: np.random.Generator, size: int) -> tuple[Mask, Mask, Mask, Array]:
-    """Image (size, size, 3) RGB, mask (1 + class), parts (1 body, 2 head), boxes (K, 4) of the visible pixels."""
+def draw(
+    scene: Scene, rng: np.random.Generator, size: int, without: tuple[int, int] = (-1, 0)
+) -> tuple[Mask, Mask, Mask, Array]:
+    """Image (size, size, 3) RGB, mask (1 + class), parts (1 body, 2 head), boxes (K, 4) of the visible pixels.
+
+    without  a class and the part (1 body, 2 head) that its objects lack; all else is drawn as it were
+    """
     canvas = _ground(scene.background, rng, size)
     _clutter(canvas, rng, size)
     owner, parts = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
     for number, thing in enumerate(scene.things, 1):
-        layers = _warped(thing, size)
+        layers = _warped(thing, size, without[1] if thing.class_index == without[0] else 0)
         _paint(canvas, thing, layers, rng)
         seen = layers[..., 0] > 0.5
         owner[seen] = number
@@ -40,8 +45,8 @@ def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return x, y, x + width, y + height
 
 
-def _warped(thing: Thing, size: int) -> Array:
-    """The thing's template (size, size, 4) at its place."""
+def _warped(thing: Thing, size: int, without: int) -> Array:
+    """The thing's template (size, size, 4) at its place, without its body (1), its head (2) or whole (0)."""
     side = math.ceil(2 * EXTENT * HALF_LENGTH[thing.family] * size)
     scale = thing.unit * 2 * EXTENT / side
     cos, sin = scale * math.cos(thing.angle), scale * math.sin(thing.angle)
@@ -50,7 +55,9 @@ def _warped(thing: Thing, size: int) -> Array:
     across = np.array([[cos, -sin * flip], [sin, cos * flip]])
     shift = np.array([thing.x - 0.5, thing.y - 0.5]) - across @ [middle, middle]
     matrix = np.column_stack([across, shift])
-    return np.asarray(cv2.warpAffine(template(thing.class_index, side), matrix, (size, size), flags=cv2.INTER_LINEAR))
+    return np.asarray(
+        cv2.warpAffine(template(thing.class_index, side, without), matrix, (size, size), flags=cv2.INTER_LINEAR)
+    )
 
 
 def _paint(canvas: Array, thing: Thing, layers: Array, rng: np.random.Generator) -> None:

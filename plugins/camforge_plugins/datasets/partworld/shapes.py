@@ -21,16 +21,19 @@ _FINER = 4  # templates are drawn this much larger and averaged down
 
 
 @lru_cache(maxsize=64)
-def template(class_index: int, side: int) -> Array:
-    """(side, side, 4): alpha, the head's alpha, tone (1: the second colour), alpha x shade (dark outlines)."""
+def template(class_index: int, side: int, without: int = 0) -> Array:
+    """(side, side, 4): alpha, the head's alpha, tone (1: the second colour), alpha x shade (dark outlines).
+
+    without  1: the head alone, 2: the body alone, as it is behind its head
+    """
     axis = (np.arange(side * _FINER, dtype=np.float32) + 0.5) / (side * _FINER) * 2 * EXTENT - EXTENT
     x, y = np.meshgrid(axis, axis)
     family = class_index // SIBLINGS
-    inside, tone = _BODIES[family](x, y) > 0, _BODY_TONES[family](x, y) > 0
+    inside, tone = (_BODIES[family](x, y) > 0) & (without != 1), _BODY_TONES[family](x, y) > 0
     radius = _HEAD_RADIUS[family]
     hx, hy = (x - HEAD_AT) / radius, y / radius
     shape, pattern = _HEADS[class_index]
-    head = shape(hx, hy) > 0
+    head = (shape(hx, hy) > 0) & (without != 2)
     tone = np.where(head, pattern(hx, hy) > 0, tone & inside)
     shade = np.where(head, _shade(head, 0.1), _shade(inside, 0.35))
     layers = np.stack([inside | head, head, tone, shade * (inside | head)], axis=-1).astype(np.float32)
