@@ -13,24 +13,28 @@ from uuid import uuid4
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from camforge.analysis.finished import Finished
+from camforge.analysis.seed_files import class_masks, label_map, save_confidence, save_label_map
 from camforge.files import file_name, write_strict_json
 from camforge.interfaces import Split
 from camforge.maps import max_normalise
 from camforge.pipeline.fuse import FusedMaps
 from camforge.progress.progress import Progress
-from camforge.types import IGNORED, CamForgeError
+from camforge.types import CamForgeError
 
 SHARD = 256  # images per file of maps
 README = """\
 Seeds of arm {arm!r} of experiment {experiment!r}, {split} images, made by CamForge.
 
 masks/ID.png     palette PNG in the size of the photograph: 0 background, 1 + place in classes.txt, 255 not seen
-                 (outside the square that the network saw). A pixel has the class whose map, divided by its maximum, is
-                 highest, where that reaches {threshold}.
+                 (outside the square that the network saw) or not sure. A pixel has the class whose map, divided by its
+                 maximum, is highest, where that reaches {threshold}; below {background} it is background.
+masks.json       COCO: the same masks as run lengths, one per class; "score" is the mean of the map inside.
+confidence/ID.npz
+                 numpy.load(file): scores (P, h, w) float16, the maps divided by their maxima, in the size of the
+                 photograph; classes (P,) places in classes.txt.
 boxes.json       COCO: the box of the largest connected part of each class's mask at {threshold}, in pixels of the
                  photograph; "score" is the mean of the map inside the part.
 maps/00000.npz   numpy.load(file): values (P, S, S) float32, the raw maps of P (image, class) pairs in the network's
@@ -67,15 +71,21 @@ def export(
     arm: str | None = None,
     split: str = "train",
     threshold: float = 0.15,
+    background: float | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> Exported:
     """Write seed masks, boxes and raw maps of one arm of a finished experiment; ``out`` appears when it is whole.
 
-    folder  the experiment's work directory;  arm  its name, None for the first;  split  "train" or "val"
+    folder      the experiment's work directory;  arm  its name, None for the first;  split  "train" or "val"
+    threshold   of maps over their maxima: what a class's map has to reach
+    background  below it a pixel is background, between the two 255, not sure; None: the threshold
     Networks come from the store of the run; maps of images that it did not see are extracted now.
     Raises CamForgeError where the experiment is not finished, or ``out`` holds something.
     """
+    background = threshold if background is None else background
+    if not 0 <= background <= threshold <= 1:
+        raise CamForgeError(f"background {background} and threshold {threshold}: 0 <= background <= threshold <= 1")
     folder, out = Path(folder), _unused(Path(out))
     progress = Progress(quiet)
     finished = Finished.open(folder, device, progress)
@@ -86,11 +96,14 @@ def export(
     try:
         (draft / "masks").mkdir(parents=True)
         (draft / "maps").mkdir()
+        (draft / "confidence").mkdir()
         maps = finished.fused_maps(name, split)  # type: ignore[arg-type]
-        made = _write(draft, maps, threshold, progress, finished.experiment.batch_size)
+        made = _write(draft, maps, (threshold, background), progress, finished.experiment.batch_size)
         classes = maps.split.dataset.classes
         (draft / "classes.txt").write_text("".join(f"{label}\n" for label in classes), "utf-8")
-        message = README.format(arm=name, experiment=finished.experiment.name, split=split, threshold=threshold)
+        message = README.format(
+            arm=name, experiment=finished.experiment.name, split=split, threshold=threshold, background=background
+        )
         (draft / "README.txt").write_text(message, "utf-8")
         shutil.copy(folder / "manifest.json", draft)
         os.sync()
@@ -117,27 +130,40 @@ def _unused(out: Path) -> Path:
     return whole
 
 
-def _write(draft: Path, fused: FusedMaps, threshold: float, progress: Progress, size: int) -> Exported:
-    geometry = fused.split.geometry
+def _write(
+    draft: Path, fused: FusedMaps, thresholds: tuple[float, float], progress: Progress, size: int
+) -> Exported:  # fmt: skip
+    """``thresholds``: that of a class and that of the background."""
     boxes: list[dict[str, Any]] = []
+    masks: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
     shard: list[Seeds] = []
     shards = 0
     with progress.task("write") as tick:
         for number, seeds in enumerate(_each(fused, size), start=1):
-            maps, inside = geometry.back(seeds.maps, seeds.size)
-            scaled = max_normalise(maps)
-            _save_mask(draft / "masks" / f"{file_name(seeds.id)}.png", scaled, seeds.classes, inside, threshold)
+            scaled, label = _placed(seeds, fused, thresholds)
+            name = file_name(seeds.id)
+            save_label_map(draft / "masks" / f"{name}.png", label)
+            save_confidence(draft / "confidence" / f"{name}.npz", scaled, seeds.classes)
             pictures.append({"id": number, "file_name": seeds.id, "height": seeds.size[0], "width": seeds.size[1]})
-            boxes += _boxes(scaled, seeds.classes, threshold, number, len(boxes))
+            boxes += _boxes(scaled, seeds.classes, thresholds[0], number, len(boxes))
+            masks += class_masks(label, scaled, seeds.classes, number, len(masks))
             shard.append(seeds)
             if len(shard) == SHARD or number == len(fused.split):
                 _save_maps(draft / "maps" / f"{shards:05}.npz", shard)
                 shards, shard = shards + 1, []
             tick(number, len(fused.split))
     categories = [{"id": 1 + c, "name": label} for c, label in enumerate(fused.split.dataset.classes)]
-    write_strict_json(draft / "boxes.json", {"images": pictures, "categories": categories, "annotations": boxes})
+    for file, objects in (("boxes.json", boxes), ("masks.json", masks)):
+        write_strict_json(draft / file, {"images": pictures, "categories": categories, "annotations": objects})
     return Exported(len(pictures), len(boxes), shards)
+
+
+def _placed(seeds: Seeds, fused: FusedMaps, thresholds: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Maps over their maxima (P, h, w) as the photograph lies in its file, and its label map (h, w)."""
+    maps, inside = fused.split.geometry.back(seeds.maps, seeds.size)
+    scaled = max_normalise(maps)
+    return scaled, label_map(scaled, seeds.classes, inside, *thresholds)
 
 
 def _each(fused: FusedMaps, size: int) -> Iterator[Seeds]:
@@ -147,29 +173,6 @@ def _each(fused: FusedMaps, size: int) -> Iterator[Seeds]:
             height, width = dataset.load(int(indices[place])).image.shape[-2:]
             mine = shown.images == i
             yield Seeds(shown.batch.ids[i], shown.maps[mine], shown.classes[mine], (height, width))
-
-
-def _save_mask(path: Path, scaled: Tensor, classes: Tensor, inside: Tensor, threshold: float) -> None:
-    label = torch.zeros(inside.shape, dtype=torch.int64)
-    if len(scaled):
-        value, place = scaled.max(0)
-        label = torch.where((value >= threshold) & (value > 0), 1 + classes[place], label)
-    label = torch.where(inside, label, IGNORED)
-    if path.exists():
-        raise CamForgeError(f"two images would be called {path.name}")
-    picture = Image.fromarray(label.to(torch.uint8).numpy(), mode="P")
-    picture.putpalette(voc_palette())
-    picture.save(path)
-
-
-def voc_palette() -> bytes:
-    """PASCAL VOC's 256 colours: the bits of the index, dealt to red, green and blue from the highest bit down."""
-    index = np.arange(256)
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
-    return colours.tobytes()
 
 
 def _boxes(scaled: Tensor, classes: Tensor, threshold: float, image: int, before: int) -> list[dict[str, Any]]:

@@ -16,6 +16,14 @@ def export(
     arm: Annotated[str | None, typer.Option(metavar="ARM", help="Which arm.", show_default="the first")] = None,
     split: Annotated[str, typer.Option(metavar="SPLIT", help="train or val.")] = "train",
     threshold: Threshold = 0.15,
+    background: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Below it background; up to the threshold 255, not sure.",
+            show_default="the threshold",
+        ),
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -25,11 +33,13 @@ def export(
     Examples:
       camforge export work/quickstart --out seeds
       camforge export work/quickstart --out seeds --arm grouping --split val
-      camforge export work/quickstart --out seeds --threshold 0.3
+      camforge export work/quickstart --out seeds --threshold 0.5 --background 0.2
     """
     from camforge.analysis.export import export as export_arm
 
-    made = export_arm(folder, out, arm=arm, split=split, threshold=threshold, device=device, quiet=quiet)
+    made = export_arm(
+        folder, out, arm=arm, split=split, threshold=threshold, background=background, device=device, quiet=quiet
+    )
     typer.echo(f"{made.images} images, {made.boxes} boxes, {made.shards} files of maps: {out}")
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from camforge import CamForgeError, run
-from camforge.analysis.export import export, voc_palette
+from camforge.analysis.export import export
+from camforge.analysis.seed_files import voc_palette
 from camforge.data.geometry import Geometry
 from camforge.pipeline.results import Results
 from camforge.types import Sample
@@ -54,6 +55,36 @@ def test_maps_masks_and_boxes_of_the_validation_images(finished: Results, tmp_pa
             assert (inside[:, -1] >= 0.3 - 1e-5).any()
             boxes += 1
     assert boxes == made.boxes > 0
+
+
+def test_what_is_not_sure_and_how_sure_the_rest_is(finished: Results, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(finished.folder, out, arm="both", split="val", threshold=0.6, background=0.2, device="cpu", quiet=True)
+    coco = COCO(out / "masks.json")
+    seen = set()
+    for entry in coco.dataset["images"]:
+        label = np.array(Image.open(out / "masks" / f"{entry['file_name']}.png"))
+        with np.load(out / "confidence" / f"{entry['file_name']}.npz") as kept:
+            scores, classes = kept["scores"].astype(float), kept["classes"]
+        assert scores.max((1, 2)) == pytest.approx(1)
+        for y, x in np.ndindex(label.shape):
+            best = scores[:, y, x].argmax()
+            if abs(scores[best, y, x] - 0.6) < 1e-3 or abs(scores[best, y, x] - 0.2) < 1e-3:  # rounded to a half
+                continue
+            sure = 1 + classes[best] if scores[best, y, x] > 0.6 else 255
+            assert label[y, x] == (0 if scores[best, y, x] < 0.2 else sure) or np.ptp(scores[:, y, x]) < 1e-3
+        seen |= set(label.flatten().tolist())
+        annotations = coco.loadAnns(coco.getAnnIds(imgIds=[entry["id"]]))
+        assert {a["category_id"] for a in annotations} == set(label.flatten().tolist()) - {0, 255}
+        for annotation in annotations:
+            mask = coco.annToMask(annotation).astype(bool)
+            assert np.array_equal(mask, label == annotation["category_id"])
+            (place,) = np.flatnonzero(classes == annotation["category_id"] - 1)
+            assert annotation["score"] == pytest.approx(scores[place][mask].mean(), abs=1e-3)
+            assert annotation["area"] == mask.sum()
+    assert {0, 255} < seen
+    with pytest.raises(CamForgeError, match=r"background 0\.7 and threshold 0\.6: 0 <= background <= threshold <= 1"):
+        export(finished.folder, tmp_path / "no", threshold=0.6, background=0.7, quiet=True)
 
 
 def test_training_images_come_without_a_further_training(finished: Results, tmp_path: Path) -> None:
