@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from glob import escape, glob
 from pathlib import Path
 
-LIBRARIES = ("torchvision:", "timm:", "hf:", "open_clip:")
-
 
 def experiments(incomplete: str) -> list[str]:
     """Names of the experiments that come with CamForge, and files."""
@@ -52,6 +50,7 @@ def models(incomplete: str) -> list[str]:
     """Models of torchvision and of backbone plugins, and what a name of another library begins with."""
     from torchvision.models import list_models
 
+    from camforge.explanation.models import LIBRARIES
     from camforge.host.registry import registry
 
     library, colon, name = incomplete.rpartition(":")

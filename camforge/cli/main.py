@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from camforge.cli import analysis
+from camforge.cli.app import app as serve
 from camforge.cli.config import config
 from camforge.cli.data import data
 from camforge.cli.explain import explain
@@ -33,6 +34,7 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (run, bench, analysis.export, analysis.oracle, analysis.sanity, explain):
     app.command()(command)
+app.command("app")(serve)
 app.add_typer(plugins, name="plugins")
 app.add_typer(config, name="config")
 app.add_typer(data, name="data")

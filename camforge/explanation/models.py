@@ -18,6 +18,8 @@ from camforge.weights import is_weights_file, load_state_dict, read_state_dict
 
 RANDOM = "random"
 """In the place of weights: an untrained network, to try things out."""
+LIBRARIES = ("torchvision:", "timm:", "hf:", "open_clip:")
+"""What the name of a library's model begins with."""
 
 
 def load_model(name: str, weights: str | Path | None = None) -> nn.Module:

@@ -1,0 +1,86 @@
+"""The blocks of docs/peers.md, timed: every way of a task in turn, in units of a forward pass.
+
+    OMP_WAIT_POLICY=passive python benchmarks/lines.py
+
+Needs ``pip install camforge[bench,timm]``. Prints the table that stands on the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "peers.md"
+PEERS = ("CamForge", "pytorch-grad-cam", "torch-cam", "Captum")
+_BLOCK = re.compile(r'^```python(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
+Ways = dict[str, Callable[[], Any]]
+
+
+def tasks(names: dict[str, Any]) -> dict[str, Ways]:
+    """{task: {library: what it runs}}; blocks that only prepare a task are run at once."""
+    intro, *sections = re.split(r"^## ", PAGE.read_text(), flags=re.M)
+    exec(_BLOCK.search(intro)[2], names)  # type: ignore[index]
+    found: dict[str, Ways] = {}
+    for section in sections:
+        blocks = _BLOCK.findall(section)
+        ours = [text for title, text in blocks if not title]
+        for text in ours[:-1]:
+            exec(text, names)
+        model = names["vit" if "vit" in "".join(ours) else "model"]
+        if ours:
+            ways: Ways = {"forward": lambda model=model: _forward(model, names["images"]), "CamForge": _way(ours[-1], names)}
+            found[section.partition("\n")[0]] = ways | {title: _way(text, names) for title, text in blocks if title}
+    return found
+
+
+def _way(text: str, names: dict[str, Any]) -> Callable[[], Any]:
+    code = compile(text, str(PAGE), "exec")
+    return lambda: exec(code, dict(names))
+
+
+def _forward(model: torch.nn.Module, images: torch.Tensor) -> None:
+    with torch.no_grad():
+        model(images)
+
+
+def measure(ways: Ways, rounds: int) -> dict[str, float]:
+    """Medians of the ratios to the forward pass of the same round; each way was run once before."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for run in ways.values():
+        run()
+    for number in range(rounds):
+        for name in random.Random(number).sample(list(ways), len(ways)):
+            started = time.process_time()
+            ways[name]()
+            seconds[name].append(time.process_time() - started)
+    return {
+        name: statistics.median(a / b for a, b in zip(taken, seconds["forward"], strict=True))
+        for name, taken in seconds.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=11)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    warnings.simplefilter("ignore")
+    print(f"| processor time, in forwards | {' | '.join(PEERS)} |\n|---|{'---|' * len(PEERS)}")
+    for task, ways in tasks({}).items():
+        found = measure(ways, given.rounds)
+        cells = [f"{found[peer]:.2f}" if peer in found else "-" for peer in PEERS]
+        print(f"| {task} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
