@@ -37,7 +37,10 @@ def tasks(names: dict[str, Any]) -> dict[str, Ways]:
             exec(text, names)
         model = names["vit" if "vit" in "".join(ours) else "model"]
         if ours:
-            ways: Ways = {"forward": lambda model=model: _forward(model, names["images"]), "CamForge": _way(ours[-1], names)}
+            ways: Ways = {
+                "forward": lambda model=model: _forward(model, names["images"]),
+                "CamForge": _way(ours[-1], names),
+            }
             found[section.partition("\n")[0]] = ways | {title: _way(text, names) for title, text in blocks if title}
     return found
 

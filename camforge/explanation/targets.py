@@ -51,7 +51,7 @@ class DetectedBox:
         self, boxes: Sequence[Any] | Tensor, label: int | None = None, what: What = "class",
         size: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
-        self.boxes = torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+        self.boxes = torch.as_tensor(boxes, dtype=torch.float32).detach().reshape(-1, 4)
         self.label, self.what, self.size = label, what, size
         if what not in get_args(What):
             raise CamForgeError(f"what={what!r}; allowed: {', '.join(get_args(What))}")

@@ -22,6 +22,7 @@ sys.path.insert(0, str(TOOLS))
 
 import tables  # noqa: E402
 from gallery import Card, cards, scene, variants  # noqa: E402
+from llms import llms  # noqa: E402
 from shape import plain_braces  # noqa: E402
 
 _MADE = "hero|gallery|variants|plugins|experiment|interface|contracts"
@@ -130,7 +131,8 @@ def _lowered(file: Path, levels: int) -> str:
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """The site must not fetch anything from outside."""
+    """The site for language models; and the site must not fetch anything from outside."""
+    (Path(config.site_dir) / "llms.txt").write_text(llms(config.nav, Path(config.docs_dir)))
     for page in Path(config.site_dir).rglob("*.html"):
         found = [tag for tag in _OUTSIDE.findall(page.read_text()) if 'rel="canonical"' not in tag]
         if found:

@@ -9,7 +9,9 @@ from pages import DOCS
 
 sys.path.insert(0, str(DOCS / "tools"))
 
+import yaml
 from gallery import cards, scene
+from llms import llms
 from shape import plain_braces, shaped
 from tables import MADE, contracts, experiment, interface, plugins, refreshed
 
@@ -70,6 +72,15 @@ def test_the_gallery_has_a_picture_of_every_extractor(tmp_path):
     without = {name: card.reason for name, card in made.items() if not card.picture}
     assert set(without) <= set(ATTENTION), without  # it reads the attention of vision transformers
     assert all(card.picture.startswith(b"RIFF") for card in made.values() if card.picture)
+
+
+def test_every_page_stands_in_llms_txt():
+    """Each page of the navigation with what it is, and no page of the site without a place there."""
+    nav = yaml.safe_load((DOCS.parent / "mkdocs.yml").read_text())["nav"]
+    text = llms(nav, DOCS)
+    found = re.findall(r"^- \[[^\]]+\]\(([\w/-]+)\.html\): (.{20,300})$", text, re.M)
+    pages = {str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglob("*.md")}
+    assert {name for name, _ in found} == pages
 
 
 def test_docstrings_keep_their_shape():
