@@ -93,6 +93,42 @@ def ilsvrc(root: Path) -> None:
             (lists / "localization.txt").write_text("\n".join(f"{i},{','.join(map(str, BOX))}" for i in ids))
 
 
+def wsol_cub(root: Path) -> None:
+    """CUB with wsolevaluation's lists, three classes, train, val (the added photographs) and test."""
+    for split in ("train", "val", "test"):
+        lists = root / "metadata" / "CUB" / split
+        lists.mkdir(parents=True)
+        ids = [f"{1 + c:03d}.Bird_{c}/{split}_{i}.jpg" for c in range(3) for i in range(2)]
+        for image in ids:
+            picture(root / "CUB" / image)
+        (lists / "image_ids.txt").write_text("\n".join(ids))
+        (lists / "class_labels.txt").write_text("\n".join(f"{image},{int(image[:3]) - 1}" for image in ids))
+        (lists / "image_sizes.txt").write_text("\n".join(f"{image},{SIDE},{SIDE}" for image in ids))
+        if split != "train":
+            (lists / "localization.txt").write_text("\n".join(f"{i},{','.join(map(str, BOX))}" for i in ids))
+
+
+def openimages(root: Path) -> None:
+    """OpenImages with wsolevaluation's lists: masks of objects twice the images' size, and of what is ignored."""
+    x0, y0, x1, y1 = (2 * value for value in BOX)
+    for split in ("train", "val", "test"):
+        lists, rows = root / "metadata" / "OpenImages" / split, []
+        lists.mkdir(parents=True)
+        ids = [f"{split}/0{c}/{i}.jpg" for c in range(3) for i in range(2)]
+        for image in ids:
+            picture(root / "OpenImages" / image)
+            names = [image.replace(".jpg", f"_{part}.png") for part in ("m1", "m2", "ignore")]
+            left, right, outside = (np.zeros((2 * SIDE, 2 * SIDE), np.uint8) for _ in range(3))
+            left[y0:y1, x0 : x0 + 8], right[y0:y1, x0 + 8 : x1], outside[: 2 * y1 : 2, :] = 255, 255, 255
+            for name, mask in zip(names, (left, right, outside), strict=True):
+                saved(mask, root / "OpenImages" / name)
+            rows += [f"{image},{names[0]},{names[2]}", f"{image},{names[1]},"]
+        (lists / "image_ids.txt").write_text("\n".join(ids))
+        (lists / "class_labels.txt").write_text("\n".join(f"{image},{int(image.split('/')[1])}" for image in ids))
+        (lists / "image_sizes.txt").write_text("")
+        (lists / "localization.txt").write_text("" if split == "train" else "\n".join(rows))
+
+
 def ksdd2(root: Path) -> None:
     """KolektorSDD2: train and test, sound and defective surfaces."""
     for split, first in (("train", 10000), ("test", 20000)):
@@ -171,8 +207,9 @@ def image_folder(root: Path) -> None:
 
 
 LAYOUTS: dict[str, Callable[[Path], None]] = {
-    "voc": voc, "coco": coco, "cub": cub, "wsol": ilsvrc, "ksdd2": ksdd2,
-    "image_folder": image_folder, "stl10": stl10, "stanford_dogs": stanford_dogs, "stanford_cars": stanford_cars,
+    "voc": voc, "coco": coco, "cub": cub, "wsol": ilsvrc, "ksdd2": ksdd2, "openimages": openimages,
+    "wsol_cub": wsol_cub, "image_folder": image_folder, "stl10": stl10, "stanford_dogs": stanford_dogs,
+    "stanford_cars": stanford_cars,
 }  # fmt: skip
 
 

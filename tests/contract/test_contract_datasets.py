@@ -40,6 +40,7 @@ class TestPublishedLayouts(DatasetContract):
             ("coco", {"root": "coco"}, {"classes": ["class 3", "class 1"]}),
             ("cub", {"root": "CUB_200_2011"}, {}),
             ("wsol", {"root": "ILSVRC", "metadata": "metadata/ILSVRC"}, {}),
+            ("wsol", {"root": "OpenImages", "metadata": "metadata/OpenImages"}, {"val": "test"}),
             ("ksdd2", {"root": "KolektorSDD2"}, {}),
             ("stl10", {"root": "stl10_binary"}, {}),
             ("stl10", {"root": "stl10_binary"}, {"fold": 2, "classes": ["deer", "car"]}),

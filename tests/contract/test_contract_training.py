@@ -57,4 +57,5 @@ class TestBackbones(BackboneContract):
         build("backbone", {"name": "transformers", "arch": str(TINY_RESNET), "weights": None}),
         build("backbone", {"name": "cbam", "arch": "resnet18"}),
         build("backbone", {"name": "vgg_gap", "non_local": ["conv5_3"]}),
+        build("backbone", {"name": "wsol_resnet", "arch": "resnet18"}),
     )

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from published_layouts import BOX, openimages, saved
 
 from camforge.api import CamForgeError
 from camforge_plugins.datasets import CUB, WSOL
@@ -87,6 +89,37 @@ def test_an_image_of_another_size_is_named_when_loaded(lists: Path) -> None:
     Image.new("RGB", (30, 30)).save(lists / "images" / "v" / "c.JPEG")
     with pytest.raises(CamForgeError, match=r"c\.JPEG: the image is 30x30, its annotation says 12x8"):
         images.load(0)
+
+
+def test_masks_of_openimages_are_united_and_the_rest_of_the_other_is_ignored(tmp_path: Path, told: Callable) -> None:
+    openimages(tmp_path)
+    data = WSOL(root=str(tmp_path / "OpenImages"), metadata=str(tmp_path / "metadata/OpenImages"))
+    val, train = data.open("val"), data.open("train")
+    assert train.load(0).mask is None
+    mask = val.load(val.ids.index("val/01/0.jpg")).mask
+    assert mask is not None
+    x0, y0, x1, y1 = BOX
+    assert (mask[y0:y1, x0:x1] == 2).all()
+    assert (mask == 2).sum() == (x1 - x0) * (y1 - y0)
+    assert set(mask.unique().tolist()) <= {0, 2, 255}
+    (tmp_path / "OpenImages/val/01/0_m2.png").unlink()
+    assert "0_m2.png is missing" in told(data, "val")
+
+
+def test_the_content_of_every_mask_is_in_the_fingerprint(tmp_path: Path) -> None:
+    openimages(tmp_path)
+    data = WSOL(root=str(tmp_path / "OpenImages"), metadata=str(tmp_path / "metadata/OpenImages"))
+    before = data.open("val").fingerprint
+    saved(np.full((9, 9), 255, np.uint8), tmp_path / "OpenImages/val/01/0_ignore.png")
+    assert data.open("val").fingerprint != before
+
+
+@pytest.mark.parametrize("line", ["val/00/0.jpg,../../x.png,", "val/00/0.jpg,/etc/x.png,", "val/00/0.jpg,,"])
+def test_a_mask_that_lies_elsewhere_is_told(tmp_path: Path, told: Callable, line: str) -> None:
+    openimages(tmp_path)
+    (tmp_path / "metadata/OpenImages/val/localization.txt").write_text(line)
+    data = WSOL(root=str(tmp_path / "OpenImages"), metadata=str(tmp_path / "metadata/OpenImages"))
+    assert "expected the path of a mask below" in told(data, "val")
 
 
 def test_real_birds_in_this_layout_are_the_same(shared_data: Path, tmp_path: Path) -> None:

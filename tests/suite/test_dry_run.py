@@ -19,6 +19,8 @@ FULL = [
     path for name in (f"paper00{number}" for number in range(5)) for path in open_suite(str(named()[name])).experiments
 ]
 
+WSOL = [named()[f"wsol-{name}"] for name in ("cub", "ilsvrc", "openimages")]
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -51,7 +53,7 @@ def trainers(experiment: Experiment) -> Iterator[tuple[Trainer, int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FULL, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", [*FULL, *WSOL], ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_it_starts(path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(data.parent)
     experiment = load(path).experiment
@@ -65,7 +67,8 @@ def test_it_starts(path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> N
     settings = experiment.images
     geometry = Geometry(settings.size, settings.fit, settings.mean, settings.std)
     sample = geometry.place(val.load(int(val.labels.any(1).nonzero()[0])))  # surfaces may show nothing
-    assert sample.boxes.shape[0] == sample.box_classes.shape[0] > 0
+    assert sample.boxes.shape[0] == sample.box_classes.shape[0]
+    assert len(sample.boxes) or sample.mask is not None
     built: set[str] = set()
     with torch.device("meta"):
         for trainer, outputs in trainers(experiment):

@@ -7,9 +7,10 @@ from camforge_plugins.backbones.timm_models import Timm
 from camforge_plugins.backbones.torchvision_models import Torchvision
 from camforge_plugins.backbones.transformers_models import Transformers
 from camforge_plugins.backbones.vgg_gap import VGGGap
+from camforge_plugins.backbones.wsol_resnet import WSOLResNet
 
 
 @hookimpl
 def camforge_backbones() -> list[type[Backbone]]:
     """The classes of this folder."""
-    return [Small, Torchvision, Timm, Transformers, CBAM, VGGGap]
+    return [Small, Torchvision, Timm, Transformers, CBAM, VGGGap, WSOLResNet]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from camforge.api import Network
@@ -14,6 +14,7 @@ from camforge_plugins.backbones.torchvision_models import Torchvision
 
 Place = Literal["pool2", "pool3", "pool4", "conv5_3"]
 _AFTER: dict[int, tuple[str, int]] = {9: ("pool2", 128), 16: ("pool3", 256), 23: ("pool4", 512), 29: ("conv5_3", 512)}
+_POOL4 = 23
 _LAST = 29  # the ReLU of conv5_3; pool5 is left out
 _STAGES = (3, 8, 15, 22, _LAST)
 
@@ -35,12 +36,23 @@ class VGGGap(Torchvision):
     """Channels of a further 3x3 convolution behind conv5_3, ``conv6``; VGGnet-GAP (Zhou et al. 2016) has 1024. 0: none.
     """
 
+    large_feature_map: bool = False
+    """Leave pool4 out too: last maps of 28x28 in the place of 14x14, for images of 224 (Choe et al. 2020)."""
+
+    @model_validator(mode="after")
+    def _pool4_is_there(self) -> VGGGap:
+        if self.large_feature_map and "pool4" in self.non_local:
+            raise ValueError("large_feature_map leaves pool4 out, behind which non_local asks for a block")
+        return self
+
     def build(self, outputs: int, pretrained: bool = True) -> Network:
         features = super().build(outputs, pretrained).body.get_submodule("features")
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i, layer in enumerate(features.children()):
             if i > _LAST:
                 break
+            if i == _POOL4 and self.large_feature_map:
+                continue
             is_relu = isinstance(layer, nn.ReLU)
             layers[str(i)] = nn.LeakyReLU(self.slope, inplace=True) if is_relu and self.slope else layer
             place, channels = _AFTER.get(i, ("", 0))

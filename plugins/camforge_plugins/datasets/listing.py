@@ -28,7 +28,7 @@ class Entry:
 
     shown  indices of the classes of its image-level label
     size   (height, width) as the annotation has it, or None where it says nothing
-    mask   its mask file, or None
+    mask   its mask file, or None;  more  other files that its mask is made of
     """
 
     id: str
@@ -37,6 +37,12 @@ class Entry:
     boxes: tuple[Box, ...] = ()
     size: Size | None = None
     mask: Path | None = None
+    more: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """All that is read of the image."""
+        return [self.file, *((self.mask,) if self.mask is not None else ()), *self.more]
 
 
 @dataclass
@@ -93,7 +99,7 @@ class Listing:
             self._table[i, list(entry.shown)] = True
 
     def _images(self) -> ImageSet:
-        files = [path for entry in self.entries for path in (entry.file, entry.mask) if path is not None]
+        files = [path for entry in self.entries for path in entry.files]
         facts = [(entry.id, entry.shown, entry.boxes) for entry in self.entries]
         mark = fingerprint(self.options, self.classes, facts, files=files)
         ids = tuple(entry.id for entry in self.entries)
@@ -114,7 +120,7 @@ class Listing:
         return [f"{name!r} cannot be a name: it has control characters, or is not UTF-8"] if _odd(name) else []
 
     def _missing(self, entry: Entry) -> list[str]:
-        return [f"{path} is missing" for path in (entry.file, entry.mask) if path is not None and not path.is_file()]
+        return [f"{path} is missing" for path in entry.files if not path.is_file()]
 
     def _repeated(self) -> list[str]:
         counts = Counter(entry.id for entry in self.entries)

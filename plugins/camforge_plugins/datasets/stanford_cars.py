@@ -7,11 +7,16 @@ from typing import Any
 
 from torch import Tensor
 
-from camforge.api import CamForgeError, Dataset, ImageSet, Split
+from camforge.api import Dataset, ImageSet, Split
 
+from .folders import absent
 from .listing import Box, Entry, Listing, Size, wrong_classes
 from .mat import read_mat
 
+LAYOUT = (
+    "stanford_cars/{cars_train,cars_test}/00001.jpg …, devkit/{cars_meta,cars_train_annos}.mat and "
+    "cars_test_annos_withlabels.mat"
+)
 TRAIN, TEST = "devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat"
 CORNERS = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
 
@@ -24,7 +29,7 @@ class StanfordCars(Dataset):
     """
 
     name = "stanford_cars"
-    root: str
+    root: Path
     """The folder stanford_cars, or one that holds it."""
     classes: tuple[str, ...] | None = None
     """Which classes, in this order; None: all."""
@@ -57,11 +62,11 @@ class StanfordCars(Dataset):
         ).image_set()
 
     def _folder(self) -> Path:
-        tried = [Path(self.root), Path(self.root) / "stanford_cars"]
+        tried = [self.root, self.root / "stanford_cars"]
         for folder in tried:
             if (folder / "devkit").is_dir():
                 return folder
-        raise CamForgeError(f"dataset 'stanford_cars': no folder devkit in {' or '.join(map(str, tried))}")
+        raise absent("stanford_cars", f"no folder devkit in {' or '.join(map(str, tried))}", LAYOUT)
 
 
 def _fields(car: Any, classes: int) -> tuple[str, int, list[float]]:

@@ -8,9 +8,12 @@ from torch import Tensor
 
 from camforge.api import CamForgeError, Dataset, ImageSet, Split
 
+from .folders import absent
 from .listing import Box, Entry, Listing, Size, wrong_classes
 from .mat import read_mat
 from .objects import read_objects
+
+LAYOUT = "Images/n02085620-Chihuahua/….jpg, Annotation/n02085620-Chihuahua/…, {train,test}_list.mat"
 
 
 class StanfordDogs(Dataset):
@@ -22,15 +25,15 @@ class StanfordDogs(Dataset):
     """
 
     name = "stanford_dogs"
-    root: str
+    root: Path
     """The folder that holds Images."""
     classes: tuple[str, ...] | None = None
     """Which breeds, in this order; None: all."""
 
     def open(self, split: Split) -> ImageSet:
-        root = Path(self.root)
+        root = self.root
         if not (root / "Images").is_dir():
-            raise CamForgeError(f"dataset 'stanford_dogs': there is no folder {root / 'Images'}")
+            raise absent("stanford_dogs", f"there is no folder {root / 'Images'}", LAYOUT)
         listed = _listed(root, "train_list.mat" if split == "train" else "test_list.mat")
         known = sorted({_breed(file) for file in (*listed, *_listed(root, "train_list.mat"))}, key=str.lower)
         classes = self.classes if self.classes is not None else tuple(known)

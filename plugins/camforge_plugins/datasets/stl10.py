@@ -13,8 +13,10 @@ from pydantic import Field
 from camforge.api import CamForgeError, Dataset, ImageSet, Sample, Split
 
 from .files import fingerprint, read_lines, refuse
+from .folders import absent
 from .listing import wrong_classes
 
+LAYOUT = "stl10_binary/{train,test}_{X,y}.bin, class_names.txt, fold_indices.txt"
 SIDE = 96
 SIZE = 3 * SIDE * SIDE  # bytes of an image
 
@@ -26,7 +28,7 @@ class STL10(Dataset):
     """
 
     name = "stl10"
-    root: str
+    root: Path
     """The folder stl10_binary, or one that holds it."""
     classes: tuple[str, ...] | None = None
     """Which classes, in this order; None: all."""
@@ -52,11 +54,11 @@ class STL10(Dataset):
         return ImageSet(classes, ids, table, _Rows(images, tuple(chosen), ids, table).load, mark)
 
     def _folder(self) -> Path:
-        tried = [Path(self.root), Path(self.root) / "stl10_binary"]
+        tried = [self.root, self.root / "stl10_binary"]
         for folder in tried:
             if (folder / "train_X.bin").is_file():
                 return folder
-        raise CamForgeError(f"dataset 'stl10': no train_X.bin in {' or '.join(map(str, tried))}")
+        raise absent("stl10", f"no train_X.bin in {' or '.join(map(str, tried))}", LAYOUT)
 
     def _fold(self, folder: Path, count: int) -> list[int]:
         """The rows of a fold, in order."""

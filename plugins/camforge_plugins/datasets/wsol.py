@@ -1,12 +1,15 @@
-"""Image sets in the metadata layout of wsolevaluation (Choe et al. 2020): ILSVRC, CUB and others."""
+"""Image sets in the metadata layout of wsolevaluation (Choe et al. 2020): ILSVRC, CUB, OpenImages and others."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from camforge.api import CamForgeError, Dataset, ImageSet, Split
+from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split, read_mask
 
 from .files import read_lines, refuse
 from .folders import absent
@@ -15,15 +18,22 @@ from .listing import Box, Entry, Listing, Size, number, wrong_classes
 LAYOUT = (
     "metadata/SPLIT/{image_ids,class_labels,image_sizes,localization}.txt, and the images that they name below root"
 )
+Corners = tuple[float, float, float, float]
+Masks = tuple[list[Path], list[Path]]
+"""The objects' masks of an image, and that of what is to be ignored."""
 
 
 class WSOL(Dataset):
-    """Images named by image_ids.txt, with class_labels.txt, image_sizes.txt and localization.txt (boxes) beside it.
+    """Images named by image_ids.txt, with class_labels.txt, image_sizes.txt and localization.txt beside it.
 
-    Boxes are x0, y0, x1, y1 in pixels of the stored image, as the files have them. There are no masks.
+    localization.txt holds boxes x0, y0, x1, y1 in pixels of the stored image, or, as for OpenImages, per object a mask
+    and once per image a mask of what is ignored outside of its objects; a mask may have another size than its image.
+    The published train list is train-weaksup, which has neither, val is train-fullsup, which chooses hyper-parameters,
+    and test is to be read once, at the end.
     """
 
     name = "wsol"
+    version = "2"
     root: Path
     """The folder that image ids are relative to."""
     metadata: Path
@@ -31,7 +41,9 @@ class WSOL(Dataset):
     train: str = "train"
     """The folder of the training split's lists below ``metadata``."""
     val: str = "val"
-    """The published folders are train, val (for choosing thresholds) and test."""
+    """The published folders are train, val (train-fullsup: for choosing) and test."""
+    masks: Path | None = None
+    """The folder that paths of masks are relative to; None: ``root``."""
     names: str | Path | None = None
     """Names of the classes: "imagenet", or a text file with one name per line in the order of the class numbers."""
     classes: tuple[str, ...] | None = None
@@ -45,7 +57,7 @@ class WSOL(Dataset):
         ids = _rows(folder / "image_ids.txt", 1, problems)
         labels = {row[0]: row[1] for row in _rows(folder / "class_labels.txt", 2, problems)}
         sizes = _sizes(folder / "image_sizes.txt", problems)
-        boxes = _boxes(folder / "localization.txt", split, problems)
+        boxes, masks = self._located(folder / "localization.txt", split, problems)
         refuse(f"dataset 'wsol' ({folder})", problems)
         known = self._known()
         classes = self.classes if self.classes is not None else tuple(known)
@@ -59,16 +71,29 @@ class WSOL(Dataset):
             elif known[int(label)] in place:
                 c = place[known[int(label)]]
                 own: tuple[Box, ...] = tuple((c, *box) for box in boxes.get(image, []))
-                entries.append(Entry(image, self.root / image, (c,), own, sizes.get(image)))
+                objects, ignored = masks.get(image, ([], []))
+                first, more = objects[0] if objects else None, (*objects[1:], *ignored)
+                entries.append(Entry(image, self.root / image, (c,), own, sizes.get(image), first, more))
         return Listing(
             what=f"dataset 'wsol' ({folder})",
             classes=classes,
             entries=entries,
             problems=problems,
-            read_mask=_no_mask,
+            read_mask=partial(_mask, masks),
             options=(self.name, self.version, split),
             every_class=split == "train",
         ).image_set()
+
+    def _located(
+        self, path: Path, split: Split, problems: list[str]
+    ) -> tuple[dict[str, list[Corners]], dict[str, Masks]]:
+        """Boxes or masks by image, whichever the file's first line has. That of training lists may be absent."""
+        if split == "train" and not path.exists():
+            return {}, {}
+        lines = read_lines(path) if path.is_file() else []
+        if lines and lines[0].count(",") == 2:
+            return {}, _masks(path, self.masks or self.root, problems)
+        return _boxes(path, problems), {}
 
     def _known(self) -> list[str]:
         """The name of each class number. Without ``names``, the training split's labels tell how many there are."""
@@ -117,11 +142,9 @@ def _sizes(path: Path, problems: list[str]) -> dict[str, Size]:
     return sizes
 
 
-def _boxes(path: Path, split: Split, problems: list[str]) -> dict[str, list[tuple[float, float, float, float]]]:
-    """Boxes by image. Training lists have none: their file may be absent."""
-    if split == "train" and not path.exists():
-        return {}
-    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
+def _boxes(path: Path, problems: list[str]) -> dict[str, list[Corners]]:
+    """Boxes by image."""
+    boxes: dict[str, list[Corners]] = {}
     for image, *texts in _rows(path, 5, problems):
         x0, y0, x1, y1 = (number(text, f"{path}: image {image!r}", problems) for text in texts)
         if x0 is not None and y0 is not None and x1 is not None and y1 is not None:
@@ -129,6 +152,34 @@ def _boxes(path: Path, split: Split, problems: list[str]) -> dict[str, list[tupl
     return boxes
 
 
-def _no_mask(entry: Entry, size: Size) -> Tensor | None:
-    del entry, size
-    return None
+def _masks(path: Path, root: Path, problems: list[str]) -> dict[str, Masks]:
+    """Masks by image; the one that is ignored stands in the line of an image's first object."""
+    found: dict[str, Masks] = {}
+    for image, mask, ignored in _rows(path, 3, problems):
+        wrong = [name for name in (mask, ignored) if Path(name).is_absolute() or ".." in Path(name).parts]
+        if wrong or not mask:
+            problems.append(
+                f"{path}: image {image!r}: expected the path of a mask below {root}, not {(wrong or [mask])[0]!r}"
+            )
+            continue
+        objects, outside = found.setdefault(image, ([], []))
+        objects.append(root / mask)
+        outside += [root / ignored] if ignored else []
+    return found
+
+
+def _mask(masks: dict[str, Masks], entry: Entry, size: Size) -> Tensor | None:
+    """The union of an image's masks; what only the other mask holds is ignored. None where it has no mask."""
+    if entry.id not in masks:
+        return None
+    inside, outside = (_union(paths, size) for paths in masks[entry.id])
+    return torch.where(inside, 1 + entry.shown[0], torch.where(outside, IGNORED, 0)).to(torch.uint8)
+
+
+def _union(paths: list[Path], size: Size) -> Tensor:
+    """(H, W) bool: where any of the masks is not 0, each brought to the image's size by its nearest pixels."""
+    union = torch.zeros(size, dtype=torch.bool)
+    for path in paths:
+        values = read_mask(path)[None, None].float()
+        union |= interpolate(values, size=size, mode="nearest-exact")[0, 0] > 0
+    return union
