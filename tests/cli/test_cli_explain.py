@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
 
 from camforge import CamForgeError, explain, load_model
 from camforge.explanation.command import Order, explain_files
@@ -217,7 +218,7 @@ def test_a_model_that_it_cannot_read_is_told_in_its_own_words(tmp_path: Path) ->
         def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             return super().forward(images), images
 
-    model = attach(Pair(3, 2, 3), Recipe("pair", preparation(lambda image: torch.ones(3, *image.size[::-1]))))
+    model = attach(Pair(3, 2, 3), Recipe("pair", preparation(lambda image: pil_to_tensor(image) / 255)))
     shown = photographs_of(photograph(tmp_path / "street.png"))
     order = Order(model, methods_of("gradcam"), [], None, None)
     with pytest.raises(CamForgeError, match=r"^the model returns a tuple of 2 tensors: this command reads classifiers"):
