@@ -87,12 +87,12 @@ def peak(name: str, count: int) -> float:
     """MiB that one run adds to what its process holds before it (Linux: the high-water mark, reset in between)."""
     run = PEAKS[name](Bench.of(count))
     Path("/proc/self/clear_refs").write_text("5")
-    before = _high_water()
+    before = high_water()
     run()
-    return (_high_water() - before) / 1024
+    return (high_water() - before) / 1024
 
 
-def _high_water() -> int:
+def high_water() -> int:
     """KiB."""
     status = Path("/proc/self/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))

@@ -220,6 +220,6 @@ def test_a_model_that_it_cannot_read_is_told_in_its_own_words(tmp_path: Path) ->
 
     model = attach(Pair(3, 2, 3), Recipe("pair", preparation(lambda image: pil_to_tensor(image) / 255)))
     shown = photographs_of(photograph(tmp_path / "street.png"))
-    order = Order(model, methods_of("gradcam"), [], None, None)
+    order = Order(model, methods_of("occlusion(patch=200)"), [], None, None)
     with pytest.raises(CamForgeError, match=r"^the model returns a tuple of 2 tensors: this command reads classifiers"):
         list(explain_files(shown, order, tmp_path))
