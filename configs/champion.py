@@ -2,17 +2,18 @@
 
 A MobileNetV2 learns which of six animals a photograph shows. Its semantic information maps (two layers, two scales) are
 shared among the classes of the image by their class activation maps and refined along the photograph; on these seeds a
-classifier of places learns on the same features, and both maps are joined, shared and refined again.
+classifier of places learns on the same features, and both maps are joined, shared and refined again. Needs
+$CAMFORGE_DATA/voc_animals, PASCAL VOC in its published layout, and ImageNet weights of MobileNetV2 beside it.
 """
 
 name = "champion"
 about = "Six animals covered from labels alone: each ingredient in turn, the threshold chosen on training images."
 cost = "15 minutes a seed on 2 cores"
-dataset = dict(name="voc", root="../shared/data/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
+dataset = dict(name="voc", root="$CAMFORGE_DATA/voc_animals", classes=["cat", "cow", "dog", "horse", "sheep", "person"])
 images = dict(size=224, fit="crop")
 
 _mobilenet = dict(
-    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+    name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 _single = dict(name="single", backbone=_mobilenet, epochs=6, lr=1e-4, batch_size=20)
 _cam = dict(name="cam")

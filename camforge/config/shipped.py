@@ -9,7 +9,7 @@ from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
 
 SUITES = "suites"
-FOLDERS = ("", SUITES, "studies")  # below configs/: a file here is called by its stem
+FOLDERS = ("", SUITES, "studies", "seeds")  # below configs/: a file here is called by its stem
 PATTERNS = ("*.py", "*.yaml", "*.yml", "*.json")
 
 

@@ -72,6 +72,20 @@ def test_the_sweep_is_miou_at_every_threshold(normalise):
     )
 
 
+@pytest.mark.parametrize("background", [True, False])
+def test_the_sweep_of_label_maps_is_miou_at_every_threshold(background):
+    seen = random_evidence(3)
+    sweep = ThresholdSweep(protocol="argmax", with_background=background)
+    values, occurs = sweep.class_curves(sweep.update(seen))
+    assert len(values) == 3 + background
+    for place, threshold in enumerate(sweep.steps().tolist()):
+        below = max(threshold - 1e-6, 0.0)  # there a map has to exceed it
+        want = measured(MeanIoU(threshold=below, protocol="argmax", with_background=background), seen)["miou"]
+        assert float(values[occurs[:, place], place].mean()) == pytest.approx(want, abs=1e-9)
+    names = sweep.compute(sweep.update(seen), ("a", "b", "c"))
+    assert ("best_miou/background" in names) == background
+
+
 def test_the_sweep_at_values_on_the_grid():
     """0.07 in float32 is below 0.07; the mask at 0.07 holds it, as in ``miou``."""
     grid = torch.tensor([[k / 100 for k in range(101)]])

@@ -7,10 +7,10 @@ import pytest
 import torch
 from published_layouts import LAYOUTS
 
-from camforge.api import Dataset, ImageSet, Split, Trainer
+from camforge.api import Dataset, ImageSet, SeedTrainer, Split, Trainer
 from camforge.config.load import load, read
 from camforge.config.schema import Experiment
-from camforge.config.shipped import named
+from camforge.config.shipped import named, shipped
 from camforge.data.geometry import Geometry
 from camforge.data.inspection import opened
 from camforge.suite.catalogue import open_suite
@@ -18,6 +18,7 @@ from camforge.suite.catalogue import open_suite
 FULL = [
     path for name in (f"paper00{number}" for number in range(5)) for path in open_suite(str(named()[name])).experiments
 ]
+SEEDS = sorted((shipped() / "seeds").glob("*.py"))  # VOC's published recipes of seeds
 
 WSOL = [named()[f"wsol-{name}"] for name in ("cub", "ilsvrc", "openimages")]
 
@@ -47,13 +48,15 @@ def trainers(experiment: Experiment) -> Iterator[tuple[Trainer, int]]:
     classes = len(image_set(experiment.dataset, "train").classes)
     for arm in experiment.arms.values():
         yield arm.trainer, 2 if arm.trainer.name == "binary_pair" else classes
+        if isinstance(arm.trainer, SeedTrainer):
+            yield arm.trainer.seeds.trainer, classes
         own = getattr(arm.grouper, "trainer", None) or getattr(getattr(arm.grouper, "like", None), "trainer", None)
         if own is not None:
             yield own, classes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [*FULL, *WSOL], ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", [*FULL, *WSOL, *SEEDS], ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_it_starts(path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(data.parent)
     experiment = load(path).experiment
@@ -81,5 +84,6 @@ def test_it_starts(path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_experiments_are_there() -> None:
     assert len(set(FULL)) > 20
+    assert len(SEEDS) == 3
     used = {read(path)[0]["dataset"]["name"] for path in FULL}
     assert used == set(LAYOUTS) - {"image_folder"}

@@ -8,9 +8,10 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from camforge.api import CamForgeError, Metric, MetricInput, Requirement, max_normalise, minmax_normalise
+from camforge.api import IGNORED, CamForgeError, Metric, MetricInput, Requirement, max_normalise, minmax_normalise
 from camforge_plugins.metrics.common.foreground import Fraction, Normalise
 from camforge_plugins.metrics.common.pairs import class_mean, labelled_pairs, percent, sides, truth_masks
+from camforge_plugins.metrics.common.pixels import label_maps
 
 STEPS = 100
 
@@ -29,6 +30,11 @@ class ThresholdSweep(Metric):
     choose: Literal["self", "train"] = "self"
     threshold: Fraction | None = None
     """The threshold, where it is chosen already."""
+    protocol: Literal["binary", "argmax"] = "binary"
+    """"argmax": the highest map has the pixel where it reaches the threshold, as IRN's code chooses its background
+    score (Ahn et al. 2019)."""
+    with_background: bool = False
+    """With "argmax": the background is one more class."""
 
     @property
     def thresholds(self) -> Mapping[str, str]:
@@ -50,13 +56,28 @@ class ThresholdSweep(Metric):
         return self.model_copy(update={"threshold": self._best(total) / STEPS})
 
     def update(self, metric_input: MetricInput) -> Tensor:
-        """(C, 2, 102) int64 pixels: beside and inside the class's mask, by how many thresholds they reach."""
+        """(C, 2, 102) int64 pixels: beside and inside the class's mask, by how many thresholds they reach.
+
+        "argmax", (1 + C, 3, 102), the background first: where the class is highest, rightly and wrongly, and its own.
+        """
         masks, pairs = truth_masks(metric_input, self.name), labelled_pairs(metric_input, self.name)
         scaled = max_normalise(pairs.maps) if self.normalise == "max" else minmax_normalise(pairs.maps)
+        if self.protocol == "argmax":
+            return self._of_label_maps(pairs, masks, scaled)
         rows, bins = 3 * pairs.batch.labels.shape[1], STEPS + 2
         row = 3 * pairs.classes[:, None, None] + sides(pairs, masks)
         place = row * bins + self._reached(scaled)
         return torch.bincount(place.flatten(), minlength=rows * bins).view(-1, 3, bins)[:, 1:]
+
+    def _of_label_maps(self, pairs: MetricInput, masks: Tensor, scaled: Tensor) -> Tensor:
+        rows, bins, valid = 1 + pairs.batch.labels.shape[1], STEPS + 2, masks != IGNORED
+        winner = label_maps(scaled, pairs.images, pairs.classes, len(masks), -1.0)
+        index = pairs.images[:, None, None].expand_as(scaled)
+        top = torch.zeros_like(winner).scatter_reduce(0, index, self._reached(scaled), "amax")
+        kind = 2 * winner + (winner != masks)
+        claimed = torch.bincount((kind * bins + top)[valid], minlength=2 * rows * bins).view(rows, 2, bins)
+        shown = torch.bincount((masks.long() * bins + top)[valid], minlength=rows * bins).view(rows, 1, bins)
+        return torch.cat([claimed, shown], 1)
 
     def _reached(self, scaled: Tensor) -> Tensor:
         """(P, H, W) normalised maps -> int64: how many thresholds a value reaches; 0 reaches none.
@@ -76,10 +97,24 @@ class ThresholdSweep(Metric):
         return torch.tensor([k / STEPS for k in range(STEPS + 1)], dtype=torch.float64)
 
     def class_curves(self, total: Tensor) -> tuple[Tensor, Tensor]:
-        """Statistics -> IoU (C, 101) in percent at each threshold, and (C, 101) bool: the class occurs."""
+        """Statistics -> IoU (C, 101) in percent at each threshold, and (C, 101) bool: the class occurs.
+
+        With the background it is the first of 1 + C.
+        """
         predicted = total.flip(-1).cumsum(-1).flip(-1)[..., 1:]
+        if self.protocol == "argmax":
+            return self._argmax_curves(total, predicted)
         union = predicted[:, 0] + total[:, 1].sum(-1, keepdim=True)
         return percent(predicted[:, 1], union), union > 0
+
+    def _argmax_curves(self, total: Tensor, reached: Tensor) -> tuple[Tensor, Tensor]:
+        """``reached``: the statistics by what reaches each threshold; the rest of the pixels is background."""
+        hits, claimed, shown = reached[:, 0].clone(), reached[:, :2].sum(1), total[:, 2].sum(-1, keepdim=True)
+        hits[0] = shown[0] - reached[0, 2]
+        claimed[0] = shown.sum() - reached[:, 2].sum(0)
+        union = claimed + shown - hits
+        first = 0 if self.with_background else 1
+        return percent(hits, union)[first:], (union > 0)[first:]
 
     def curve(self, total: Tensor) -> Tensor:
         """Statistics -> (101,) float64: the mIoU in percent at each threshold."""
@@ -91,7 +126,8 @@ class ThresholdSweep(Metric):
     def compute(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, float]:
         place = self._best(total) if self.threshold is None else round(self.threshold * STEPS)
         values, occurs = self.class_curves(total)
-        numbers = class_mean(f"{self._word}_miou", values[:, place], occurs[:, place], classes)
+        names = ("background", *classes) if len(values) > len(classes) else classes
+        numbers = class_mean(f"{self._word}_miou", values[:, place], occurs[:, place], names)
         return numbers | {f"{self._word}_threshold": float(self.steps()[place])}
 
     def curves(self, total: Tensor, classes: tuple[str, ...]) -> Mapping[str, list[tuple[float, float]]]:
