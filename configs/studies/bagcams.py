@@ -3,18 +3,18 @@
 Zhu et al. (ECCV 2022) report MaxBoxAccV2 69.9 -> 84.9 on CUB. One network per seed, every method reads it: the last
 stage (7x7), features.13 (14x14) and features.6 (28x28) of a MobileNetV2. Beside BagCAMs stand its parts: plain in the
 place of guided gradients, the same products without the mean of the bag (element-wise), and a network whose classifier
-has learnt nothing. Needs ../shared/data/cub_birds and the weights beside it.
+has learnt nothing. Needs cub_birds and the weights below CAMFORGE_DATA.
 """
 
 name = "bagcams"
 about = "Does BagCAMs find more of a bird than the maps of the same network, and which of its parts does it?"
 cost = "10 minutes on 1 core"
 seed = 0
-dataset = dict(name="cub", root="../shared/data/cub_birds")
+dataset = dict(name="cub", root="$CAMFORGE_DATA/cub_birds")
 images = dict(size=224, fit="squash", train_size=256)
 
 _backbone = dict(
-    name="torchvision", arch="mobilenet_v2", weights="../shared/data/weights/mobilenet_v2_imagenet_fp16.pt"
+    name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 _recipe = dict(
     name="single",

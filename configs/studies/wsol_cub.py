@@ -10,7 +10,7 @@ the classifier alone, not of layer4 too, the rate is ten times as high; ACoL's t
 name = "wsol_cub"
 about = "MaxBoxAccV2 on CUB: CAM, HaS, ACoL, SPG, ADL, CutMix and BagCAMs, their settings chosen on train-fullsup."
 cost = "days on a GPU, not measured"
-dataset = dict(name="wsol", root="data/CUB", metadata="data/metadata/CUB")
+dataset = dict(name="wsol", root="$CAMFORGE_DATA/CUB", metadata="$CAMFORGE_DATA/metadata/CUB")
 images = dict(size=224, fit="squash", train_size=256)
 
 _large = dict(name="wsol_resnet", arch="resnet50", weights="IMAGENET1K_V1")

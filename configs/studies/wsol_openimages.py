@@ -5,5 +5,5 @@ _base_ = "wsol_ilsvrc.py"
 name = "wsol_openimages"
 about = "PxAP on OpenImages: CAM, HaS, ACoL, SPG, ADL, CutMix and BagCAMs, their settings chosen on train-fullsup."
 cost = "days on a GPU, not measured"
-dataset = dict(name="wsol", root="data/OpenImages", metadata="data/metadata/OpenImages", names=None)
+dataset = dict(name="wsol", root="$CAMFORGE_DATA/OpenImages", metadata="$CAMFORGE_DATA/metadata/OpenImages", names=None)
 metrics = [dict(name="pxap")]
