@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from inspect import getdoc
+from inspect import cleandoc, getdoc
 from typing import Any
 
 import yaml
@@ -78,16 +79,41 @@ def options_of(cls: type[Plugin]) -> list[Option]:
     schema = cls.model_json_schema()
     own = [name for name in cls.model_fields if name in cls.__annotations__]
     rest = [name for name in cls.model_fields if name not in own]
-    required = schema.get("required", [])
+    required, told = schema.get("required", []), _told(cls)
     return [
         Option(
             name=name,
             type=type_text(written := schema["properties"][name]),
             default="required" if name in required else _default(written.get("default")),
-            about=" ".join(written.get("description", "").split()),
+            about=" ".join(written.get("description", "").split()) or told.get(name, "") or _inherited(cls, name),
         )
         for name in own + rest
     ]
+
+
+def _inherited(cls: type[Plugin], name: str) -> str:
+    """What a class that this one builds on says of an option whose type or default it changes."""
+    fields = (base.model_fields.get(name) for base in cls.__mro__ if issubclass(base, Plugin))
+    return next((" ".join(field.description.split()) for field in fields if field and field.description), "")
+
+
+_NAMED = re.compile(r"(?:^| {2,}|; +)(\w+(?:, \w+)*) {2,}(?=\S)")
+
+
+def _told(cls: type[Plugin]) -> dict[str, str]:
+    """{option: what the docstrings of its class and of those that it builds on say of it} in aligned lines.
+
+    A line ``name  text``, or ``a, b  text``, begins; lines that are indented go on; ``;  name  text`` is a further one.
+    """
+    told: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        for paragraph in re.split(r"\n\s*\n", cleandoc(base.__doc__ or "") if issubclass(base, Plugin) else ""):
+            text = re.sub(r"\n +", " ", paragraph)  # what goes on
+            for line in text.splitlines():
+                first, *parts = _NAMED.split(line)
+                for names, about in zip(parts[::2], parts[1::2], strict=True) if not first.strip() else ():
+                    told |= dict.fromkeys(names.split(", "), " ".join(about.split()).rstrip(";"))
+    return told
 
 
 def type_text(schema: Mapping[str, Any]) -> str:

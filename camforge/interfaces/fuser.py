@@ -28,7 +28,9 @@ class Fuser(Plugin, ABC):
     kind: ClassVar[str] = "fuser"
 
     axis: Axis | None
+    """The axis of the stack that is reduced: "view", "branch" or "layer"; null: every map is changed by itself."""
     normalise: Literal["none", "max"] = "none"
+    """"max": each map is rectified and divided by its maximum before it is fused."""
     """"max": ReLU and divide each map by its own maximum first."""
 
     @abstractmethod

@@ -84,20 +84,26 @@ class Trainer(Plugin, ABC):
     kind: ClassVar[str] = "trainer"
 
     backbone: Backbone
+    """The network that is trained, with or without weights to begin with."""
     epochs: Annotated[int, Field(ge=1)] = 100
+    """Passes over the training images."""
     batch_size: Annotated[int, Field(ge=1)] = 20
+    """Images of a step."""
     lr: Positive = 1e-4
+    """Learning rate at the beginning."""
     head_lr: Positive | None = None
     """Learning rate of the last linear layer; None: the same as ``lr``."""
     optimizer: Literal["adam", "adamw", "sgd"] | ByType = "adam"
     """Or any optimiser that mmengine knows, such as ``{"type": "RMSprop", "alpha": 0.9}``; an ``lr`` or
     ``weight_decay`` in it goes before the trainer's. "sgd" has a Nesterov momentum of 0.9."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Of the optimiser, on all parameters."""
     schedule: Literal["plateau", "onecycle", "poly", "constant"] | Schedulers = "plateau"
     """"poly": lr (1 - e / epochs)^0.9 in epoch e = 0, 1, …; "onecycle": up in the first 15 % of the steps, then down
     along a cosine; or one or several of mmengine's schedulers, such as ``{"type": "MultiStepLR", "milestones": [8]}``.
     """
     plateau: Plateau = Plateau()
+    """When "plateau" lowers the learning rate, and by how much."""
     flip: bool = False
     """Mirror half of the training images."""
     stop_at_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -106,6 +112,7 @@ class Trainer(Plugin, ABC):
     """mmengine's hooks, such as ``{"type": "EMAHook", "momentum": 0.001}``. What they put into a checkpoint in place of
     the weights (averaged ones) is the trained network. There is no validation loop for them to act on."""
     channels_last: bool = True
+    """Keep activations channels last, which convolutions run faster with."""
     amp: Annotated[Literal["off", "bf16", "fp16"], BeforeValidator(_amp_name)] = "off"
     """Autocast, on CPU and GPU: bfloat16, or float16 with a gradient scaler. True and False stand for "bf16" and "off".
     """

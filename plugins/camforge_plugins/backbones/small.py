@@ -26,8 +26,11 @@ class Small(Backbone):
     name = "small"
 
     stem: Width = 16
+    """Channels of the first convolution."""
     widths: Annotated[tuple[Width, ...], Field(min_length=1)] = (16, 32, 48, 64)
+    """Channels of each stage."""
     strides: tuple[Literal[1, 2], ...] = (2, 1, 1, 1)
+    """Of each stage: 2 halves height and width."""
     blocks: tuple[Literal["residual", "plain", "cbam"], ...] = ("residual", "residual", "plain", "plain")
     """Per stage; "cbam" is a residual block with attention."""
     non_local: tuple[Annotated[int, Field(ge=1)], ...] = ()

@@ -29,11 +29,13 @@ class ImageFolder(Dataset):
     name = "image_folder"
     version = "2"
     root: Path
+    """The folder of the splits, or of the class folders."""
     classes: tuple[str, ...] | None = None
     """Which folders, in this order; None: all folders of the training split, sorted."""
     train: str = "train"
     """The folder of the training split below root."""
     val: str = "val"
+    """The folder of the validation split below root."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Where root holds class folders and neither split: how much of each class is for validation."""
     seed: int = 0

@@ -41,6 +41,7 @@ class VOC(Dataset):
     train: str = "Segmentation/train"
     """The list of training images under ImageSets; SBD's 10,582 are usually in Segmentation/train_aug."""
     val: str = "Segmentation/val"
+    """The list of validation images."""
     masks: str = "SegmentationClass"
     """The folder of masks; those that come with SBD's list are usually in SegmentationClassAug."""
     difficult: bool = True

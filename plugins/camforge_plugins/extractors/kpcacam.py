@@ -24,6 +24,7 @@ class KPCACAM(LayerExtractor):
     name = "kpcacam"
 
     kernel: Literal["sigmoid", "rbf", "poly", "linear"] = "sigmoid"
+    """Of the kernel PCA."""
     gamma: Annotated[float, Field(gt=0)] | None = None
     """Scale of the kernel; None: 1 / channels."""
     degree: Annotated[int, Field(ge=1)] = 3

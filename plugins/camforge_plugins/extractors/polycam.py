@@ -24,6 +24,7 @@ class PolyCAM(RerunExtractor):
     name = "polycam"
 
     layers: Layers = "stages"
+    """Which layers, from the deepest back to the image."""
     variant: Literal["plus", "minus", "both"] = "both"
     """PCAM+, PCAM- or PCAM+-."""
     local_norm: bool = True

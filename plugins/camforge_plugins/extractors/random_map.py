@@ -16,6 +16,7 @@ class RandomMap(LayerExtractor):
     name = "random"
 
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of the random numbers."""
 
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
         size = capture.activations[layer].shape[2:]

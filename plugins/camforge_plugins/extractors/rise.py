@@ -34,6 +34,7 @@ class RISE(MaskedImages):
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The probability that a cell is seen."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of the random numbers."""
 
     def extract(self, capture: Capture) -> list[Tensor]:
         masks = self.masks(capture.inputs)

@@ -24,6 +24,7 @@ class SmoothGradCAMPlusPlus(GradientExtractor):
     std: Annotated[float, Field(gt=0)] = 0.3
     """Standard deviation of the noise, in units of the normalised image."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of the random numbers."""
 
     def cam(self, activations: Tensor, gradients: Tensor) -> Tensor:
         """One sample's map: without noise it is Grad-CAM++."""

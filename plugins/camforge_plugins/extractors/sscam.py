@@ -24,6 +24,7 @@ class SSCAM(ScoreCAM):
     std: Annotated[float, Field(gt=0)] = 2.0
     """Standard deviation of the noise; masks are in [0, 1]."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of the random numbers."""
 
     def outputs(self, capture: Capture, channels: Tensor, pair: int) -> Tensor:
         refuse_functions(capture, self.name)

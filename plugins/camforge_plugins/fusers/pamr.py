@@ -27,8 +27,11 @@ class PAMR(Fuser):
     name = "pamr"
     axis: None = None
     dilations: Annotated[tuple[Steps, ...], Field(min_length=1)] = (1, 2, 4, 8, 12, 24)
+    """Distances of the neighbours that a pixel is compared with, in pixels."""
     iterations: Annotated[int, Field(ge=1)] = 10
+    """How often the maps are averaged over like neighbours."""
     width: Annotated[float, Field(gt=0)] = 0.1
+    """Of the colour difference at which neighbours count as unlike, in standard deviations."""
 
     def fuse(self, values: Tensor, maps: Maps) -> Tensor:
         if maps.photographs is None:

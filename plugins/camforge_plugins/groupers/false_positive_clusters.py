@@ -40,6 +40,7 @@ class FalsePositiveClusters(Grouper):
     min_size: Positive = 4
     """The fewest classes of a cluster. At clusters * min_size = classes no class can leave its random start."""
     restarts: Positive = 20
+    """Beginnings that K-means tries; the best is kept."""
     similarity: Form = "sum"
     """"sum": eq. 2; "mean": divided by the class's number of images; "symmetric": the mean form plus its transpose."""
     holdout: Annotated[float, Field(gt=0, lt=1)] | None = 0.2

@@ -28,6 +28,7 @@ class KMeansHierarchy(Grouper):
     normalize: Literal["l2"] | None = None
     """"l2": every row that is clustered is divided by its norm."""
     restarts: Annotated[int, Field(ge=20)] = 20
+    """Beginnings that K-means tries; the best is kept."""
     trainer: Trainer | None = None
     """Makes the networks that give the rows, a plain single-branch one in the papers; None: the arm's trainer."""
 

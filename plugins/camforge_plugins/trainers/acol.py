@@ -106,6 +106,7 @@ class ACoL(Trainer):
 
     name = "acol"
     loss: Loss = "bce"
+    """"bce": every output by itself; "softmax": one class of all."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.6
     """Erased is where the min-max normalised map of a shown class reaches this."""
     width: Annotated[int, Field(ge=1)] = 1024

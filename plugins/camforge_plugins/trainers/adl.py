@@ -50,6 +50,7 @@ class ADL(Single):
     layers: tuple[str, ...] = ()
     """Modules of the backbone; none: its last three stages (the paper's VGG-16: pool3, pool4, conv5_3)."""
     drop_rate: Annotated[float, Field(ge=0, le=1)] = 0.75
+    """How often the most discriminative part is hidden instead of weighted."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
 
     def learner(self, outputs: int, pretrained: bool = True) -> Learner:

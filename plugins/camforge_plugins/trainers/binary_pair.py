@@ -43,6 +43,7 @@ class BinaryPair(Trainer):
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 24
     stop_at_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = 0.95
+    """Training ends where this share of the training images is right; null: never before the last epoch."""
     balanced: bool = False
     """Let both classes count the same in every batch's loss, whatever the number of their images. Not in the paper."""
 

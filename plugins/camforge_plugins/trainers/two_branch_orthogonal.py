@@ -68,6 +68,7 @@ class TwoBranchOrthogonal(Trainer):
 
     name = "two_branch_orthogonal"
     loss: Loss = "bce"
+    """"bce": every output by itself; "softmax": one class of all."""
     weight: Annotated[float, Field(ge=0)] = 1e-4
     """Lambda, the weight of the orthogonal loss. 0: two independent networks."""
     features: Literal["maps", "pooled"] = "maps"
