@@ -31,6 +31,7 @@ def test_aligned_lines_of_a_docstring_are_explanations() -> None:
         """In the field's own words."""
 
         def fuse(self, values, maps):
+            del maps
             return values
 
     found = {option.name: option.about for option in options_of(Odd)}
