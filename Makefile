@@ -7,7 +7,7 @@ LOWEST = .venv-lowest
 # Waiting threads sleep instead of spinning: on a shared machine small networks train several times faster.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lowest check docs install audit mutants faults clean
+.PHONY: demo test lowest check docs install audit mutants faults ecosystem release clean
 
 demo: install
 	$(BIN)/camforge run configs/quickstart.py
@@ -40,6 +40,15 @@ mutants: install
 # Every call to the disk fails in turn, and the power (half an hour).
 faults: install
 	$(BIN)/python benchmarks/injection.py --experiment 400
+
+# Every plugin of the catalogue in an environment of its own, with the newest and with the lowest versions.
+ecosystem: install $(LOWEST)/installed
+	$(BIN)/python .ci/ecosystem.py newest=$(CURDIR)/$(BIN)/python lowest=$(CURDIR)/$(LOWEST)/bin/python
+
+# Build, check, and test wheel and sdist in fresh environments of every Python that is here.
+release: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine uv
+	$(BIN)/python .ci/release.py $(PYTHONS)
 
 docs: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"

@@ -75,6 +75,60 @@ def show(
 
 
 @plugins.command()
+def search(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORDS", help="All must occur.", show_default="all there are")
+    ] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Only those with a plugin of this kind.")] = "",
+    catalogue: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Another list of plugins.", show_default="CamForge's own")
+    ] = None,
+) -> None:
+    """Plugins that are known, installed or not: what they give, and where they are to be had.
+
+    \b
+    Examples:
+      camforge plugins search metric
+      camforge plugins search --kind dataset
+    """
+    from rich.table import Table
+
+    from camforge.host import known
+
+    found = known.search(known.known_plugins(catalogue or known.CATALOGUE), words or (), kind)
+    table = Table("distribution", "gives", "what it is", "licence", "installed", "source")
+    for entry in found:
+        table.add_row(
+            entry.distribution, entry.told(), entry.about, entry.licence, entry.installed or "no", entry.source
+        )
+    console().print(table if found else "nothing that is known has all of these words")
+
+
+@plugins.command()
+def page(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, or kind:name.", show_default=False)],
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Scores of suites.", show_default="work/bench/*/scores, and those shipped"),
+    ] = None,
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the page goes.")] = Path(),
+) -> None:
+    """Write a page: what a plugin is, its options, its numbers in every suite that was run.
+
+    \b
+    Examples:
+      camforge plugins page layercam
+      camforge plugins page metric:miou --into pages
+    """
+    from camforge.host.describe import named
+    from camforge.host.registry import registry
+    from camforge.suite.plugin_pages import known_scores, write_plugin_pages
+
+    for path in write_plugin_pages(into, named(registry(), name), scores or known_scores()):
+        typer.echo(f"page: {path}")
+
+
+@plugins.command()
 def check(
     distributions: Annotated[
         list[str] | None, typer.Argument(metavar="DISTRIBUTION", help="Only these.", show_default="all")
@@ -109,8 +163,10 @@ def new(
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name in configs.", show_default=False)],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to make it in.")] = Path(),
+    author: Annotated[str, typer.Option(metavar="NAME", help="For the licence.")] = "",
+    repository: Annotated[str, typer.Option(metavar="URL", help="For the links and the badge.")] = "",
 ) -> None:
-    """Write a small distribution with one plugin. Its tests pass at once.
+    """Write a distribution with one plugin: tests that pass at once, licence, README, workflows.
 
     \b
     Examples:
@@ -119,5 +175,5 @@ def new(
     """
     from camforge.host.skeleton import write
 
-    folder = write(kind, name, into)
+    folder = write(kind, name, into, author, repository)
     typer.echo(f"{folder}: try it with\n  cd {folder} && python -m pytest\n  pip install -e {folder}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,6 +70,20 @@ def bench(
         list[str] | None,
         typer.Option(metavar="KIND=NAME", help="A plugin that joins, such as extractor=mycam. May be repeated."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", envvar="CAMFORGE_DATA", help="Photographs that a leaderboard measures on as well."
+        ),
+    ] = None,
+    row: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Make one recorded row again, by its key or EXPERIMENT/ROW, and compare it."),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The recorded rows.", show_default="of this suite, else those shipped"),
+    ] = None,
     overrides: Overrides = None,
     work_dir: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where everything goes.", show_default="work/bench/SUITE")
@@ -94,6 +109,8 @@ def bench(
         return _list_suites()
     if suite is None:
         raise CamForgeError("which suite? camforge bench --list says what there is")
+    if row is not None:
+        return _again(scores or _recorded(suite, work_dir), row, overrides or (), device, quiet)
 
     from camforge.report.suite import print_suite
     from camforge.suite.run import bench as run_suite
@@ -102,6 +119,7 @@ def bench(
         results = run_suite(
             suite, seeds=seeds, add=add or (), overrides=overrides or (), work_dir=work_dir, device=device,
             fresh=fresh, quiet=quiet, workers=workers, cluster=cluster, small=small,
+            data=data,
         )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)
@@ -112,6 +130,36 @@ def bench(
     for name, reason in results.failures.items():
         typer.echo(f"did not finish: {name}: {reason}", err=True)
     raise typer.Exit(1 if results.failures else 0)
+
+
+def _recorded(suite: str, work_dir: Path | None) -> Path:
+    """Where the rows of a suite are: in its own folder, else with CamForge."""
+    from camforge.suite.catalogue import open_suite, shipped
+    from camforge.suite.run import SCORES
+
+    name = open_suite(suite).name
+    own = (work_dir or Path("work/bench") / name) / SCORES
+    return own if own.is_dir() else shipped() / SCORES / name
+
+
+def _again(scores: Path, key: str, overrides: Sequence[str], device: str, quiet: bool) -> None:
+    """Make a row again; exit code 1 where a number differs."""
+    from rich.table import Table
+
+    from camforge.suite.again import again
+
+    found = again(scores, key, overrides=overrides, device=device, quiet=quiet)
+    typer.echo(f"{found.then.experiment}/{found.then.row}, key {found.then.key}")
+    for what, (then, now) in found.surroundings.items():
+        typer.echo(f"{what}: then {then}, now {now}")
+    if not found.differences:
+        typer.echo(f"the same to the last digit: {len(found.then.scores)} numbers, and the maps of {found.networks}")
+        return
+    table = Table("number", "then", "now")
+    for name, pair in found.differences.items():
+        table.add_row(name, *map(str, pair))
+    console().print(table)
+    raise typer.Exit(1)
 
 
 def _list_suites() -> None:

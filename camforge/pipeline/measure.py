@@ -23,7 +23,8 @@ from camforge.types import CamForgeError
 class Measurement:
     """Numbers and curves of one row of the table, and how many (image, class) maps had nothing above zero.
 
-    missing  {metric: why it has no number here}
+    missing    {metric: why it has no number here}
+    by_metric  {metric: the names of its numbers}
     """
 
     metrics: Mapping[str, float]
@@ -31,6 +32,7 @@ class Measurement:
     empty: int
     curves: Mapping[str, Curve] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    by_metric: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def joined(self, other: Measurement, split: str) -> Measurement:
         """With the numbers of another split, each called ``name@split`` or ``name@split/class``."""
@@ -86,6 +88,7 @@ def measure(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Mea
     found = _statistics(maps, metrics, session)
     numbers: dict[str, float] = {}
     curves: dict[str, Curve] = {}
+    by_metric: dict[str, tuple[str, ...]] = {}
     missing = {m.name: reason for m, reason in zip(metrics, found.reasons, strict=True) if reason}
     classes = maps.split.dataset.classes
     for metric, total in zip(metrics, found.totals, strict=True):
@@ -101,9 +104,10 @@ def measure(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Mea
             raise CamForgeError(f"metric {metric.name!r}: two metrics report {', '.join(sorted(clash))}")
         numbers |= computed
         curves |= drawn
+        by_metric[metric.name] = tuple(computed)
     if not numbers:
         raise CamForgeError("; ".join(missing.values()))
-    return Measurement(numbers, found.pairs, found.empty, curves, missing)
+    return Measurement(numbers, found.pairs, found.empty, curves, missing, by_metric)
 
 
 def calibrate_metrics(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> list[Metric]:

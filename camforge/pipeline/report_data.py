@@ -52,6 +52,7 @@ def build_report_data(
         skipped=tuple(f"{split}: {reason}" for split, images in skipped.items() for reason in images.values()),
         left_out=left_out,
         notes=tuple(notes),
+        by_metric={k: v for r in results if not isinstance(r, FailedArm) for k, v in r.measurement.by_metric.items()},
     )
 
 

@@ -101,6 +101,7 @@ class ReportData:
     skipped    one line per image that was left out: its name and the reason
     left_out   {metric: what it needs and the data lacks}
     notes      what a reader of the numbers must know of the data
+    by_metric  {metric: the names of its numbers}
     threshold  where the gallery's slider starts: seed = max-normalised map >= threshold
     """
 
@@ -114,3 +115,4 @@ class ReportData:
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     threshold: float = 0.15
+    by_metric: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

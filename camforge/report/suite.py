@@ -34,12 +34,14 @@ class SuiteRow:
     """One method. ``arm.metrics`` hold the mean over seeds, ``spread`` the deviation, ``paper`` the published numbers.
 
     recipe  the manifest's or report's path relative to the page, "" where there is none
+    page    its extractor's page, relative to the suite's folder
     """
 
     arm: ArmReport
     paper: Mapping[str, float] = field(default_factory=dict)
     spread: Mapping[str, float] = field(default_factory=dict)
     recipe: str = ""
+    page: str = ""
 
     def difference(self, metric: str) -> float | None:
         """Measured minus published, None where one of the two is missing."""
@@ -100,6 +102,11 @@ class TableEntry:
 
     suite: SuiteReport
     address: str
+
+    @property
+    def folder(self) -> str:
+        """Where the own page lies, with a slash."""
+        return f"{self.address.rpartition('/')[0]}/" if "/" in self.address else ""
 
     @property
     def columns(self) -> list[Column]:

@@ -16,6 +16,7 @@ from camforge.config.shipped import dashed, named
 from camforge.config.sources import shown
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options, choices
+from camforge.suite.every import Joining
 from camforge.suite.papers import Paper
 from camforge.types import CamForgeError
 
@@ -31,6 +32,10 @@ class Definition(Options):
     """Files, or patterns such as ``../papers/*/*_small.py``, relative to the suite's own."""
     overrides: tuple[str, ...] = ()
     """``key.sub=value`` for every experiment."""
+    every: tuple[Joining, ...] = ()
+    """Kinds of which every installed plugin joins every experiment, with its defaults: a leaderboard."""
+    on_data: str = ""
+    """An experiment for each folder that ``--data`` names: its ``dataset.root`` is that folder."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Suite:
     overrides: tuple[str, ...] = ()
     paper: Paper | None = None
     """The tables and figures that the experiments are for, where the suite is a paper's."""
+    every: tuple[Joining, ...] = ()
+    on_data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,10 @@ def open_suite(name: str, small: bool = False) -> Suite:
     with option_errors(str(path), config):
         definition = Definition.model_validate(config)
     files = [file for pattern in definition.experiments for file in _matching(pattern, path)]
+    on_data = _matching(definition.on_data, path)[0] if definition.on_data else None
     return Suite(
-        definition.name, tuple(dict.fromkeys(files)), definition.about, definition.cost, definition.overrides
+        definition.name, tuple(dict.fromkeys(files)), definition.about, definition.cost, definition.overrides,
+        every=definition.every, on_data=on_data,
     )  # fmt: skip
 
 

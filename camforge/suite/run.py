@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,17 +10,26 @@ from pathlib import Path
 
 from camforge.analysis.oracle import Oracle, oracle
 from camforge.config.load import Loaded, load, read
-from camforge.files import write_atomically
+from camforge.files import file_name, write_atomically
+from camforge.host.registry import registry
 from camforge.pipeline.run import run_seeds
 from camforge.progress.progress import Progress
 from camforge.report.paper import write_paper
 from camforge.report.suite import Front, SuiteReport, TableEntry, write_front, write_suite
 from camforge.suite.additions import Addition, overrides_of
 from camforge.suite.catalogue import Suite, open_suite
+from camforge.suite.every import overrides_for_every
 from camforge.suite.papers import paper_page
+from camforge.suite.plugin_pages import linked, write_plugin_pages
+from camforge.suite.scores import write_scores
 from camforge.suite.tables import as_csv, suite_report
 from camforge.training.executors import Pool, open_pool
 from camforge.types import CamForgeError
+
+SCORES = "scores"
+"""Below a suite's folder: a file per row, by experiment and seed."""
+PAGES = "plugins"
+"""Below a leaderboard's folder: a page for each plugin that joined."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +39,15 @@ class Planned:
     path: Path
     loaded: Loaded
     overrides: tuple[str, ...]
+    with_pages: bool = False
+    """Its extractors have a page each."""
 
 
 @dataclass(frozen=True, eq=False)
 class SuiteResults:
     """A finished suite: its tables in order, and why an experiment has none, or an arm no numbers.
 
-    folder   holds index.html, table.csv and a folder per experiment with its page and its runs
+    folder   holds index.html, table.csv, a file per row in scores, and per experiment a folder with its page and runs
     by_file  {experiment's file: its table}
     oracles  {experiment's file: its best pairs by the validation masks}, where a paper prints them
     """
@@ -79,6 +91,7 @@ def bench(
     workers: int = 1,
     cluster: str | None = None,
     small: bool = False,
+    data: str | Path | None = None,
 ) -> SuiteResults:
     """Run a suite: experiments that share every stage they can, and one table of them.
 
@@ -89,13 +102,14 @@ def bench(
     work_dir   None: ``work/bench/<suite>``, the stages in ``work/store``; otherwise the stages in its ``store``
     workers    what an experiment trains and extracts side by side, of all its arms and seeds
     cluster    the same on a Dask cluster, "dask://HOST:8786"
+    data       a folder of photographs that a leaderboard measures on as well
     A finished stage is picked up; an experiment that fails is named in the results, the others go on.
     Raises CamForgeError where a file is wrong, with every mistake, before anything runs.
     """
     found = open_suite(suite, small)
     folder = Path(work_dir) if work_dir is not None else Path("work/bench") / found.name
     store = folder / "store" if work_dir is not None else Path("work/store")
-    planned = plan(found, [Addition.parse(text) for text in add], overrides)
+    planned = plan(found, [Addition.parse(text) for text in add], overrides, data)
     progress = Progress(quiet)
     results = SuiteResults(found.name, folder)
     start = time.perf_counter()
@@ -115,15 +129,19 @@ def bench(
     return results
 
 
-def plan(suite: Suite, additions: Sequence[Addition], overrides: Sequence[str]) -> list[Planned]:
+def plan(
+    suite: Suite, additions: Sequence[Addition], overrides: Sequence[str], data: str | Path | None = None
+) -> list[Planned]:
     """Read and check every experiment. Raises CamForgeError with the mistakes of all of them."""
     planned: list[Planned] = []
     wrong: list[str] = []
-    for path in suite.experiments:
+    asked: list[tuple[Path, list[str]]] = [(path, []) for path in suite.experiments]
+    for path, given in [*asked, *_on_data(suite, data)]:
         try:
-            own = [*suite.overrides, *overrides]
+            own = [*suite.overrides, *given, *overrides]
+            own += overrides_for_every(suite.every, read(path, own)[0])
             own += overrides_of(additions, read(path, own)[0]) if additions else []
-            planned.append(Planned(path, load(path, own), tuple(own)))
+            planned.append(Planned(path, load(path, own), tuple(own), bool(suite.every)))
         except CamForgeError as error:
             wrong.append(str(error))
     names = [experiment.loaded.experiment.name for experiment in planned]
@@ -131,6 +149,16 @@ def plan(suite: Suite, additions: Sequence[Addition], overrides: Sequence[str]) 
     if wrong:
         raise CamForgeError("\n".join(wrong))
     return planned
+
+
+def _on_data(suite: Suite, data: str | Path | None) -> list[tuple[Path, list[str]]]:
+    """The experiment on a folder of photographs, and what it is told of them."""
+    if data is None:
+        return []
+    if suite.on_data is None:
+        raise CamForgeError(f"suite {suite.name!r} measures on its own data: --data is for a leaderboard")
+    name = file_name(Path(data).resolve().name)
+    return [(suite.on_data, [f"name={json.dumps(name)}", f"dataset.root={json.dumps(str(data))}"])]
 
 
 def _run_seeds(
@@ -143,10 +171,13 @@ def _run_seeds(
         for seed in range(first, first + seeds)
     }
     runs = run_seeds(asked, store, device=device, fresh=fresh, quiet=quiet, pool=pool)
+    for run in runs:
+        write_scores(folder.parent / SCORES / run.folder.relative_to(folder.parent), run)
     page = folder / "suite.html"
-    report_data = suite_report(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
-    write_suite(page, report_data)
-    return report_data
+    table = suite_report(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
+    table = linked(table, PAGES) if planned.with_pages else table
+    write_suite(page, table)
+    return table
 
 
 def _oracle(suite: Suite, planned: Planned, folder: Path, device: str) -> dict[Path, Oracle]:
@@ -167,5 +198,8 @@ def _write(results: SuiteResults, suite: Suite, seeds: int) -> None:
     if suite.paper is not None:
         write_paper(results.page, paper_page(suite.paper, results.by_file, results.oracles, results.failures))
         return
+    if suite.every:
+        joined = [plugin for kind in suite.every for plugin in registry().plugins[kind].values()]
+        write_plugin_pages(results.folder / PAGES, joined, [results.folder / SCORES])
     entries = tuple(TableEntry(table, f"{table.title}/suite.html") for table in results.tables)
     write_front(results.page, Front(suite.name, entries, suite.about, results.failures))

@@ -129,7 +129,7 @@ class Reader:
 
     def camforge(self, arguments: list[str]) -> tuple[str, int]:
         """The command line in this process: what it prints, and its exit code."""
-        runs = arguments[0] == "run" or (arguments[0] == "bench" and "--list" not in arguments)
+        runs = arguments[0] == "run" or (arguments[0] == "bench" and not {"--list", "--row"} & {*arguments})
         tiny = [part for setting in self.tiny for part in ("--set", setting)] if runs else []
         self.monkeypatch.setattr(sys, "argv", ["camforge", *arguments, *tiny])
         out = io.StringIO()

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from camforge.host.skeleton import write
 from camforge.interfaces import KINDS
@@ -27,6 +28,10 @@ def test_skeletons_of_every_kind_pass_their_tests(tmp_path: Path) -> None:
 def test_one_skeleton_needs_no_installation(tmp_path: Path) -> None:
     folder = write("extractor", "mycam", tmp_path)
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        ".github/workflows/release.yml",
+        ".github/workflows/tests.yml",
+        ".gitignore",
+        "LICENSE",
         "README.md",
         "camforge_mycam.py",
         "pyproject.toml",
@@ -59,6 +64,31 @@ def test_what_cannot_be_written(tmp_path: Path, kind: str, name: str, expected: 
         write(kind, name, tmp_path)
     assert str(caught.value).startswith(expected)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_author_and_repository_stand_where_they_belong(tmp_path: Path) -> None:
+    folder = write("metric", "mine", tmp_path, author="Ada Łovelace & <sons>", repository="https://example.org/mine")
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["authors"] == [{"name": "Ada Łovelace & <sons>"}]
+    assert project["urls"] == {"Repository": "https://example.org/mine"}
+    assert project["license"] == "MIT"
+    assert "Ada Łovelace & <sons>" in (folder / "LICENSE").read_text("utf-8")
+    assert "https://example.org/mine/actions/workflows/tests.yml/badge.svg" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("text", ['a "quote"', "a\nline", "a\\backslash"])
+def test_no_answer_ends_a_string_of_the_project_file(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CamForgeError, match="quotes, backslashes or control characters"):
+        write("metric", "mine", tmp_path, author=text)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workflows_are_yaml_with_their_own_braces(tmp_path: Path) -> None:
+    """What looks like the template's own marks stays GitHub's."""
+    for path in sorted((write("fuser", "mine", tmp_path) / ".github/workflows").iterdir()):
+        jobs = yaml.safe_load(path.read_text())["jobs"]
+        assert all("runs-on" in job and job["steps"] for job in jobs.values())
+    assert "${{ matrix.python }}" in (tmp_path / "camforge-mine/.github/workflows/tests.yml").read_text()
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
