@@ -73,7 +73,7 @@ def bench(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", envvar="CAMFORGE_DATA", help="Photographs that a leaderboard measures on as well."
+            metavar="FOLDER", help="Photographs that a leaderboard measures on as well."
         ),
     ] = None,
     row: Annotated[
@@ -101,6 +101,7 @@ def bench(
       camforge bench --list
       camforge bench paper001-table4-small --seeds 3
       camforge bench quickstart --add extractor=layercam
+      camforge bench leaderboard --row partworld/gradcam
       camforge bench paper002 --small --device cuda
     """
     from camforge.types import CamForgeError
