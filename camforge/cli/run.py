@@ -72,9 +72,7 @@ def bench(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Photographs that a leaderboard measures on as well."
-        ),
+        typer.Option(metavar="FOLDER", help="Photographs that a leaderboard measures on as well."),
     ] = None,
     row: Annotated[
         str | None,
