@@ -133,7 +133,8 @@ def bench(
 
 def _recorded(suite: str, work_dir: Path | None) -> Path:
     """Where the rows of a suite are: in its own folder, else with CamForge."""
-    from camforge.suite.catalogue import open_suite, shipped
+    from camforge.config.shipped import shipped
+    from camforge.suite.catalogue import open_suite
     from camforge.suite.run import SCORES
 
     name = open_suite(suite).name

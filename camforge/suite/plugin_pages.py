@@ -9,13 +9,13 @@ from inspect import cleandoc, getdoc
 from pathlib import Path
 from typing import Any
 
+from camforge.config.shipped import shipped
 from camforge.files import file_name
 from camforge.host.describe import example, options_of
 from camforge.host.discovery import PluginClass
 from camforge.report.data import ArmReport
 from camforge.report.plugin import PluginOption, PluginPage, PluginTable, write_plugin_page
 from camforge.report.suite import SuiteReport, SuiteRow
-from camforge.suite.catalogue import shipped
 from camforge.suite.scores import RECIPE, Recorded, recorded
 
 WORK = Path("work/bench")

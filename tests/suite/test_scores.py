@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from camforge import CamForgeError, bench
 from camforge.cli import app
+from camforge.config.shipped import shipped
 from camforge.host.registry import registry
 from camforge.suite.again import again
-from camforge.suite.catalogue import open_suite, shipped
+from camforge.suite.catalogue import open_suite
 from camforge.suite.every import every, overrides_for_every
 from camforge.suite.run import SuiteResults, plan
 from camforge.suite.scores import find, recorded
