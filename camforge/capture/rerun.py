@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from camforge.capture.model.guided import GuidedReLU
 from camforge.capture.tail import Tail
 from camforge.types import CamForgeError
 
+rerun_progress: ContextVar[Callable[[int, int], None]] = ContextVar("rerun_progress", default=lambda *_: None)
+"""Called with (done, total) as the variants of one image are run, for who waits for a slow method."""
 T = TypeVar("T")
 Make = Callable[[int, int], Tensor]
 Change = Callable[[Tensor, int, int], Tensor]
@@ -123,7 +126,11 @@ class Rerun:
             self.cache.bytes[entry] = max(1, 4 * largest[0])  # input, output, workspace, a skip
         budget = max_memory << 20 if max_memory else chunk_bytes(self.images.device)
         size = max(1, budget // self.cache.bytes[entry])
-        return torch.cat([*done, *in_chunks(len(done), rows, size, run)])
+        tick = rerun_progress.get()
+        for part in in_chunks(len(done), rows, size, run):
+            done.append(part)
+            tick(sum(map(len, done)), rows)
+        return torch.cat(done)
 
     def _others(self, images: Tensor) -> tuple[Any, ...]:
         """The rows of the inputs beside the images; one that has no row per image is given as it is."""

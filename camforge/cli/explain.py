@@ -143,11 +143,18 @@ def _check(network: object, outputs: int | None) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Progress]:
-    """A bar on a terminal, gone when all is done; nothing elsewhere."""
+    """Bars on a terminal, gone when all is done; nothing elsewhere. The second is that of methods that run again."""
     from rich.console import Console
     from rich.progress import Progress
+
+    from camforge.capture.rerun import rerun_progress
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         progress.add_task("photographs", total=total)
-        yield progress
+        again = progress.add_task("runs of the network", visible=False)
+        token = rerun_progress.set(lambda done, rows: progress.update(again, completed=done, total=rows, visible=True))
+        try:
+            yield progress
+        finally:
+            rerun_progress.reset(token)

@@ -11,6 +11,7 @@ from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
 from camforge import CamForgeError, explain, load_model
+from camforge.capture.rerun import rerun_progress
 from camforge.explanation.command import Order, explain_files
 from camforge.explanation.inputs import photographs_of
 from camforge.explanation.methods import methods_of
@@ -223,3 +224,17 @@ def test_a_model_that_it_cannot_read_is_told_in_its_own_words(tmp_path: Path) ->
     order = Order(model, methods_of("occlusion(patch=200)"), [], None, None)
     with pytest.raises(CamForgeError, match=r"^the model returns a tuple of 2 tensors: this command reads classifiers"):
         list(explain_files(shown, order, tmp_path))
+
+
+def test_slow_methods_show_how_far_they_are(tmp_path: Path, weights: Path) -> None:
+    """What the command line's second bar is told: all variants of an image, and never more."""
+    seen: list[tuple[int, int]] = []
+    token = rerun_progress.set(lambda done, rows: seen.append((done, rows)))
+    try:
+        model = load_model("squeezenet1_1", weights)
+        explain(model, photograph(tmp_path / "a.png"), 1, {"name": "scorecam", "layers": ["features.3"]})
+    finally:
+        rerun_progress.reset(token)
+    done, rows = seen[-1]
+    assert 100 < done == rows <= 128  # channels; those that are the same everywhere need no run
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
