@@ -58,4 +58,5 @@ class TestBackbones(BackboneContract):
         build("backbone", {"name": "cbam", "arch": "resnet18"}),
         build("backbone", {"name": "vgg_gap", "non_local": ["conv5_3"]}),
         build("backbone", {"name": "wsol_resnet", "arch": "resnet18"}),
+        build("backbone", "alexnet_gap"),
     )

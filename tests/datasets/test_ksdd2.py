@@ -69,3 +69,13 @@ def test_real_surfaces(shared_data: Path) -> None:
     sample = val.load(int(val.labels[:, 0].nonzero()[0]))
     assert sample.image.shape[2] == 176
     assert 0 < float((sample.mask == 1).float().mean()) < 0.2
+
+
+def test_a_part_of_the_training_folder_validates_where_the_option_says_so(root: Path) -> None:
+    (root / "test" / "10000.png").unlink()  # nothing of the test folder is read
+    train, val = (KSDD2(root=str(root), val_fraction=0.5).open(split) for split in ("train", "val"))
+    assert sorted(train.ids + val.ids) == ["10000", "10001", "10002"]
+    assert val.labels.tolist() == [[True]]  # one of two defective images, and never the only sound one
+    assert train.labels.tolist().count([False]) == 1
+    chosen = {KSDD2(root=str(root), val_fraction=0.5, seed=seed).open("val").ids for seed in range(8)}
+    assert chosen == {("10000",), ("10002",)}

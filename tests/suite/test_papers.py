@@ -8,6 +8,7 @@ import yaml
 from tiny_suite import TINY
 
 from camforge import CamForgeError, bench
+from camforge.config.load import read
 from camforge.config.shipped import named
 from camforge.suite.catalogue import open_suite
 from camforge.suite.run import SuiteResults
@@ -168,3 +169,21 @@ def test_a_papers_suite_runs_every_experiment_of_its_folder(name: str) -> None:
     assert {path.resolve() for path in full | small} == shipped
     assert not {path for path in full if "_small" in path.stem}
     assert {path for path in small if "_small" in path.stem} == small
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_small_experiments_stand_beside_numbers_of_the_same_name_and_split(name: str) -> None:
+    """What a full experiment's rows are called in print is what its small ones may join: miou@train, f1, no other."""
+    full, small = (open_suite(name, size).paper for size in (False, True))
+    assert full is not None
+    assert small is not None
+    own: dict[Path, set[str]] = {}
+    for (_, files), (_, small_files) in zip(full.items, small.items, strict=True):
+        for path in small_files:
+            own.setdefault(path, set()).update(*(printed(file) for file in files))
+    assert {path.name: printed(path) - names for path, names in own.items()} == {path.name: set() for path in own}
+
+
+def printed(path: Path) -> set[str]:
+    """The numbers that an experiment's rows have in print."""
+    return {metric for row in read(path)[0].get("paper", {}).values() for metric in row}

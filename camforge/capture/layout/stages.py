@@ -16,6 +16,10 @@ from camforge.types import CamForgeError, Network
 _FAMILIES: dict[str, tuple[str, ...]] = {
     "ResNet": ("layer1", "layer2", "layer3", "layer4"),
     "GoogLeNet": ("conv1", "conv3", "inception3b", "inception4e", "inception5b"),
+    "Inception3": (
+        *("Conv2d_1a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"),
+        *("Mixed_5d", "Mixed_6e", "Mixed_7c"),
+    ),
     "MobileNetV2": tuple(f"features.{i}" for i in (1, 3, 6, 13, 18)),
     "DenseNet": ("features.denseblock1", "features.denseblock2", "features.denseblock3", "features.norm5"),
     "SqueezeNet": ("features.2", "features.5", "features.12"),

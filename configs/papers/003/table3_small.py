@@ -27,11 +27,11 @@ arms = {
 metrics = [dict(name="miou", threshold="otsu"), dict(name="segmentation", threshold="otsu")]
 
 paper = {  # the paper's numbers
-    "Grad-CAM++": {"miou": 20.32, "precision": 47.75, "recall": 27.43, "micro_f1": 33.06},
-    "Grad-CAM": {"miou": 25.31, "precision": 40.93, "recall": 42.02, "micro_f1": 39.5},
-    "FullGrad": {"miou": 28.2, "precision": 48.72, "recall": 42.52, "micro_f1": 42.84},
-    "Layer-CAM (l = 1, delta = 0)": {"miou": 26.14, "precision": 43.41, "recall": 43.0, "micro_f1": 40.5},
-    "Layer-CAM (l = 4, delta = 0)": {"miou": 30.83, "precision": 52.07, "recall": 45.3, "micro_f1": 45.95},
-    "LTGrad-CAM (l = 4, delta = 0)": {"miou": 26.87, "precision": 40.86, "recall": 48.56, "micro_f1": 41.24},
-    "LTGrad-CAM (l = 4, delta = 20)": {"miou": 28.34, "precision": 43.39, "recall": 48.78, "micro_f1": 43.06},
+    "Grad-CAM++": {"miou": 20.32, "precision": 47.75, "recall": 27.43, "f1": 33.06},
+    "Grad-CAM": {"miou": 25.31, "precision": 40.93, "recall": 42.02, "f1": 39.5},
+    "FullGrad": {"miou": 28.2, "precision": 48.72, "recall": 42.52, "f1": 42.84},
+    "Layer-CAM (l = 1, delta = 0)": {"miou": 26.14, "precision": 43.41, "recall": 43.0, "f1": 40.5},
+    "Layer-CAM (l = 4, delta = 0)": {"miou": 30.83, "precision": 52.07, "recall": 45.3, "f1": 45.95},
+    "LTGrad-CAM (l = 4, delta = 0)": {"miou": 26.87, "precision": 40.86, "recall": 48.56, "f1": 41.24},
+    "LTGrad-CAM (l = 4, delta = 20)": {"miou": 28.34, "precision": 43.39, "recall": 48.78, "f1": 43.06},
 }

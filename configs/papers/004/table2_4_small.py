@@ -20,6 +20,7 @@ arms = {
     "ACoL": dict(
         trainer=dict(name="acol", width=256, **_recipe), fusers=[dict(name="max", axis="branch", normalise="max")]
     ),
+    "SPG": dict(trainer=dict(name="spg", width=64, **_recipe)),
     "HaS": dict(trainer=dict(name="has", **_recipe)),
     "ADL": dict(trainer=dict(name="adl", **_recipe)),
     "CutMix": dict(trainer=dict(name="cutmix", **_recipe)),
@@ -28,6 +29,7 @@ arms = {
 metrics = [dict(name="localization"), dict(name="maxboxacc")]
 
 paper = {  # the paper's errors on CUB, percent
+    "SPG": {"top1_loc_error": 53.36, "top5_loc_error": 42.28},
     "GAP": {"top1_loc_error": 59.0, "top1_cls_error": 37.0},
     "ACoL": {"top1_loc_error": 54.08, "top5_loc_error": 43.49, "top1_cls_error": 28.1},
     "CCAM": {"top1_loc_error": 49.93, "top5_loc_error": 36.25, "top1_cls_error": 26.8},

@@ -1,6 +1,7 @@
 """Built-in backbones."""
 
 from camforge.api import Backbone, hookimpl
+from camforge_plugins.backbones.alexnet_gap import AlexNetGap
 from camforge_plugins.backbones.cbam import CBAM
 from camforge_plugins.backbones.small import Small
 from camforge_plugins.backbones.timm_models import Timm
@@ -13,4 +14,4 @@ from camforge_plugins.backbones.wsol_resnet import WSOLResNet
 @hookimpl
 def camforge_backbones() -> list[type[Backbone]]:
     """The classes of this folder."""
-    return [Small, Torchvision, Timm, Transformers, CBAM, VGGGap, WSOLResNet]
+    return [Small, Torchvision, Timm, Transformers, CBAM, VGGGap, WSOLResNet, AlexNetGap]

@@ -59,18 +59,30 @@ class VGGGap(Torchvision):
             if place in self.non_local:
                 layers[place] = NonLocal(channels)
         last = "conv5_3" if "conv5_3" in self.non_local else str(_LAST)
-        if self.width:
-            last = "relu6"
-            layers["conv6"] = nn.Conv2d(512, self.width, 3, padding=1)
-            layers[last] = nn.LeakyReLU(self.slope, inplace=True) if self.slope else nn.ReLU(inplace=True)
-        body = nn.Sequential(
-            OrderedDict(
-                features=nn.Sequential(layers),
-                pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-                fc=nn.Linear(self.width or 512, outputs),
-            )
-        )
-        return Network(body, (*(f"features.{i}" for i in _STAGES[:-1]), f"features.{last}"), "fc")
+        stages = [f"features.{i}" for i in (*_STAGES[:-1], last)]
+        return pooled(layers, stages, 512, self.width, self.slope, outputs)
 
     def trained_outputs(self) -> int | None:
         return None  # the linear layer is new
+
+
+def pooled(
+    layers: OrderedDict[str, nn.Module], stages: list[str], channels: int, width: int, slope: float, outputs: int
+) -> Network:
+    """``layers`` that end in ``channels``, a further convolution of ``width`` where it is not 0, pooling, linear layer.
+
+    ``stages`` are those of ``layers``; behind a further convolution the last stage is its activation. ``slope`` of
+    that activation below zero.
+    """
+    if width:
+        layers["conv6"] = nn.Conv2d(channels, width, 3, padding=1)
+        layers["relu6"] = nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)
+        stages = [*stages[:-1], "features.relu6"]
+    body = nn.Sequential(
+        OrderedDict(
+            features=nn.Sequential(layers),
+            pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            fc=nn.Linear(width or channels, outputs),
+        )
+    )
+    return Network(body, tuple(stages), "fc")

@@ -29,7 +29,7 @@ class SPGLearner(SingleLearner):
         super().__init__(network, options.loss)
         self.options, self.paths = options, options.paths(network)
         with torch.no_grad(), outputs_of(network.body.eval(), self.paths) as found:
-            network(torch.zeros(1, 3, 64, 64))
+            network(torch.zeros(1, 3, 96, 96))  # Inception-v3 takes nothing below 75 pixels
         network.train()
         early, middle, last = (_channels(found[path], options.backbone.name) for path in self.paths)
         if network.class_features().shape[1] != last:
