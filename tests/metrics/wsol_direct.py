@@ -1,6 +1,6 @@
 """A slow, direct transcription of wsolevaluation's box and pixel evaluators (Choe et al. 2020), map by map.
 
-The oracle of the tests and the yardstick of benchmarks/metrics.py; nothing of the library is used.
+The oracle of the tests and the yardstick of benchmarks/wsol_metrics.py; nothing of the library is used.
 """
 
 import cv2
