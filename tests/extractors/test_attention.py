@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import slow_vit
+import timm
 import torch
 import torchvision
 from extractor_references import ATTENTION
@@ -145,6 +146,11 @@ def test_networks_that_it_cannot_read_are_one_line() -> None:
             extract_maps(resnet, torch.randn(1, 3, 32, 32), [build("extractor", name)], 1)
         with pytest.raises(CamForgeError, match=r"^SwinTransformer: its attention sees windows of the image"):
             extract_maps(swin, torch.randn(1, 3, 64, 64), [build("extractor", name)], 1)
+    for name in ("pvt_v2_b0", "twins_svt_small"):  # pooled keys, windows on an axis of their own
+        with pytest.raises(CamForgeError, match="its attention sees windows of the image or pooled keys"):
+            extract_maps(
+                timm.create_model(name, num_classes=5), torch.randn(1, 3, 64, 64), [build("extractor", LAST)], 1
+            )
     model, _ = VITS["torchvision"]()
     with pytest.raises(CamForgeError, match=r"legrad: no block 3; the model has blocks 0 to 2"):
         extract_maps(model, torch.randn(1, 3, SIZE, SIZE).double(), [build("extractor", LAST | {"blocks": [3]})], 1)
@@ -163,7 +169,6 @@ def test_some_blocks(images: Tensor) -> None:
 
 def test_only_the_images_own_attention_is_read(images: Tensor) -> None:
     """CLIP's texts have attention of their own; registers and a class token are no places of the image."""
-    import timm
     import transformers
 
     text = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}

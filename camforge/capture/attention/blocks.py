@@ -71,12 +71,15 @@ def _found(model_layers: ModelLayers, inputs: tuple[Any, ...]) -> Blocks | str:
     trace, windows = borrowed(model_layers.model, False, lambda: _traces(model_layers, one))
     if not trace.attentions:
         return "no attention was seen in this network: this method reads that of vision transformers"
+    partly = "its attention sees windows of the image or pooled keys, not all of its tokens, which this method needs"
     if windows:
-        return "its attention sees windows of the image, not all of its tokens, which this method needs"
+        return partly
     grids = model_layers.grids(inputs)
     chosen = [(k, *block) for k, seen in enumerate(trace.attentions) if (block := _block(trace, seen, grids))]
     if not chosen:
         return "no block has an attention of its own from all tokens of the image to all of them"
+    if any(seen.pooled for seen in trace.attentions[: chosen[-1][0]]):
+        return partly
     layout = Counter(layout for *_, layout in chosen).most_common(1)[0][0]
     same = [(k, path) for k, path, own in chosen if own == layout]
     return Blocks(tuple(k for k, _ in same), tuple(path for _, path in same), layout)
@@ -88,6 +91,16 @@ class _Attention:
 
     shape: tuple[int, ...]
     inside: tuple[str, ...]
+
+    @property
+    def pooled(self) -> bool:
+        """Several queries see fewer keys, or ones of another kind."""
+        return 1 < self.shape[-2] != self.shape[-1]
+
+    @property
+    def split(self) -> bool:
+        """An axis more, or several rows, for one image: windows, or texts beside the image."""
+        return len(self.shape) > 4 or (len(self.shape) == 4 and self.shape[0] > 1)
 
 
 @dataclass
@@ -125,11 +138,11 @@ def _traces(model_layers: ModelLayers, one: tuple[Any, ...]) -> tuple[_Trace, bo
     Those have several rows for one image and twice as many for two, which texts beside an image have not.
     """
     trace = _traced(model_layers, one)
-    if not any(len(seen.shape) == 4 and seen.shape[0] > 1 for seen in trace.attentions):
+    if not any(seen.split for seen in trace.attentions):
         return trace, False
     twice = tuple(torch.cat([x, x]) if isinstance(x, Tensor) and x.shape[:1] == (1,) else x for x in one)
     pairs = zip(trace.attentions, _traced(model_layers, twice).attentions, strict=True)
-    return trace, any(len(a.shape) == 4 and 1 < a.shape[0] < b.shape[0] for a, b in pairs)
+    return trace, any(a.split and (len(a.shape) > 4 or a.shape[0] < b.shape[0]) for a, b in pairs)
 
 
 def _traced(model_layers: ModelLayers, inputs: tuple[Any, ...]) -> _Trace:

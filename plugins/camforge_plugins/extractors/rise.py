@@ -22,7 +22,8 @@ class RISE(MaskedImages):
 
     A mask is a grid of zeros and ones, upsampled bilinearly and shifted by a part of a cell. The masks are the same for
     every image: maps do not depend on batches. Hidden places are 0, the mean colour of normalised images. It needs
-    nothing of the network but what it returns, and a forward per mask.
+    nothing of the network but what it returns, and a forward per mask. Its maps are high everywhere and higher where it
+    matters: show them with ``normalise="minmax"``.
     """
 
     name = "rise"
