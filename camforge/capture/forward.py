@@ -43,7 +43,7 @@ class Runner:
 
     select        takes the logits out of a dict or tuple output
     create_graph  the maps are to be trained through
-    finite        which rows of the logits were finite, run by run
+    finite        0 for every row of logits that was finite, else NaN, run by run
     doubts        scalar bools: whether what was taken for a linear head is one
     The last two are read at the end of the pass: a GPU is not waited for in between.
     """
@@ -77,13 +77,15 @@ class Runner:
             raise CamForgeError(
                 f"the model returns {tuple(output.shape)} for {images}: not one row of logits per image"
             )
-        self.finite.append(torch.isfinite(output.detach()).all(1))
+        values = output.detach()
+        self.finite.append((values - values).sum(1))  # NaN and infinity less themselves are NaN
         return output
 
     def check_finite(self) -> None:
         """Raise CamForgeError where any logits so far were NaN or infinite. Waits for the device."""
-        if self.finite and not bool(torch.cat(self.finite).all()):
-            images = (~self.finite[0]).nonzero().flatten().tolist()
+        runs = self.finite if len(self.finite) < 2 else [torch.cat(self.finite)]
+        if runs and runs[0].sum().item() != 0:
+            images = self.finite[0].isnan().nonzero().flatten().tolist()
             where = f"images {images} of the batch" if images else "images that an extractor changed"
             raise CamForgeError(f"NaN or infinite logits for {where}: no map can be made of them")
 

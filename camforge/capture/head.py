@@ -32,8 +32,8 @@ class LinearHead:
 
     def gradient(self, targets: Tensor, spatial: tuple[int, ...]) -> Tensor:
         """d logit / d activation of (P,) targets: weight / places everywhere, (P, C, *spatial), no backward pass."""
-        chosen = self.weight[targets] / prod(spatial)
-        return chosen[(...,) + (None,) * len(spatial)].expand(*chosen.shape, *spatial)
+        chosen = self.weight.index_select(0, targets) / prod(spatial)
+        return chosen.view(*chosen.shape, *(1 for _ in spatial)).expand(*chosen.shape, *spatial)
 
 
 def linear_head(runner: Runner, record: Mapping[str, RecordedOutput], logits: Tensor) -> LinearHead | None:

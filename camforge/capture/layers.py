@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class ModelLayers:
         """What brings the layers' outputs for these inputs to (B, C, h, w)."""
         return Grids(self.model, inputs, self.run)
 
-    @property
+    @cached_property
     def stages(self) -> tuple[str, ...]:
         """Module paths, shallow to deep; the last is where class maps are read."""
         shapes = tuple(tuple(x.shape[1:]) if isinstance(x, Tensor) else None for x in self.inputs)

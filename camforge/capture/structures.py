@@ -6,6 +6,8 @@ import copy
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -115,17 +117,29 @@ def images_key(inputs: Mapping[Any, Any]) -> str:
 
 
 def _takes(model: nn.Module, name: str) -> bool:
-    parameters = inspect.signature(model.forward).parameters.values()
-    return any(p.name == name or p.kind == p.VAR_KEYWORD for p in parameters)
+    return any(p.name == name or p.kind == p.VAR_KEYWORD for p in _parameters(model.forward))
 
 
 def _keyword_only(model: nn.Module) -> tuple[str, ...]:
     """The names of a ``forward`` that takes no positional input, the images first."""
-    parameters = inspect.signature(model.forward).parameters.values()
+    parameters = _parameters(model.forward)
     if any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
         return ()
     names = [p.name for p in parameters if p.kind == p.KEYWORD_ONLY]
     return tuple(sorted(names, key=lambda name: name not in _IMAGES))
+
+
+def _parameters(forward: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """Those of a function, or of a bound method beside its instance."""
+    if isinstance(forward, MethodType) and isinstance(forward.__func__, FunctionType):
+        return _parameters_of_method(forward.__func__)
+    return tuple(inspect.signature(forward).parameters.values())
+
+
+@lru_cache(maxsize=64)
+def _parameters_of_method(function: FunctionType) -> tuple[inspect.Parameter, ...]:
+    """A pass would spend as long on a signature as on a layer."""
+    return tuple(inspect.signature(MethodType(function, object())).parameters.values())
 
 
 def _items(values: Any) -> list[tuple[Any, Any]]:

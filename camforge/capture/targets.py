@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from operator import index
 from typing import Any, cast
 
@@ -85,20 +86,13 @@ def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
 
 def ranks(targets: Sequence[Sequence[Target]], device: torch.device) -> list[Rank]:
     """The first target of every image, then the second of every image that has one, and so on; at least one rank."""
-    starts = torch.tensor([0, *(len(row) for row in targets)]).cumsum(0)[:-1].tolist()
+    starts = list(accumulate(map(len, targets), initial=0))
     found = []
     for rank in range(max([1, *map(len, targets)])):
         images = [image for image, row in enumerate(targets) if len(row) > rank]
         chosen = tuple(targets[image][rank] for image in images)
-        found.append(
-            Rank(
-                images=_int64(images, device),
-                rows=_int64([starts[image] + rank for image in images], device),
-                index=_int64([-1 if callable(t) else t for t in chosen], device),
-                chosen=chosen,
-                whole=len(images) == len(targets),
-            )
-        )
+        rows = [starts[image] + rank for image in images]
+        found.append(_rank(images, rows, chosen, len(images) == len(targets), device))
     return found
 
 
@@ -108,16 +102,17 @@ def pairs_at_once(targets: Sequence[Sequence[Target]], device: torch.device, mos
     found = []
     for start in range(0, len(pairs), most):
         part = pairs[start : start + most]
-        found.append(
-            Rank(
-                images=_int64([image for image, _ in part], device),
-                rows=_int64(list(range(start, start + len(part))), device),
-                index=_int64([-1 if callable(target) else target for _, target in part], device),
-                chosen=tuple(target for _, target in part),
-                whole=False,
-            )
-        )
+        rows, chosen = list(range(start, start + len(part))), tuple(target for _, target in part)
+        found.append(_rank([image for image, _ in part], rows, chosen, False, device))
     return found
+
+
+def _rank(images: list[int], rows: list[int], chosen: tuple[Target, ...], whole: bool, device: torch.device) -> Rank:
+    """The three tensors of a rank reach the device in one copy."""
+    outputs = [-1 if callable(target) else target for target in chosen]
+    numbers = torch.tensor([images, rows, outputs], dtype=torch.int64)
+    numbers = numbers.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else numbers.to(device)
+    return Rank(*numbers.unbind(), chosen, whole)
 
 
 def _score(target: Target, logits: Tensor) -> Tensor:
@@ -134,11 +129,6 @@ def _one_number(score: Any) -> Tensor:
     if score.numel() != 1:
         raise CamForgeError(f"a target's function returned shape {tuple(score.shape)}, not one number per image")
     return score.reshape(())
-
-
-def _int64(values: list[int], device: torch.device) -> Tensor:
-    found = torch.tensor(values, dtype=torch.int64)
-    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
 _ALLOWED = "give indices of outputs, 0 to {}, or functions of an image's logits"

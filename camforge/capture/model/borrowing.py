@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from operator import attrgetter
 from threading import RLock
 from typing import Any, TypeVar
@@ -82,12 +83,13 @@ class _State:
         self.clean, self._structure, self._grad_mode = True, structure, torch.is_grad_enabled()
         self._modules = list(structure.modules())
         self._recurrent = [module for module in structure.of_kind(nn.RNNBase) if type(module) in _RECURRENT]
+        own = [module.__dict__ for module in self._modules]
         hooked = [
-            m for m in self._modules
-            if m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
+            d for d in own
+            if d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"]
         ]  # fmt: skip
-        self._hooks = [(id(hooks), hooks.copy()) for module in hooked for hooks in _hooks(module)]
-        self._forwards = [(m, vars(m)["forward"]) for m in self._modules if "forward" in vars(m)]
+        self._hooks = [(id(hooks), hooks.copy()) for attributes in hooked for hooks in _hooks(attributes)]
+        self._forwards = [(attributes, attributes["forward"]) for attributes in own if "forward" in attributes]
         self._attributes: list[tuple[nn.Module, str, Any]] = []
         self._tensors: list[tuple[dict[str, Any], str, Tensor]] = []
         self._trainable: list[Tensor] = []
@@ -111,7 +113,8 @@ class _State:
         for module in self._recurrent:  # cudnn has no backward in eval mode; without dropout both modes are the same
             self._set(module, "dropout", 0.0)
             self._set(module, "training", True)
-        parameters = [p for module in self._modules for p in module._parameters.values() if p is not None]
+        owned = chain.from_iterable([module._parameters.values() for module in self._modules])
+        parameters = [parameter for parameter in owned if parameter is not None]
         if any(map(attrgetter("is_meta"), parameters)):
             raise WithoutWeights("the model lies on the meta device, without weights: load them first")
         if any(map(Tensor.is_inference, parameters)):
@@ -119,14 +122,14 @@ class _State:
             parameters = [parameter for parameter in parameters if not parameter.is_inference()]
         self._trainable = [parameter for parameter in parameters if parameter.requires_grad]
         for parameter in self._trainable if freeze else ():
-            parameter.requires_grad_(False)
+            parameter.requires_grad = False  # twice as quick as requires_grad_()
         self._note_buffers()
 
     def restore(self) -> None:
         """Everything as it was. Hooks are looked at only where the pass did not end by itself."""
         self._structure.in_pass = False
         for parameter in self._trainable:
-            parameter.requires_grad_(True)
+            parameter.requires_grad = True
         for module, name, value in reversed(self._attributes):
             _write(module, name, value)
         self._restore_buffers()
@@ -176,17 +179,17 @@ class _State:
         before = dict(self._hooks)
         for module in self._modules:
             vars(module).pop("forward", None)
-            for hooks in _hooks(module):
+            for hooks in _hooks(vars(module)):
                 then = before.get(id(hooks), {})
                 if hooks.keys() != then.keys():
                     hooks.clear()
                     hooks.update(then)
-        for module, forward in self._forwards:
-            vars(module)["forward"] = forward
+        for attributes, forward in self._forwards:
+            attributes["forward"] = forward
 
 
-def _hooks(module: nn.Module) -> Iterator[dict[int, Any]]:
-    return (vars(module)[name] for name in _HOOKS if name in vars(module))
+def _hooks(attributes: dict[str, Any]) -> Iterator[dict[int, Any]]:
+    return (attributes[name] for name in _HOOKS if name in attributes)
 
 
 def _write(module: nn.Module, name: str, value: Any) -> None:

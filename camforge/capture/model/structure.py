@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import chain
+from operator import is_
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
@@ -22,8 +24,11 @@ class Structure:
     def __init__(self, model: nn.Module) -> None:
         named = list(model.named_modules())
         self.names = frozenset(name for name, _ in named if name)
-        self._modules = tuple(ref(module) for _, module in named)
-        self._children = tuple(_children(module) for _, module in named)
+        modules = [module for _, module in named]
+        self._modules = tuple(map(ref, modules))
+        self._counts, self._names, children = _children(modules)
+        places = {id(module): place for place, module in enumerate(modules)}
+        self._places = tuple(-1 if child is None else places[id(child)] for child in children)
         self._kept: dict[Hashable, Any] = {}
         self.in_pass = False
         """A pass through the model has checked it; no module is looked for until the end of the pass."""
@@ -39,7 +44,12 @@ class Structure:
     def holds(self) -> bool:
         """Whether every module has the children that it had."""
         modules = [module() for module in self._modules]
-        return None not in modules and self._children == tuple(map(_children, modules))  # type: ignore[arg-type]
+        if None in modules:
+            return False
+        counts, names, children = _children(modules)  # type: ignore[arg-type]
+        modules.append(None)  # for children that are None, at place -1
+        same = counts == self._counts and names == self._names
+        return same and all(map(is_, children, map(modules.__getitem__, self._places)))
 
     def modules(self) -> Iterator[nn.Module]:
         """Every module, as ``model.modules()`` gives them."""
@@ -65,7 +75,10 @@ class Structure:
 _KNOWN: WeakKeyDictionary[nn.Module, Structure] = WeakKeyDictionary()
 
 
-def _children(module: nn.Module) -> tuple[Any, ...]:
-    """Their names and their identities."""
-    children = module._modules
-    return (*children, *map(id, children.values())) if children else ()
+def _children(modules: Sequence[nn.Module]) -> tuple[list[int], list[str], list[nn.Module | None]]:
+    """How many children each module has; the names of them all, and they themselves."""
+    found = [module._modules for module in modules]
+    full = list(filter(None, found))
+    names = chain.from_iterable([named.keys() for named in full])
+    children = chain.from_iterable([named.values() for named in full])
+    return list(map(len, found)), list(names), list(children)
