@@ -41,8 +41,10 @@ class Images(Options):
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     memory: Annotated[float, Field(ge=0)] | None = None
-    """GiB that the decoded images of a split may take, None: a quarter of what is free when it is read. What is larger
-    lies in a file beside the store, which vanishes with the run."""
+    """GiB that the decoded images of a split may take, None: a quarter of what is free when it is read. Workers of one
+    machine share it. What is larger lies in a file beside the store, which vanishes with the run."""
+    disk: Annotated[float, Field(ge=0)] | None = None
+    """GiB that this file may take, None: half of what is free there. What is larger is decoded anew at each use."""
 
     @model_validator(mode="after")
     def _crops_are_squares(self) -> Self:

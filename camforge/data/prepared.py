@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from camforge.data.feeding import empty, feed
 from camforge.data.geometry import Geometry
+from camforge.data.on_demand import OnDemandRows
 from camforge.data.reading import Unread, read
-from camforge.data.rows import Rows, make_rows
+from camforge.data.rows import Room, Rows, make_rows
 from camforge.data.truth import Facts, Truth
 from camforge.types import Batch, CamForgeError, ImageSet, Sample
 
@@ -46,6 +47,11 @@ class Prepared:
     def truth(self) -> frozenset[str]:
         """Which of "masks", "boxes" and "parts" any usable image has."""
         return self.known.kinds
+
+    @property
+    def is_kept(self) -> bool:
+        """Decoded images are kept, in memory or in a file; if not, they are decoded at each use."""
+        return not isinstance(self.store, OnDemandRows)
 
     @property
     def boxes_from_masks(self) -> bool:
@@ -136,16 +142,18 @@ def prepare(
     geometry: Geometry,
     every_class: bool = True,
     tick: Callable[[int, int], None] | None = None,
-    memory: float | None = None,
-    folder: Path | None = None,
+    room: Room | None = None,
 ) -> Prepared:
     """Decode a split once. Broken images are left out by name; with ``every_class``, a class left without is an error.
 
     tick    called with (done, total) as images come in
-    memory  bytes that the decoded images may take, None: a quarter of what is free. What is larger lies in a file in
-            ``folder`` (None: the system's for temporary files) that vanishes with the process
+    room    for the decoded images: in memory, or in a file that vanishes with the process; what has room in neither is
+            decoded anew at each use
     """
-    store = make_rows(len(images), PLANES["parts"].stop * geometry.area, memory, folder)
+    length = PLANES["parts"].stop * geometry.area
+    store = make_rows(len(images), length, room or Room())
+    if store is None:
+        store = OnDemandRows(images, partial(_Placing, geometry), length)
     facts: list[Facts] = []
     skipped: dict[str, str] = {}
     usable: list[int] = []

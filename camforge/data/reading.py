@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -47,7 +47,8 @@ class _Reader(Generic[T]):
     images: ImageSet
     visit: Callable[[int, Sample], T]
 
-    def read(self, i: int) -> T | Unread | _Mistake:
+    def read(self, i: int, row: int) -> T | Unread | _Mistake:
+        """Load image ``i`` and visit it as ``row``."""
         try:
             sample = self.images.load(i)
         except CamForgeError as error:
@@ -56,7 +57,7 @@ class _Reader(Generic[T]):
             said = f"{type(error).__name__}: {error}".splitlines()[0]
             return _Mistake(f"the data set cannot load image {self.images.ids[i]!r} ({said})", traceback.format_exc())
         try:
-            return self.visit(i, sample)
+            return self.visit(row, sample)
         except CamForgeError as error:
             return Unread(str(error))
 
@@ -68,40 +69,90 @@ def read(images: ImageSet, visit: Callable[[int, Sample], T]) -> Iterator[tuple[
     Raises CamForgeError where the data set itself fails, or a process dies.
     """
     for i, found in _results(_Reader(images, visit)):
-        if isinstance(found, _Mistake):
-            error = CamForgeError(found.line)
-            error.add_note(found.trace)
-            raise error
-        yield i, found
+        yield i, _no_mistake(found)
+
+
+class Readers:
+    """Processes that load images whenever they are asked to, started here and ended with this object.
+
+    visit(row, sample) is called where an image was loaded, with its place in what was asked for.
+    """
+
+    def __init__(self, images: ImageSet, visit: Callable[[int, Sample], object]) -> None:
+        self._reader, self._count = _Reader(images, visit), _workers(len(images))
+        self._pool = _pool(self._reader, self._count) if self._count > 1 else None
+        if self._pool is not None:  # forked by this thread: they end with the thread that forked them
+            self._pool.submit(int).result()
+
+    def load(self, places: Sequence[int]) -> None:
+        """Raises CamForgeError for an image that cannot be read any more, or where a process died."""
+        pairs = [(i, row) for row, i in enumerate(places)]
+        if self._pool is None:
+            found: Iterable[list[tuple[int, Any]]] = [_read_chunk(pairs, self._reader)]
+        else:
+            size = -(-len(pairs) // (2 * self._count))
+            chunks = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+            found = _mapped(self._pool, chunks, self._count, len(self._reader.images))
+        for _, one in (pair for chunk in found for pair in chunk):
+            if isinstance(_no_mistake(one), Unread):
+                raise CamForgeError(f"an image that could be read before cannot be read now: {one.reason}")
+
+
+def _no_mistake(found: T | Unread | _Mistake) -> T | Unread:
+    if isinstance(found, _Mistake):
+        error = CamForgeError(found.line)
+        error.add_note(found.trace)
+        raise error
+    return found
+
+
+def _workers(count: int) -> int:
+    """How many processes read ``count`` images; fewer than two: this one does."""
+    return min(cpu_count(), count // FEW) if "fork" in multiprocessing.get_all_start_methods() else 0
 
 
 def _results(reader: _Reader[T]) -> Iterator[tuple[int, T | Unread | _Mistake]]:
     count = len(reader.images)
-    workers = min(cpu_count(), count // FEW) if "fork" in multiprocessing.get_all_start_methods() else 0
+    workers = _workers(count)
     if workers > 1:
         yield from _shared_out(reader, workers)
     else:
-        yield from ((i, reader.read(i)) for i in range(count))
+        yield from ((i, reader.read(i, i)) for i in range(count))
 
 
 def _shared_out(reader: _Reader[T], workers: int) -> Iterator[tuple[int, T | Unread | _Mistake]]:
-    """Forked, since a data set's closures cannot be pickled. Messages go through pipes, none through /dev/shm."""
     count = len(reader.images)
-    chunk = max(1, min(CHUNK, count // (4 * workers)))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _serve, (reader,))
+    size = max(1, min(CHUNK, count // (4 * workers)))
+    chunks = [[(i, i) for i in range(start, min(start + size, count))] for start in range(0, count, size)]
+    pool = _pool(reader, workers)
     try:
-        for found in pool.map(_read_chunk, [range(i, min(i + chunk, count)) for i in range(0, count, chunk)]):
+        for found in _mapped(pool, chunks, workers, count):
             yield from found
-    except BrokenProcessPool:
-        message = f"a process that read images died (killed, or out of memory), of {workers} that read {count} images"
-        raise CamForgeError(message) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _read_chunk(places: range) -> list[tuple[int, Any]]:
-    assert _reader is not None
-    return [(i, _reader.read(i)) for i in places]
+def _pool(reader: _Reader[Any], workers: int) -> ProcessPoolExecutor:
+    """Forked, since a data set's closures cannot be pickled. Messages go through pipes, none through /dev/shm."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _serve, (reader,))
+
+
+def _mapped(
+    pool: ProcessPoolExecutor, chunks: Sequence[list[tuple[int, int]]], workers: int, count: int
+) -> Iterator[list[tuple[int, Any]]]:
+    """What came of each chunk, in order."""
+    try:
+        yield from pool.map(_read_chunk, chunks)
+    except BrokenProcessPool:
+        message = f"a process that read images died (killed, or out of memory), of {workers} that read {count} images"
+        raise CamForgeError(message) from None
+
+
+def _read_chunk(pairs: Sequence[tuple[int, int]], reader: _Reader[Any] | None = None) -> list[tuple[int, Any]]:
+    """Pairs of an image and the row as which it is visited -> pairs of the image and what came of it."""
+    reader = reader or _reader
+    assert reader is not None
+    return [(i, reader.read(i, row)) for i, row in pairs]
 
 
 def _serve(reader: _Reader[Any]) -> None:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from camforge.types import CamForgeError
 
 SHARE = 0.25  # of the memory that is free: both splits, and the networks, want some
+SHARE_OF_DISK = 0.5  # what a run stores wants some
 UNKNOWN = 4 << 30  # bytes taken to be free where the system does not tell
 
 
@@ -59,11 +61,6 @@ class FileRows(Rows):
 
     def __init__(self, count: int, length: int, folder: Path) -> None:
         super().__init__(count, length)
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-        if count * length > free:
-            needs = f"{count} decoded images need {_gib(count * length)}, {folder} has {_gib(free)} free"
-            raise CamForgeError(f"{needs}: a smaller images.size or another folder is needed")
         self._file = tempfile.TemporaryFile(dir=folder, prefix="pixels-", buffering=0)  # noqa: SIM115
         self._file.truncate(count * length)
 
@@ -80,14 +77,37 @@ class FileRows(Rows):
         return out
 
 
-def make_rows(count: int, length: int, memory: float | None = None, folder: Path | None = None) -> Rows:
-    """Rows in memory where they take at most ``memory`` bytes (None: a quarter of what is free), else in ``folder``.
+@dataclass(frozen=True)
+class Room:
+    """How many bytes decoded images may take: in memory, and where that is short in a file in ``folder``.
 
-    Raises CamForgeError where the disk has no room for them either.
+    memory  None: a quarter of what is free
+    disk    None: half of what is free in ``folder`` (None: the system's for temporary files)
+    shared  the processes of this machine that read images, and share both
     """
-    if count * length <= (SHARE * free_memory() if memory is None else memory) or not hasattr(os, "preadv"):
+
+    memory: float | None = None
+    disk: float | None = None
+    folder: Path | None = None
+    shared: int = 1
+
+    @property
+    def memory_bytes(self) -> float:
+        return (SHARE * free_memory() if self.memory is None else self.memory) / self.shared
+
+    def disk_bytes(self, folder: Path) -> float:
+        free = shutil.disk_usage(folder).free
+        return (SHARE_OF_DISK * free if self.disk is None else min(self.disk, free)) / self.shared
+
+
+def make_rows(count: int, length: int, room: Room) -> Rows | None:
+    """Rows in memory where they fit, else in a file; None where neither has room for them."""
+    if count * length <= room.memory_bytes:
         return MemoryRows(count, length)
-    return FileRows(count, length, folder or Path(tempfile.gettempdir()))
+    folder = room.folder or Path(tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    fits = count * length <= room.disk_bytes(folder) and hasattr(os, "preadv")
+    return FileRows(count, length, folder) if fits else None
 
 
 def free_memory() -> int:
@@ -106,7 +126,3 @@ def _reclaimable(group: Path) -> int:
     """Cached files count as the group's memory until somebody needs it."""
     fields = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
     return int(fields.get("inactive_file", 0))
-
-
-def _gib(amount: int) -> str:
-    return f"{amount / 2**30:.1f} GiB"

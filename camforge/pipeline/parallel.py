@@ -32,7 +32,10 @@ _splits: dict[str, Splits] = {}
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What a worker must know of a run. ``data_key`` names the images: if it changes, the worker reads them again."""
+    """What a worker must know of a run. ``data_key`` names the images: if it changes, the worker reads them again.
+
+    shared  the processes of a machine that hold images: its workers, and the run itself
+    """
 
     experiment: Experiment
     data_key: str
@@ -42,6 +45,7 @@ class WorkerContext:
     quiet: bool
     log: Path | None
     log_folder: Path
+    shared: int
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ def _worker_context(session: Session, data_key: str, pool: Pool) -> WorkerContex
     return WorkerContext(
         session.experiment, data_key, store.root.resolve(), store.fresh, pool.device or str(session.device), quiet,
         None if progress.log is None else progress.log.resolve(), session.log_folder.resolve(),
+        pool.per_machine + 1,
     )  # fmt: skip
 
 
@@ -203,7 +208,8 @@ def work(context: WorkerContext, task: Task) -> TaskResult:
 def _session(context: WorkerContext, progress: Progress) -> Session:
     if context.data_key not in _splits:
         _splits.clear()
-        _splits[context.data_key] = Splits(context.experiment, Progress(quiet=True), context.store)
+        splits = Splits(context.experiment, Progress(quiet=True), context.store, context.shared)
+        _splits[context.data_key] = splits
     store, device = Store(context.store, progress.say, context.fresh), pick_device(context.device)
     return Session(context.experiment, _splits[context.data_key], store, device, progress, context.log_folder)
 

@@ -16,9 +16,11 @@ from camforge.config.schema import Experiment
 from camforge.data.geometry import Geometry
 from camforge.data.inspection import opened
 from camforge.data.prepared import Prepared, prepare
+from camforge.data.rows import Room
 from camforge.interfaces import Plugin, Split
 from camforge.progress.progress import Progress
 from camforge.store.store import Store
+from camforge.training import distributed
 from camforge.types import CamForgeError, Network, TrainedModel
 
 
@@ -26,10 +28,15 @@ class Splits:
     """An experiment's images, each split read when it is first asked for; runs that differ in their seed share them.
 
     folder  where decoded images lie that memory is too short for; None: the system's for temporary files
+    shared  the processes of this machine that read images, and share its memory
     """
 
-    def __init__(self, experiment: Experiment, progress: Progress, folder: Path | None = None) -> None:
-        self._experiment, self._progress, self._folder = experiment, progress, folder
+    def __init__(self, experiment: Experiment, progress: Progress, folder: Path | None = None, shared: int = 1) -> None:
+        self._experiment, self._progress = experiment, progress
+        memory, disk = (
+            None if gib is None else gib * 2**30 for gib in (experiment.images.memory, experiment.images.disk)
+        )
+        self._room = Room(memory, disk, folder, shared * distributed.per_machine())
 
     @cached_property
     def train(self) -> Prepared:
@@ -66,8 +73,11 @@ class Splits:
         for note in images.notes:
             self._progress.say(f"{split}: {note}")
         with self._progress.task(f"read {len(images)} {split} images") as tick:
-            memory = None if settings.memory is None else settings.memory * 2**30
-            return prepare(images, geometry, split == "train", tick, memory, self._folder)
+            prepared = prepare(images, geometry, split == "train", tick, self._room)
+        if not prepared.is_kept:
+            said = "images.memory and images.disk have no room for them: they are decoded anew at each use"
+            self._progress.say(f"{len(images)} {split} images: {said}")
+        return prepared
 
 
 @dataclass(frozen=True, eq=False)

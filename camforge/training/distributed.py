@@ -58,6 +58,12 @@ def size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def per_machine() -> int:
+    """How many of them are on this machine, as torchrun or Slurm tells; all, where it does not."""
+    told = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or str(size())
+    return min(size(), int(told)) if told.isdigit() else size()
+
+
 def rank() -> int:
     """This process's number; the leader's is 0."""
     return dist.get_rank() if size() > 1 else 0

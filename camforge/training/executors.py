@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class Pool:
     """Workers.
 
     size    tasks at once
+    per_machine  processes of one machine, at most
     device  where a worker computes, None: where the run does
     kill    end what is at work
     broken  what a task's result raises where its worker died and nobody took over
@@ -32,6 +34,7 @@ class Pool:
 
     executor: Executor
     size: int
+    per_machine: int
     device: str | None
     kill: Callable[[], None]
     broken: tuple[type[Exception], ...] = (BrokenExecutor,)
@@ -46,7 +49,7 @@ def open_pool(workers: int, cluster: str | None) -> Iterator[Pool | None]:
     elif workers > 1:
         share = str(max(1, torch.get_num_threads() // workers))
         executor = get_reusable_executor(workers, timeout=IDLE, env=dict.fromkeys(THREADS, share))
-        yield Pool(executor, workers, None, lambda: executor.shutdown(kill_workers=True))
+        yield Pool(executor, workers, workers, None, lambda: executor.shutdown(kill_workers=True))
     else:
         yield None
 
@@ -68,6 +71,8 @@ def _dask_pool(address: str) -> Iterator[Pool]:
         size = sum(client.nthreads().values())
         if not size:
             raise CamForgeError(f"cluster {address!r}: it has no worker; start `dask worker` on each machine")
-        yield Pool(client.get_executor(pure=False), size, "auto", client.close, (library.scheduler.KilledWorker,))
+        hosts = Counter(worker["host"] for worker in client.scheduler_info()["workers"].values())
+        executor = client.get_executor(pure=False)
+        yield Pool(executor, size, max(hosts.values()), "auto", client.close, (library.scheduler.KilledWorker,))
     finally:
         client.close()

@@ -12,17 +12,16 @@ from typing import Any, cast
 from uuid import uuid4
 
 import torch
-from mmengine.dataset import DefaultSampler
 from mmengine.logging import MMLogger
 from mmengine.model import BaseDataPreprocessor, BaseModel, MMDistributedDataParallel
 from mmengine.runner import Runner
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from camforge.capture.rerun import out_of_memory
 from camforge.data.prepared import Prepared
 from camforge.interfaces import Learner, SeedLearner, Trainer
 from camforge.training import distributed
+from camforge.training.batches import Batches, Loader, SameOrder
 from camforge.training.hooks import Checkpoint, EpochHistory, RunInfo, SeedEveryEpoch, reads_every
 from camforge.training.optimization import optimizer_of, schedule_of
 from camforge.training.precision import autocast, gpu_arithmetic, wrapped
@@ -57,38 +56,6 @@ class Training:
         """Itself: a copy of the model, such as an averaged one, trains on the same images."""
         del memo
         return self
-
-
-class _Batches(Dataset[Any]):
-    """Pixels and targets, fetched a batch at a time; of each batch this process's share, and how many it is of.
-
-    The pixels lie where the device copies them by itself: as nothing waits for it, the next batch is fetched meanwhile.
-    """
-
-    metainfo: dict[str, Any] = {}
-
-    def __init__(self, task: Training, places: Tensor, targets: Tensor) -> None:
-        self.data, self.places, self.device = task.data, places, task.device
-        self.targets = targets
-        self.seeds = task.seeds
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitems__(self, items: list[int]) -> dict[str, Any]:
-        mine = items[distributed.share(len(items))]
-        pixels = self.data.pixels(self.places[mine].tolist(), self.device)
-        targets = self.targets[mine] if self.seeds is None else self.seeds.at(self.places[mine])
-        return {"images": pixels, "targets": targets, "of": len(items)}
-
-
-class _SameOrder(DefaultSampler):
-    """The batches of one process, in every process: each takes its share of every batch."""
-
-    def __init__(self, data: _Batches, seed: int) -> None:
-        super().__init__(data, shuffle=True, seed=seed)
-        self.rank, self.world_size = 0, 1
-        self.num_samples = self.total_size = len(data)
 
 
 class _Model(BaseModel):
@@ -156,7 +123,8 @@ def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
         if task.trainer.channels_last:
             learner = learner.to(memory_format=torch.channels_last)
         learner = cast(Learner, distributed.synchronise_batch_norms(learner.to(task.device)))
-        runner = _runner(task, learner, _Batches(task, places, targets[places].float()), history)
+        batches = Batches(task.data, places, targets[places].float(), task.device, task.seeds)
+        runner = _runner(task, learner, batches, history)
         try:
             runner.train()
             if task.trainer.hooks:
@@ -213,12 +181,12 @@ def _check_targets(task: Training, targets: Tensor) -> None:
         raise CamForgeError(f"training {task.view.name!r}: no training image shows {', '.join(empty)}")
 
 
-def _runner(task: Training, learner: Learner, data: _Batches, history: EpochHistory) -> Runner:
+def _runner(task: Training, learner: Learner, data: Batches, history: EpochHistory) -> Runner:
     trainer = task.trainer
-    loader = DataLoader(
+    loader = Loader(
         data,
         batch_size=trainer.batch_size,
-        sampler=_SameOrder(data, task.seed),
+        sampler=SameOrder(data, task.seed),
         collate_fn=lambda batch: batch,
     )
     optimizer = optimizer_of(trainer, learner)

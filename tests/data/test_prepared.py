@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -13,8 +14,9 @@ import torch
 
 from camforge.data import rows as rows_module
 from camforge.data.geometry import Geometry
+from camforge.data.on_demand import OnDemandRows
 from camforge.data.prepared import Prepared, prepare
-from camforge.data.rows import FileRows, MemoryRows, Rows, free_memory, make_rows
+from camforge.data.rows import FileRows, MemoryRows, Room, Rows, free_memory, make_rows
 from camforge.types import CamForgeError, ImageSet, Sample
 
 SQUARE = Geometry(8, "squash", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -51,10 +53,12 @@ def check(split: Prepared, places: list[int]) -> None:
 
 
 @pytest.mark.parametrize("count", [7, 200])  # 200: in other processes
-@pytest.mark.parametrize("memory", [None, 0])
-def test_memory_and_file_hold_what_was_read(count: int, memory: float | None, tmp_path: Path) -> None:
-    split = prepare(image_set(count), SQUARE, memory=memory, folder=tmp_path)
-    assert isinstance(split.store, MemoryRows if memory is None else FileRows)
+@pytest.mark.parametrize("kind", [MemoryRows, FileRows, OnDemandRows])
+def test_rows_of_each_kind_hold_what_was_read(count: int, kind: type[Rows], tmp_path: Path) -> None:
+    memory, disk = {MemoryRows: (None, None), FileRows: (0, None), OnDemandRows: (0, 0)}[kind]
+    split = prepare(image_set(count), SQUARE, room=Room(memory, disk, tmp_path))
+    assert type(split.store) is kind
+    assert split.is_kept == (kind is not OnDemandRows)
     check(split, [5, 0, 6, 2])
     found = [places for places, _ in split.batches(3, CPU)]
     assert found == [list(range(i, min(i + 3, count))) for i in range(0, count, 3)]
@@ -118,16 +122,73 @@ def test_rows_keep_bytes_at_their_places(kind: str, tmp_path: Path) -> None:
     assert rows.read([1], 0, torch.ones(1, 10, dtype=torch.uint8)).sum() == 0
 
 
-def test_rows_are_in_memory_as_long_as_they_take_little_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("room", [(110, 110, 1), (None, 0, 1), (None, 220, 2)])
+def test_rows_are_where_there_is_room(
+    room: tuple[float | None, float, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rows_module, "free_memory", lambda: 400)
-    assert isinstance(make_rows(10, 10, folder=tmp_path), MemoryRows)
-    assert isinstance(make_rows(10, 11, folder=tmp_path), FileRows)
-    assert isinstance(make_rows(10, 11, memory=110, folder=tmp_path), MemoryRows)
+    memory, disk, shared = room
+    here = Room(memory, disk, tmp_path, shared)
+    most = int(here.memory_bytes)
+    assert most == (110 if memory else 100) // shared  # a quarter of what is free, shared out
+    assert type(make_rows(most, 1, here)) is MemoryRows
+    assert type(make_rows(most + 1, 1, here)) is (FileRows if disk / shared > most else type(None))
+    assert make_rows(111, 1, here) is None  # neither memory nor the disk
 
 
-def test_a_disk_without_room_is_told_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(CamForgeError, match=r"1000000000 decoded images need 9313\.2 GiB, .* has .* GiB free"):
-        make_rows(10**9, 10**4, memory=0, folder=tmp_path)
+def test_a_file_takes_half_of_the_disk_at_most(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    assert Room(folder=tmp_path).disk_bytes(tmp_path) == pytest.approx(free / 2, rel=0.05)
+    assert Room(disk=1e30).disk_bytes(tmp_path) == pytest.approx(free, rel=0.05)
+
+
+def readers(monkeypatch: pytest.MonkeyPatch, load: object, scratch: int) -> Prepared:
+    """200 images that three processes decode at each use, so many rows at a time."""
+    monkeypatch.setattr("camforge.data.reading.cpu_count", lambda: 3)
+    monkeypatch.setattr("camforge.data.on_demand.SCRATCH", scratch * 5 * 64)
+    return prepare(image_set(200, load), SQUARE, room=Room(0, 0))
+
+
+@pytest.mark.parametrize("scratch", [0, 3, 500])
+def test_batches_larger_than_what_is_decoded_at_a_time(scratch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = readers(monkeypatch, sample, scratch)
+    check(split, [150, 3, 77, 3, 0, 199, 12])
+    assert torch.equal(split.pixels(range(200)), prepare(image_set(200), SQUARE).pixels(range(200)))
+
+
+def test_broken_images_keep_others_at_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(i: int) -> Sample:
+        if i % 4 == 1:
+            raise CamForgeError("broken")
+        return sample(i)
+
+    check(readers(monkeypatch, load, 10), [0, 1, 2, 99, 140])
+
+
+def test_an_image_that_is_gone_at_its_next_use_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def load(i: int) -> Sample:
+        if i == 150 and list(tmp_path.iterdir()):
+            raise CamForgeError("img150.jpg: no such file")
+        return sample(i)
+
+    split = readers(monkeypatch, load, 10)
+    split.pixels([150])
+    (tmp_path / "gone").touch()
+    with pytest.raises(CamForgeError, match=r"could be read before cannot be read now: img150\.jpg: no such file"):
+        split.pixels([149, 150, 151])
+    assert torch.equal(split.pixels([151])[0], sample(151).image)  # others still come
+
+
+def test_a_reader_killed_between_two_uses_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def load(i: int) -> Sample:
+        if list(tmp_path.iterdir()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return sample(i)
+
+    split = readers(monkeypatch, load, 10)
+    (tmp_path / "now").touch()
+    with pytest.raises(CamForgeError, match=r"a process that read images died .*, of 3 that read 200 images"):
+        split.pixels(range(8))
 
 
 def test_free_memory_is_a_part_of_the_machine_s() -> None:
