@@ -112,7 +112,8 @@ def _rank(images: list[int], rows: list[int], chosen: tuple[Target, ...], whole:
     outputs = [-1 if callable(target) else target for target in chosen]
     numbers = torch.tensor([images, rows, outputs], dtype=torch.int64)
     numbers = numbers.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else numbers.to(device)
-    return Rank(*numbers.unbind(), chosen, whole)
+    image, row, index = numbers.unbind()
+    return Rank(image, row, index, chosen, whole)
 
 
 def _score(target: Target, logits: Tensor) -> Tensor:

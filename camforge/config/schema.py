@@ -40,6 +40,8 @@ class Images(Options):
     """Training images are fitted to this larger size, and a random square of ``size`` is cut out at every use."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    decoder: Literal["cpu", "gpu"] = "cpu"
+    """"gpu": JPEGs are decoded by nvJPEG and resized on the GPU, by threads of the run; pixels differ by a little."""
     memory: Annotated[float, Field(ge=0)] | None = None
     """GiB that the decoded images of a split may take, None: a quarter of what is free when it is read. Workers of one
     machine share it. What is larger lies in a file beside the store, which vanishes with the run."""
@@ -51,6 +53,16 @@ class Images(Options):
         if isinstance(self.size, tuple) and (self.fit == "crop" or self.train_size is not None):
             raise ValueError('a crop is a square: a (height, width) goes with fit="squash" and without train_size')
         return self
+
+
+class Extraction(Options):
+    """How networks run when maps are extracted from them."""
+
+    autocast: Literal["off", "bf16", "fp16"] = "off"
+    """Convolutions and products in bfloat16 or float16; maps are float32. A gradient below 6e-8 is 0 in float16."""
+    channels_last: bool | None = None
+    """Whether networks and images have a pixel's channels side by side. None: on a GPU, which is quicker so; on the CPU
+    a pass lays out the images by itself."""
 
 
 class Arm(Options):
@@ -100,6 +112,7 @@ class Experiment(Shown, Options):
     """Add a centred Gaussian and everything-is-foreground as rows of the table."""
     batch_size: Annotated[int, Field(ge=1)] = 16
     """Images per batch when maps are extracted."""
+    extraction: Extraction = Extraction()
     cost: str = ""
     """What a run takes, such as "4 minutes on 2 cores": told where experiments are listed."""
     paper: dict[str, dict[str, float]] = {}

@@ -32,7 +32,8 @@ def content_hashes(paths: Sequence[Path]) -> list[str]:
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as readers:
         read = dict(zip(unknown, readers.map(_hash, unknown), strict=True))
     _remember({name: (marks[name], found) for name, found in read.items() if _is_settled(marks[name])})
-    return [(hashes | read)[name] for name in names]
+    known = hashes | read
+    return [known[name] for name in names]
 
 
 def _mark(name: bytes) -> str:

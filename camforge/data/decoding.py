@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from torchvision.io import ImageReadMode, decode_jpeg
 
 from camforge.types import CamForgeError
 
@@ -21,6 +22,23 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP
 PHONES = {".heic", ".heif"}
 FRAME_HEADERS = {0xC0, 0xC1, 0xC2}
 """The markers of a JPEG's size: baseline, extended and progressive; the other kinds are left to Pillow."""
+
+
+_decoder: torch.device | None = None
+
+
+@contextmanager
+def decoding_on(device: torch.device | None) -> Iterator[None]:
+    """Inside the block torchvision decodes JPEGs on a device, by nvJPEG on a GPU, for every thread; there they lie.
+
+    What it does not take, and what is to be rotated, is decoded as without it.
+    """
+    global _decoder
+    before, _decoder = _decoder, device
+    try:
+        yield
+    finally:
+        _decoder = before
 
 
 def read_image(path: Path, annotated: tuple[int, int] | None = None) -> Tensor:
@@ -41,6 +59,9 @@ def _jpeg(data: bytes, annotated: tuple[int, int] | None) -> Tensor | None:
     size = _jpeg_size(data)
     if size is None or size[0] * size[1] > (Image.MAX_IMAGE_PIXELS or 0) or b"tiff:Orientation" in data:
         return None
+    if _decoder is not None and b"Exif\0" not in data:
+        with suppress(RuntimeError):
+            return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB, _decoder)
     turn = cv2.IMREAD_IGNORE_ORIENTATION if annotated == size else 0
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | turn)
     return None if pixels is None else torch.from_numpy(pixels).permute(2, 0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Lock
 
+import torch
 from torch import Tensor
 
 from camforge.data.reading import Readers
@@ -23,11 +24,15 @@ class OnDemandRows(Rows):
     """
 
     def __init__(
-        self, images: ImageSet, placing: Callable[[Rows], Callable[[int, Sample], object]], length: int
+        self,
+        images: ImageSet,
+        placing: Callable[[Rows], Callable[[int, Sample], object]],
+        length: int,
+        decoder: torch.device | None = None,
     ) -> None:
         super().__init__(len(images), length)
         self._scratch = MemoryRows(min(len(images), max(1, SCRATCH // length)), length)
-        self._readers = Readers(images, placing(self._scratch))
+        self._readers = Readers(images, placing(self._scratch), decoder)
         self._lock, self._there = Lock(), list[int]()
 
     def write(self, row: int, start: int, values: Tensor) -> None:

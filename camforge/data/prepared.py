@@ -30,6 +30,7 @@ class Prepared:
     skipped  image id -> why it was left out (broken file, mask of another size)
     store    a row for every image of ``dataset``: its pixels (3, H, W), its mask and its parts (H, W)
     known    boxes, and who has masks, of the M images
+    decoder  the GPU that decoded the JPEGs, or None
     """
 
     dataset: ImageSet
@@ -39,6 +40,7 @@ class Prepared:
     skipped: dict[str, str]
     store: Rows
     known: Truth
+    decoder: torch.device | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -143,21 +145,23 @@ def prepare(
     every_class: bool = True,
     tick: Callable[[int, int], None] | None = None,
     room: Room | None = None,
+    decoder: torch.device | None = None,
 ) -> Prepared:
     """Decode a split once. Broken images are left out by name; with ``every_class``, a class left without is an error.
 
     tick    called with (done, total) as images come in
     room    for the decoded images: in memory, or in a file that vanishes with the process; what has room in neither is
             decoded anew at each use
+    decoder  the GPU that decodes JPEGs and resizes them, which rounds a little otherwise than the CPU
     """
     length = PLANES["parts"].stop * geometry.area
     store = make_rows(len(images), length, room or Room())
     if store is None:
-        store = OnDemandRows(images, partial(_Placing, geometry), length)
+        store = OnDemandRows(images, partial(_Placing, geometry), length, decoder)
     facts: list[Facts] = []
     skipped: dict[str, str] = {}
     usable: list[int] = []
-    for i, found in read(images, _Placing(geometry, store)):
+    for i, found in read(images, _Placing(geometry, store), decoder):
         if isinstance(found, Unread):
             skipped[images.ids[i]] = found.reason
         else:
@@ -167,7 +171,7 @@ def prepare(
             tick(i + 1, len(images))
     _check_labels(images, usable, skipped, every_class)
     known = Truth.gathered(facts)
-    return Prepared(images, geometry, torch.tensor(usable), images.labels[usable], skipped, store, known)
+    return Prepared(images, geometry, torch.tensor(usable), images.labels[usable], skipped, store, known, decoder)
 
 
 def _check_labels(images: ImageSet, usable: list[int], skipped: dict[str, str], every_class: bool) -> None:

@@ -8,20 +8,23 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 import cv2
 import torch
 from joblib import cpu_count
 
+from camforge.data.decoding import decoding_on
 from camforge.types import CamForgeError, ImageSet, Sample
 
 T = TypeVar("T")
 FEW = 64  # images that are not worth a process
 CHUNK = 32  # images that a process reads between two messages
+THREADS = 8  # that keep a GPU decoding
 
 _reader: _Reader[Any] | None = None
 """Of a reading process: what it was forked to read."""
@@ -62,13 +65,17 @@ class _Reader(Generic[T]):
             return Unread(str(error))
 
 
-def read(images: ImageSet, visit: Callable[[int, Sample], T]) -> Iterator[tuple[int, T | Unread]]:
+def read(
+    images: ImageSet, visit: Callable[[int, Sample], T], decoder: torch.device | None = None
+) -> Iterator[tuple[int, T | Unread]]:
     """Load every image, in order; ``visit(i, sample)`` is called where it was loaded, in another process if need be.
 
-    visit  returns little, in numbers and NumPy arrays; it raises CamForgeError where the image cannot be used
+    visit    returns little, in numbers and NumPy arrays; it raises CamForgeError where the image cannot be used
+    decoder  the device that decodes JPEGs, for threads of this process; None: the CPU, in processes
     Raises CamForgeError where the data set itself fails, or a process dies.
     """
-    for i, found in _results(_Reader(images, visit)):
+    reader = _Reader(images, visit)
+    for i, found in _results(reader) if decoder is None else _by_threads(reader, decoder):
         yield i, _no_mistake(found)
 
 
@@ -78,8 +85,11 @@ class Readers:
     visit(row, sample) is called where an image was loaded, with its place in what was asked for.
     """
 
-    def __init__(self, images: ImageSet, visit: Callable[[int, Sample], object]) -> None:
-        self._reader, self._count = _Reader(images, visit), _workers(len(images))
+    def __init__(
+        self, images: ImageSet, visit: Callable[[int, Sample], object], decoder: torch.device | None = None
+    ) -> None:
+        self._reader, self._decoder = _Reader(images, visit), decoder
+        self._count = 0 if decoder else _workers(len(images))
         self._pool = _pool(self._reader, self._count) if self._count > 1 else None
         if self._pool is not None:  # forked by this thread: they end with the thread that forked them
             self._pool.submit(int).result()
@@ -88,7 +98,8 @@ class Readers:
         """Raises CamForgeError for an image that cannot be read any more, or where a process died."""
         pairs = [(i, row) for row, i in enumerate(places)]
         if self._pool is None:
-            found: Iterable[list[tuple[int, Any]]] = [_read_chunk(pairs, self._reader)]
+            with decoding_on(self._decoder):
+                found: Iterable[list[tuple[int, Any]]] = [_read_chunk(pairs, self._reader)]
         else:
             size = -(-len(pairs) // (2 * self._count))
             chunks = [pairs[start : start + size] for start in range(0, len(pairs), size)]
@@ -128,6 +139,18 @@ def _shared_out(reader: _Reader[T], workers: int) -> Iterator[tuple[int, T | Unr
     try:
         for found in _mapped(pool, chunks, workers, count):
             yield from found
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _by_threads(reader: _Reader[T], decoder: torch.device) -> Iterator[tuple[int, T | Unread | _Mistake]]:
+    count = len(reader.images)
+    chunks = [[(i, i) for i in range(start, min(start + CHUNK, count))] for start in range(0, count, CHUNK)]
+    pool = ThreadPoolExecutor(min(THREADS, cpu_count()), "decode")
+    try:
+        with decoding_on(decoder):
+            for found in pool.map(_read_chunk, chunks, repeat(reader)):
+                yield from found
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -65,7 +65,7 @@ class FileRows(Rows):
         self._file.truncate(count * length)
 
     def write(self, row: int, start: int, values: Tensor) -> None:
-        left, place = values.contiguous().view(-1).numpy().data, row * self.length + start
+        left, place = values.cpu().contiguous().view(-1).numpy().data, row * self.length + start
         while left:
             written = os.pwrite(self._file.fileno(), left, place)
             left, place = left[written:], place + written

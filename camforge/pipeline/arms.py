@@ -156,7 +156,8 @@ def train_arm(name: str, session: Session) -> TrainedArm:
     grouping, key = group(arm, session)
     context = ArmContext(session, arm.trainer)
     models = tuple(context.train(view) for view in grouping.views)
-    requests = tuple(MapRequest(model, arm.extractor, arm.targets) for model in models)
+    autocast = session.experiment.extraction.autocast
+    requests = tuple(MapRequest(model, arm.extractor, arm.targets, autocast) for model in models)
     return TrainedArm(name, arm, grouping, key, models, requests)
 
 

@@ -21,6 +21,7 @@ from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.pipeline.stored_maps import MapWriter
 from camforge.store.store import digest
 from camforge.training import distributed
+from camforge.training.precision import autocast
 from camforge.types import Batch, CamForgeError, Network, TrainedModel
 
 TargetClasses = Literal["present", "all"]
@@ -29,20 +30,25 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class MapRequest:
-    """What an arm asks of one trained view: an extractor's maps for the outputs shown, or for all."""
+    """What an arm asks of one trained view: an extractor's maps for the outputs shown, or for all.
+
+    autocast  "off", or the precision of the network while they are made
+    """
 
     model: TrainedModel
     extractor: Extractor
     target_classes: TargetClasses
+    autocast: str = "off"
 
     def recipe(self, split: Prepared) -> dict[str, Any]:
         """What determines the maps."""
-        return data_recipe(split) | {
+        found = data_recipe(split) | {
             "network": self.model.key,
             "assignment": self.model.view.assignment,
             "extractor": recipe_of(self.extractor),
             "target_classes": self.target_classes,
         }
+        return found if self.autocast == "off" else found | {"autocast": self.autocast}
 
     def targets(self, split: Prepared) -> Tensor:
         """(N, K) bool: the outputs whose maps are asked for."""
@@ -135,6 +141,7 @@ def _passes(
     with session.progress.task(label) as tick:
         passes = _Passes(extractors, session, label, session.experiment.batch_size)
         for branch, network in enumerate(model.networks):
+            passes.lay_out(network)
             parts = []
             for batch_maps in _rounds(
                 passes, network, split, targets, partial(_tick, tick, branch, len(model.networks))
@@ -176,6 +183,16 @@ class _Passes:
     def __post_init__(self) -> None:
         self.fits = self.batch_size
 
+    @property
+    def channels_last(self) -> bool:
+        asked = self.session.experiment.extraction.channels_last
+        return self.session.device.type == "cuda" if asked is None else asked
+
+    def lay_out(self, network: Network) -> None:
+        """The network's weights as the images will lie."""
+        if self.channels_last:
+            network.to(memory_format=torch.channels_last)
+
     def of(self, network: Network, places: list[int], batch: Batch, targets: Tensor) -> BatchMaps:
         """The maps of one batch."""
         some = partial(self._some, network, batch.images, targets[places])
@@ -191,7 +208,11 @@ class _Passes:
 
     def _some(self, network: Network, images: Tensor, targets: Tensor, start: int, stop: int) -> BatchMaps:
         """The maps of the images ``start`` to ``stop`` of a batch."""
-        found = extract_maps(network, images[start:stop], self.extractors, targets[start:stop])
+        some = images[start:stop]
+        if self.channels_last:
+            some = some.contiguous(memory_format=torch.channels_last)
+        with autocast(self.session.experiment.extraction.autocast, some.device):
+            found = extract_maps(network, some, self.extractors, targets[start:stop])
         flat = [layer.float() for layers in found.maps for layer in layers]
         onto_cpu = iter(_in_one_copy(flat))
         maps = [[next(onto_cpu) for _ in layers] for layers in found.maps]

@@ -36,6 +36,7 @@ class Splits:
         memory, disk = (
             None if gib is None else gib * 2**30 for gib in (experiment.images.memory, experiment.images.disk)
         )
+        self._decoder = _gpu() if experiment.images.decoder == "gpu" else None
         self._room = Room(memory, disk, folder, shared * distributed.per_machine())
 
     @cached_property
@@ -73,7 +74,7 @@ class Splits:
         for note in images.notes:
             self._progress.say(f"{split}: {note}")
         with self._progress.task(f"read {len(images)} {split} images") as tick:
-            prepared = prepare(images, geometry, split == "train", tick, self._room)
+            prepared = prepare(images, geometry, split == "train", tick, self._room, self._decoder)
         if not prepared.is_kept:
             said = "images.memory and images.disk have no room for them: they are decoded anew at each use"
             self._progress.say(f"{len(images)} {split} images: {said}")
@@ -128,6 +129,12 @@ class Session:
         return images.size if images.train_size and isinstance(images.size, int) else None
 
 
+def _gpu() -> torch.device:
+    if not torch.cuda.is_available():
+        raise CamForgeError("images.decoder: 'gpu' needs an NVIDIA GPU, and torch finds none here; give 'cpu'")
+    return torch.device("cuda", torch.cuda.current_device())
+
+
 def recipe_of(plugin: Plugin) -> dict[str, Any]:
     """A plugin's part in a key: its options and the versions of its class and of those inside it."""
     inner: dict[str, Any] = {}
@@ -142,9 +149,10 @@ def recipe_of(plugin: Plugin) -> dict[str, Any]:
 
 def data_recipe(split: Prepared) -> dict[str, Any]:
     """What determines the pixels a stage sees."""
-    return {
+    found = {
         "camforge": __version__,
         "images": split.dataset.fingerprint,
         "geometry": asdict(split.geometry),
         "skipped": sorted(split.skipped),
     }
+    return found if split.decoder is None else found | {"decoder": split.decoder.type}

@@ -80,7 +80,7 @@ class _Model(BaseModel):
             images, targets = (mirrored(values, chosen) for values in (images, targets))
         if task.trainer.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        with autocast(task.trainer, images.device):
+        with autocast(task.trainer.amp, images.device):
             losses = self._losses(images, targets)
         return self._weighted(losses, len(images), of)
 

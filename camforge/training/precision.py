@@ -14,9 +14,9 @@ from camforge.interfaces import Trainer
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def autocast(trainer: Trainer, device: torch.device) -> Any:
-    """The context in which losses are computed."""
-    return nullcontext() if trainer.amp == "off" else torch.autocast(device.type, DTYPES[trainer.amp])
+def autocast(precision: str, device: torch.device) -> Any:
+    """The context in which losses or maps are computed; ``precision``: "off" or a key of DTYPES."""
+    return nullcontext() if precision == "off" else torch.autocast(device.type, DTYPES[precision])
 
 
 def wrapped(optimizer: torch.optim.Optimizer, trainer: Trainer, device: torch.device) -> OptimWrapper:

@@ -16,7 +16,7 @@ from shape import shaped
 import camforge.api
 import camforge.testing
 from camforge.cli import app
-from camforge.config.schema import Arm, Experiment, Images, Report
+from camforge.config.schema import Arm, Experiment, Extraction, Images, Report
 from camforge.config.shipped import named
 from camforge.host import hookspecs
 from camforge.host.describe import Option, example, options_of, type_text
@@ -147,7 +147,9 @@ def options(found: Sequence[Option]) -> str:
 
 def experiment() -> str:
     """The keys of an experiment file."""
-    titles = {Experiment: "The file", Arm: "An arm", Images: "`images`", Report: "`report`"}
+    titles = {
+        Experiment: "The file", Arm: "An arm", Images: "`images`", Extraction: "`extraction`", Report: "`report`",
+    }  # fmt: skip
     return "\n".join(f"## {title}\n\n{inspect.getdoc(model)}\n\n{keys(model)}" for model, title in titles.items())
 
 

@@ -6,13 +6,16 @@ import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from camforge.data import rows as rows_module
+from camforge.data.decoding import read_image
 from camforge.data.geometry import Geometry
 from camforge.data.on_demand import OnDemandRows
 from camforge.data.prepared import Prepared, prepare
@@ -189,6 +192,27 @@ def test_a_reader_killed_between_two_uses_is_one_line(monkeypatch: pytest.Monkey
     (tmp_path / "now").touch()
     with pytest.raises(CamForgeError, match=r"a process that read images died .*, of 3 that read 200 images"):
         split.pixels(range(8))
+
+
+@pytest.mark.parametrize("room", [Room(), Room(0), Room(0, 0)])
+def test_jpegs_of_another_decoder(tmp_path: Path, room: Room) -> None:
+    """torchvision's on the CPU stands for nvJPEG: threads fill the same rows, with what it cannot take among them.
+
+    Both are libjpeg: pixels are equal. A photograph to be rotated, and one cut short, are left to the CPU's way.
+    """
+    chance = np.random.default_rng(0)
+    for i in range(70):
+        small = Image.fromarray(chance.integers(0, 255, (4, 5, 3), dtype=np.uint8))
+        exif = Image.Exif()
+        if i % 7 == 0:
+            exif[0x0112] = 6  # to be turned by a quarter
+        small.resize((25, 20)).save(tmp_path / f"{i}.jpg", quality=95, exif=exif)
+    (tmp_path / "3.jpg").write_bytes((tmp_path / "3.jpg").read_bytes()[:200])
+    load = lambda i: replace(sample(i), image=read_image(tmp_path / f"{i}.jpg"))  # noqa: E731
+    expected = prepare(image_set(70, load), SQUARE)
+    found = prepare(image_set(70, load), SQUARE, room=room, decoder=CPU)
+    assert found.skipped.keys() == expected.skipped.keys() == {"img3"}
+    assert torch.equal(found.pixels(range(69)), expected.pixels(range(69)))
 
 
 def test_free_memory_is_a_part_of_the_machine_s() -> None:

@@ -53,6 +53,14 @@ def test_as_on_the_cpu(device: torch.device, tmp_path: Path) -> None:
     torch.testing.assert_close(weights(found), weights(expected), rtol=1e-3, atol=1e-4)
 
 
+def test_crops_and_flips_are_those_of_the_cpu(device: torch.device, tmp_path: Path) -> None:
+    """A thread fetches the batches: the images that a network sees are the same, in the same order."""
+    options = {"tf32": False, "flip": True}
+    found, _ = train(replace(task(tmp_path / "gpu", device, **options), size=12))
+    expected, _ = train(replace(task(tmp_path / "cpu", "cpu", **options), size=12))
+    torch.testing.assert_close(weights(found), weights(expected), rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("amp", ["off", "bf16", "fp16"])
 def test_precisions_learn(device: torch.device, tmp_path: Path, amp: str) -> None:
     _, history = train(task(tmp_path / amp, device, amp=amp, epochs=8))
