@@ -61,7 +61,10 @@ def _jpeg(data: bytes, annotated: tuple[int, int] | None) -> Tensor | None:
         return None
     if _decoder is not None and b"Exif\0" not in data:
         with suppress(RuntimeError):
-            return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB, _decoder)
+            decoded: Tensor = decode_jpeg(
+                torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB, _decoder
+            )
+            return decoded
     turn = cv2.IMREAD_IGNORE_ORIENTATION if annotated == size else 0
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | turn)
     return None if pixels is None else torch.from_numpy(pixels).permute(2, 0, 1)

@@ -74,8 +74,7 @@ def read(
     decoder  the device that decodes JPEGs, for threads of this process; None: the CPU, in processes
     Raises CamForgeError where the data set itself fails, or a process dies.
     """
-    reader = _Reader(images, visit)
-    for i, found in _results(reader) if decoder is None else _by_threads(reader, decoder):
+    for i, found in _results(_Reader(images, visit), decoder):
         yield i, _no_mistake(found)
 
 
@@ -122,10 +121,12 @@ def _workers(count: int) -> int:
     return min(cpu_count(), count // FEW) if "fork" in multiprocessing.get_all_start_methods() else 0
 
 
-def _results(reader: _Reader[T]) -> Iterator[tuple[int, T | Unread | _Mistake]]:
+def _results(reader: _Reader[T], decoder: torch.device | None) -> Iterator[tuple[int, T | Unread | _Mistake]]:
     count = len(reader.images)
     workers = _workers(count)
-    if workers > 1:
+    if decoder is not None:
+        yield from _by_threads(reader, decoder)
+    elif workers > 1:
         yield from _shared_out(reader, workers)
     else:
         yield from ((i, reader.read(i, i)) for i in range(count))
