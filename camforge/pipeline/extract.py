@@ -38,7 +38,7 @@ class MapRequest:
     model: TrainedModel
     extractor: Extractor
     target_classes: TargetClasses
-    autocast: str = "off"
+    autocast: str
 
     def recipe(self, split: Prepared) -> dict[str, Any]:
         """What determines the maps."""

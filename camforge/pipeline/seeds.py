@@ -25,7 +25,7 @@ def seed_reader(seeds: Seeds, model: TrainedModel, session: Session) -> Callable
 
     model  the trained networks that find them
     """
-    request = MapRequest(model, seeds.extractor, "present")
+    request = MapRequest(model, seeds.extractor, "present", session.experiment.extraction.autocast)
     fusers = [recipe_of(fuser) for fuser in seeds.fusers]
     recipe = request.recipe(session.train) | {"fusers": fusers, "shrink": SHRINK}
     key = digest(recipe)
