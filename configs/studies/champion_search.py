@@ -1,6 +1,7 @@
 """Which composition covers six animals best: groups, layers, scales, fusers, refinement; on training images only.
 
-The validation images are not looked at: ``dataset.val`` is the training list. The winner is ``configs/champion.py``.
+The validation images are not looked at: ``dataset.val`` is the training list. Its winner was the champion of its day;
+``configs/champion.py`` came later.
 """
 
 name = "champion_search"
