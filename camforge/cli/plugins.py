@@ -84,7 +84,7 @@ def search(
         Path | None, typer.Option(metavar="FILE", help="Another list of plugins.", show_default="CamForge's own")
     ] = None,
 ) -> None:
-    """Plugins that are known, installed or not: what they give, and where they are to be had.
+    """Search the plugins that are known. Installed or not: what they give, and where they are to be had.
 
     \b
     Examples:
@@ -113,7 +113,7 @@ def page(
     ] = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the page goes.")] = Path(),
 ) -> None:
-    """Write a page: what a plugin is, its options, its numbers in every suite that was run.
+    """Write a page about plugins. It tells what a plugin is, its options, its numbers in every suite that was run.
 
     \b
     Examples:
@@ -166,7 +166,7 @@ def new(
     author: Annotated[str, typer.Option(metavar="NAME", help="For the licence.")] = "",
     repository: Annotated[str, typer.Option(metavar="URL", help="For the links and the badge.")] = "",
 ) -> None:
-    """Write a distribution with one plugin: tests that pass at once, licence, README, workflows.
+    """Write a distribution with one plugin. It has tests that pass at once, licence, README, workflows.
 
     \b
     Examples:
