@@ -18,7 +18,7 @@ from camforge.report.paper import write_paper
 from camforge.report.suite import Front, SuiteReport, TableEntry, write_front, write_suite
 from camforge.suite.additions import Addition, overrides_of
 from camforge.suite.catalogue import Suite, open_suite
-from camforge.suite.every import overrides_for_every
+from camforge.suite.every import overrides_for_every, without_unfit
 from camforge.suite.papers import paper_page
 from camforge.suite.plugin_pages import linked, write_plugin_pages
 from camforge.suite.scores import write_scores
@@ -139,7 +139,8 @@ def plan(
     for path, given in [*asked, *_on_data(suite, data)]:
         try:
             own = [*suite.overrides, *given, *overrides]
-            own += overrides_for_every(suite.every, read(path, own)[0])
+            if suite.every:
+                own = without_unfit(path, [*own, *overrides_for_every(suite.every, read(path, own)[0])])
             own += overrides_of(additions, read(path, own)[0]) if additions else []
             planned.append(Planned(path, load(path, own), tuple(own), bool(suite.every)))
         except CamForgeError as error:

@@ -142,7 +142,9 @@ def test_rows_that_are_gone_leave_no_file(board: SuiteResults) -> None:
 def test_a_leaderboard_has_every_extractor_and_every_metric() -> None:
     (experiment,) = plan(open_suite("leaderboard"), [], [])
     arms = {arm.extractor.name for arm in experiment.loaded.experiment.arms.values()}
-    assert arms == set(every("extractor")) == set(registry().plugins["extractor"])
+    unfit = set(every("extractor")) - arms  # this one reads a layer that only its own kind of model has
+    assert unfit == {"pixels"}
+    assert set(every("extractor")) == set(registry().plugins["extractor"])
     metrics = {metric.name for metric in experiment.loaded.experiment.metrics}
     assert metrics == set(every("metric"))
     assert metrics >= set(registry().plugins["metric"]) - {"localization", "segmentation", "threshold_sweep"}
