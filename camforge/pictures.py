@@ -21,7 +21,7 @@ from camforge.maps import max_normalise, resize
 from camforge.types import CamForgeError
 
 FORMATS: Mapping[str, tuple[str, dict[str, object]]] = {
-    ".png": ("PNG", {"optimize": True}),
+    ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 92}),
     ".jpeg": ("JPEG", {"quality": 92}),
     ".webp": ("WEBP", {"quality": 82, "method": 4}),

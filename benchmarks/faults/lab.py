@@ -174,7 +174,9 @@ def _tell_stages(at: Any) -> None:
     task, build = Progress.task, run_module.build_report_data
 
     def named(self: Progress, label: str) -> Any:
-        at.value = max(at.value, STAGES.index(label.split()[0]))
+        stage = label.split()[0]
+        if stage in STAGES:
+            at.value = max(at.value, STAGES.index(stage))
         return task(self, label)
 
     def reported(*arguments: Any) -> Any:

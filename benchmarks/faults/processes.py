@@ -82,9 +82,11 @@ def moments(lab: Lab) -> Iterator[Row]:
     """kill -9 and SIGTERM at random moments of a run with workers, of a suite, and of an export."""
     for victim in _victims(lab):
         start, work = time.perf_counter(), lab.new()
-        lab.command(work, *victim.words(work)).end()
+        run = lab.command(work, *victim.words(work))
+        run.end()
         took, whole = time.perf_counter() - start, victim.contents(work)
-        assert whole, f"{victim.name} made nothing"
+        if not whole:
+            raise SystemExit(run.said)
         for number in (signal.SIGKILL, signal.SIGTERM):
             ends = [_struck(lab, victim, number, random.uniform(0, took)) for _ in range(lab.times)]
             hit = sum(code == -number for code, _ in ends)

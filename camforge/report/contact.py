@@ -9,12 +9,13 @@ from camforge.pictures import overlay, sheet
 from camforge.report.data import GalleryImage, ReportData
 
 TILE = 128  # pixels of a tile's side
+ARMS = 24  # columns: more can neither be seen side by side nor encoded in reasonable time
 
 
 def contact_sheet(report_data: ReportData, images: int = 6, before_fusion: bool = False) -> Tensor | None:
     """(3, H, W) uint8: per image its photograph, the truth of its first class, and every arm's map of that class.
 
-    ``before_fusion`` puts the maps of an arm's views, branches and layers before the one they are fused to.
+    Of more than 24 arms the first 24 are shown, and the last caption says how many are not. ``before_fusion`` puts the maps of an arm's views, branches and layers before the one they are fused to.
     """
     rows = [_row(report_data, image, before_fusion) for image in _spread(report_data.gallery, images)]
     return sheet(rows) if rows else None
@@ -32,10 +33,12 @@ def _row(report_data: ReportData, image: GalleryImage, before_fusion: bool) -> l
     if image.mask is not None:
         tiles.append(("truth", overlay(image.image, (image.mask == label + 1).float())))
     arms = [arm.name for arm in report_data.arms if not (arm.control or arm.failure)]
-    for name in arms:
+    for name in arms[:ARMS]:
         parts = image.before_fusion.get(name, {}) if before_fusion else {}
         tiles += [(part, overlay(image.image, maps[label])) for part, maps in parts.items() if label in maps]
         tiles.append((name, overlay(image.image, image.maps[name][label])))
+    if len(arms) > ARMS:
+        tiles.append((f"and {len(arms) - ARMS} more", image.image))
     return [(caption, _tile(picture)) for caption, picture in tiles]
 
 

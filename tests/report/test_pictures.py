@@ -10,6 +10,8 @@ from PIL import Image
 
 from camforge.files import write_atomically
 from camforge.pictures import OPACITY, encode, heat_colours, overlay, save, save_overlay, sheet
+from camforge.report.contact import ARMS, contact_sheet
+from camforge.report.data import ArmReport, GalleryImage, ReportData
 from camforge.types import CamForgeError
 
 
@@ -80,3 +82,18 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch) 
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_contact_sheet_of_many_arms_says_how_many_it_leaves_out() -> None:
+    def sheet_of(count: int) -> torch.Tensor:
+        arms = tuple(ArmReport(f"arm {i}", {"miou": 0.5}) for i in range(count))
+        maps = {arm.name: {0: torch.rand(4, 4)} for arm in arms}
+        image = GalleryImage("one", torch.zeros(3, 16, 16, dtype=torch.uint8), torch.tensor([True]), maps)
+        picture = contact_sheet(ReportData("sheet", ("cat",), arms, gallery=(image,)))
+        assert picture is not None
+        return picture
+
+    few, most, more = (sheet_of(count).shape[2] for count in (ARMS - 1, ARMS, ARMS + 20))
+    column = most - few
+    assert column > 128
+    assert more == most + column
