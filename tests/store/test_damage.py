@@ -107,6 +107,24 @@ def test_a_damaged_entry_is_moved_aside_and_made_anew(tmp_path: Path, commit: Co
     assert store.find("stage", KEY) == entry
 
 
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [
+        ("cut", "checksum of a.txt"),
+        ("a file gone", "a.txt is missing"),
+        ("a pipe for a file", "a.txt is not a file"),
+        ("a file for the entry", "a link or a file, no folder"),
+        ("the recipe gone", "recipe.json is missing"),
+        ("recipe: a list", "recipe.json: it has no checksum of its own; those of CamForge 0.1 have none"),
+        ("recipe: another word", "recipe.json: its checksum is another"),
+    ],
+)
+def test_damage_is_told_in_words(tmp_path: Path, commit: Commit, harm: str, problem: str) -> None:
+    entry = commit(Store(tmp_path))
+    HARM[harm](entry)
+    assert damaged(tmp_path) == {entry.name: problem}
+
+
 def test_two_swapped_entries_are_both_damaged(tmp_path: Path, commit: Commit) -> None:
     told: list[str] = []
     store = Store(tmp_path, told.append)
