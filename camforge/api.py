@@ -27,7 +27,6 @@ from camforge.interfaces import (
     Requirement,
     RerunExtractor,
     SeedLearner,
-    Seeds,
     SeedTrainer,
     Split,
     Trainer,
@@ -76,7 +75,7 @@ __all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
     # groupers
     "Grouper", "Grouping", "GroupingContext", "TrainedModel", "View",
     # trainers
-    "Learner", "SeedLearner", "SeedTrainer", "Seeds", "Trainer",
+    "Learner", "SeedLearner", "SeedTrainer", "Trainer",
     # extractors
     "ConceptExtractor", "Concepts", "Extractor", "GradientExtractor", "LayerExtractor", "RerunExtractor",
     "Attention", "Capture", "LinearHead", "ModelLayers", "Needs",

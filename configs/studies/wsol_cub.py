@@ -21,7 +21,7 @@ _rates = {"lr 1e-3": 1e-3, "lr 1e-2": 1e-2}
 def _trained(name, rate, **options):
     return dict(
         name=name, backbone=_large, loss="softmax", epochs=_epochs, batch_size=32, lr=rate, head_lr=10 * rate,
-        optimizer="sgd", weight_decay=1e-4, schedule=dict(type="StepLR", step_size=_decay, gamma=0.1), flip=True,
+        optimizer="sgd", weight_decay=1e-4, schedule=[dict(type="StepLR", step_size=_decay, gamma=0.1)], flip=True,
         **options,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ name = "wsol_ilsvrc"
 about = "MaxBoxAccV2 on ILSVRC: CAM, HaS, ACoL, SPG, ADL, CutMix and BagCAMs, their settings chosen on train-fullsup."
 cost = "weeks on a GPU, not measured"
 dataset = dict(name="wsol", root="$CAMFORGE_DATA/ILSVRC", metadata="$CAMFORGE_DATA/metadata/ILSVRC", names="imagenet")
-_schedule = dict(epochs=10, schedule=dict(type="StepLR", step_size=3, gamma=0.1))
+_schedule = dict(epochs=10, schedule=[dict(type="StepLR", step_size=3, gamma=0.1)])
 _names = [
     *(
         f"{title} | {rate}"
