@@ -73,7 +73,8 @@ def classes(folder: Path, count: int) -> Seconds:
             path = folder / "images" / split / f"class {i:04}" / "a.png"
             path.parent.mkdir(parents=True)
             write_png(torch.randint(0, 255, (3, 16, 16), dtype=torch.uint8), str(path))
-    grouping = {"grouper": {"name": "kmeans_hierarchy", "sizes": [max(2, count // 10)]}, "fusers": [{"name": "hierarchy"}]}
+    grouper = {"name": "kmeans_hierarchy", "sizes": [max(2, count // 10)]}
+    grouping = {"grouper": grouper, "fusers": [{"name": "hierarchy"}]}
     data = {"dataset": {"name": "image_folder", "root": str(folder / "images")}, "metrics": ["average_drop"]}
     return {"run": run(folder, TINY | data | {"images": {"size": 16}, "arms": {"alone": {}, "grouped": grouping}})}
 

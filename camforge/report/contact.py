@@ -15,7 +15,8 @@ ARMS = 24  # columns: more can neither be seen side by side nor encoded in reaso
 def contact_sheet(report_data: ReportData, images: int = 6, before_fusion: bool = False) -> Tensor | None:
     """(3, H, W) uint8: per image its photograph, the truth of its first class, and every arm's map of that class.
 
-    Of more than 24 arms the first 24 are shown, and the last caption says how many are not. ``before_fusion`` puts the maps of an arm's views, branches and layers before the one they are fused to.
+    Of more than 24 arms the first 24 are shown, and the last caption says how many are not. ``before_fusion`` puts the
+    maps of an arm's views, branches and layers before the one they are fused to.
     """
     rows = [_row(report_data, image, before_fusion) for image in _spread(report_data.gallery, images)]
     return sheet(rows) if rows else None
