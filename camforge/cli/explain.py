@@ -48,6 +48,12 @@ def explain(
         typer.Option(metavar="CLASS", help="A class or a number; may be repeated.", show_default="highest"),
     ] = None,
     top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Explain so many of the highest outputs.")] = None,
+    box: Annotated[
+        str | None, typer.Option(metavar="X0,Y0,X1,Y1", help="A detector's box that overlaps this one most, in pixels.")
+    ] = None,
+    what: Annotated[
+        str, typer.Option(metavar="WHAT", help="Of the box: class, objectness, similarity, x0, y0, x1 or y1.")
+    ] = "class",
     outputs: Annotated[int | None, typer.Option(metavar="N", help="Outputs that the model must have.")] = None,
     size: Annotated[str, typer.Option(metavar="SIZE", help="full, or pixels of a picture's longer side.")] = "1024",
     device: Device = "auto",
@@ -64,26 +70,24 @@ def explain(
         --method "layercam(layers=stages, truncate=20)" --out maps
       camforge explain cat.jpg --model hf:my-model --target "tabby cat" \\
         --size full --out maps
+      camforge explain street.jpg --model fasterrcnn_resnet50_fpn \\
+        --method odam --box 40,30,120,90 --target car --out maps
     """
-    from camforge.explanation.command import Order, explain_files
+    from camforge.explanation.command import BoxOrder, Order, explain_files
     from camforge.explanation.inputs import photographs_of
     from camforge.explanation.methods import methods_of
     from camforge.explanation.models import load_model
     from camforge.training.device import pick_device
     from camforge.types import CamForgeError
 
-    if missing := [str(path) for path in images if not path.exists()]:
-        raise CamForgeError(f"no such file: {', '.join(missing)}")
-    if target and top:
-        raise CamForgeError("give --target or --top, not both")
-    if file := next((path for path in (out, *out.parents) if path.is_file()), None):
-        raise CamForgeError(f"--out {out}: {file} is a file, not a folder")
+    _refuse(images, out, target or [], top, box, what)
     photographs, methods, longest = photographs_of(images) or [], methods_of(method), _longest(size)
     place = pick_device(device)
+    targets = [int(t) if t.removeprefix("-").isdecimal() else t for t in target or ()]
+    asked = None if box is None else BoxOrder.read(box, what, targets)
     network = load_model(model, weights).to(place)
     _check(network, outputs)
-    targets = [int(t) if t.removeprefix("-").isdecimal() else t for t in target or ()]
-    order = Order(network, methods, targets, top, longest)
+    order = Order(network, methods, targets, top, longest, asked)
     made: list[Overlay] = []
     failed: list[CamForgeError] = []
     with _progress(len(photographs)) as progress:
@@ -96,6 +100,22 @@ def explain(
     _print(made, out)
     for error in failed:
         typer.echo(f"skipped: {error}", err=True)
+
+
+def _refuse(
+    images: Sequence[Path], out: Path, targets: Sequence[str], top: int | None, box: str | None, what: str
+) -> None:
+    """Raise CamForgeError for what cannot be meant, before anything is read."""
+    from camforge.types import CamForgeError
+
+    if missing := [str(path) for path in images if not path.exists()]:
+        raise CamForgeError(f"no such file: {', '.join(missing)}")
+    if top and (targets or box):
+        raise CamForgeError(f"give {'--target' if targets else '--box'} or --top, not both")
+    if what != "class" and box is None:
+        raise CamForgeError(f"--what {what} is asked of a box: give --box")
+    if file := next((path for path in (out, *out.parents) if path.is_file()), None):
+        raise CamForgeError(f"--out {out}: {file} is a file, not a folder")
 
 
 def _print(made: Sequence[Overlay], out: Path) -> None:

@@ -18,7 +18,7 @@ from camforge.explanation.explanation import Explanation
 from camforge.explanation.inputs import model_input, photographs_of
 from camforge.explanation.names import with_indices
 from camforge.explanation.recipe import preparation, recipe_of
-from camforge.explanation.targets import ClassScores
+from camforge.explanation.targets import ClassScores, DetectedBox
 from camforge.host.registry import build
 from camforge.interfaces import Extractor
 from camforge.maps import NORMALISERS
@@ -108,8 +108,9 @@ def explain(
     if not isinstance(batch_size, int) or batch_size < 1:
         raise CamForgeError(f"explain: batch_size={batch_size!r}; give a number from 1 on")
     check_runnable(unwrap(model))
-    chosen, recipe = [_built(choice) for choice in _listed(extractor)], recipe_of(model, classes)
-    run = Run(model, chosen, recipe, normalise, select or ClassScores(unwrap(model)), create_graph)
+    reader, called = _reader(select, unwrap(model))
+    chosen, recipe = [_built(choice) for choice in _listed(extractor)], recipe_of(model, classes or called)
+    run = Run(model, chosen, recipe, normalise, reader, create_graph)
     wanted = with_indices(_wanted(targets, top), recipe.classes)
     photographs = photographs_of(images)
     if photographs is None:
@@ -121,6 +122,13 @@ def explain(
     for name, explanation in named.items():
         _warn(name, explanation)
     return made[0] if isinstance(extractor, str | Mapping | Extractor) else named
+
+
+def _reader(select: Callable[[Any], Tensor] | None, model: nn.Module) -> tuple[Callable[[Any], Tensor], list[str]]:
+    """What reads the model's output, and what its numbers are called where they are not the model's classes."""
+    if isinstance(select, DetectedBox):
+        return select.of(model), [select.caption]
+    return select or ClassScores(model), []
 
 
 def _wanted(targets: Targets, top: int | None) -> Targets:

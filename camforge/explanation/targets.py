@@ -6,6 +6,7 @@ Each turns what a model returns into numbers (N, K), or a row of them (K,) into 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -19,6 +20,10 @@ from camforge.types import CamForgeError
 
 What = Literal["class", "objectness", "similarity", "x0", "y0", "x1", "y1"]
 _COORDINATES = ("x0", "y0", "x1", "y1")
+
+
+class NoBox(CamForgeError):
+    """No detected box overlaps the given one."""
 
 
 class _Found(NamedTuple):
@@ -42,7 +47,9 @@ class DetectedBox:
     size   (H, W) of the input, for DETR, whose boxes are shares of it
 
     Reads what torchvision's detectors return (a list of dicts), what DETR and its kin of transformers return (logits
-    and pred_boxes), and a YOLO-like tensor (N, A, 5 + C) of centre, size, objectness and classes.
+    and pred_boxes), and a YOLO-like tensor (N, A, 5 + C) of centre, size, objectness and classes. Whether the last of
+    DETR's logits is "no object" (DETR, YOLOS) or a class like the others, each with a sigmoid of its own (RT-DETR,
+    Deformable DETR), explain() reads in the model's configuration; by itself, without a model, it is "no object".
 
         explain(detector, images, 0, select=DetectedBox([40, 30, 120, 90], label=17))
     """
@@ -53,8 +60,21 @@ class DetectedBox:
     ) -> None:  # fmt: skip
         self.boxes = torch.as_tensor(boxes, dtype=torch.float32).detach().reshape(-1, 4)
         self.label, self.what, self.size = label, what, size
+        self.classes = 0  # of the model, 0 where that is unknown
         if what not in get_args(What):
             raise CamForgeError(f"what={what!r}; allowed: {', '.join(get_args(What))}")
+
+    def of(self, model: nn.Module) -> DetectedBox:
+        """The same question to a model whose number of classes is known."""
+        found = copy(self)
+        found.classes = _classes_of(model)
+        return found
+
+    @property
+    def caption(self) -> str:
+        """``x0 of class 17 in box 40 30 120 90``."""
+        label = None if self.label is None else f"class {self.label}"
+        return box_caption(self.boxes[0].tolist() if len(self.boxes) == 1 else (), label, self.what)
 
     def __call__(self, output: Any) -> Tensor:
         """Raises CamForgeError where an image has no box, or the output is none that is known."""
@@ -87,7 +107,7 @@ class DetectedBox:
             overlap = torch.where(own == self.label, overlap, -1)
         if not len(boxes) or float(overlap.max()) <= 0:
             what = "" if self.label is None else f" of class {self.label}"
-            raise CamForgeError(f"image {index}: no detected box{what} overlaps {wanted.tolist()}")
+            raise NoBox(f"image {index}: no detected box{what} overlaps {wanted.tolist()}")
         best = int(overlap.argmax())
         if self.what in _COORDINATES:
             return boxes[best, _COORDINATES.index(self.what), None]
@@ -106,23 +126,45 @@ class DetectedBox:
                 for image, table in zip(output, tables, strict=True)
             ]
         if hasattr(output, "pred_boxes") and hasattr(output, "logits"):
-            if self.size is None:
-                raise CamForgeError("DetectedBox: DETR's boxes are shares of the input: give size=(H, W)")
-            height, width = self.size
-            scale = output.pred_boxes.new_tensor([width, height, width, height])
-            corners = box_convert(output.pred_boxes, "cxcywh", "xyxy") * scale
-            shares = output.logits.softmax(-1)
-            return [
-                _Found(boxes, logits[:, :-1], None, share[:, :-1], 1 - share[:, -1])
-                for boxes, logits, share in zip(corners, output.logits, shares, strict=True)
-            ]
+            return self._of_detr(output)
         output = output[0] if isinstance(output, list | tuple) and output else output
         if isinstance(output, Tensor) and output.dim() == 3 and output.shape[2] > 5:
             return [
                 _Found(box_convert(row[:, :4], "cxcywh", "xyxy"), row[:, 5:], row[:, 4], row[:, 5:], row[:, 4])
                 for row in output
             ]
-        raise CamForgeError(f"DetectedBox: a {type(output).__name__} is no output of a known detector")
+        raise CamForgeError(f"a box of the model's: a {type(output).__name__} is no output of a known detector")
+
+    def _of_detr(self, output: Any) -> list[_Found]:
+        """Boxes with one logit per class, and "no object" behind them where there is one logit more than classes."""
+        if self.size is None:
+            raise CamForgeError("DetectedBox: DETR's boxes are shares of the input: give size=(H, W)")
+        height, width = self.size
+        corners = box_convert(output.pred_boxes, "cxcywh", "xyxy")
+        corners, logits = corners * corners.new_tensor([width, height, width, height]), output.logits
+        if no_object_is_last(output, self.classes):
+            shares = logits.softmax(-1)
+            logits, shares, sure = logits[..., :-1], shares[..., :-1], 1 - shares[..., -1]
+        else:
+            shares = logits.sigmoid()
+            sure = shares.amax(-1)
+        return [_Found(b, row, None, p, c) for b, row, p, c in zip(corners, logits, shares, sure, strict=True)]
+
+
+def box_caption(box: Sequence[float], label: str | None, what: What) -> str:
+    """What is asked of a box, in words: ``dog in box 40 30 120 90``, ``x0 of box 40 30 120 90``."""
+    whose = " ".join(["box", *(f"{side:g}" for side in box)])
+    whose = whose if label is None else f"{label} in {whose}"
+    return whose if what == "class" else f"{what} of {whose}"
+
+
+def no_object_is_last(output: Any, classes: int) -> bool:
+    """Whether the last of DETR's logits is "no object": one more than ``classes``, or these are not known (0).
+
+    Detectors of texts, whose logits are those of the texts asked for (OWL-ViT), have none.
+    """
+    texts = hasattr(output, "text_embeds")
+    return not texts and (not classes or output.logits.shape[-1] == classes + 1)
 
 
 def _of_classes(scores: Tensor, labels: Tensor) -> Tensor:
@@ -234,9 +276,9 @@ def _embedding(found: Any) -> Tensor:
 class ClassScores:
     """What explain() reads where no ``select=`` is given: (N, K), one number per class.
 
-    Of detectors the score of each class's best box (torchvision's boxes; DETR and its kin, whose last class is no
-    object), 0 where there is none; of segmentation networks each class's mean over its own predicted region; of any
-    other model its logits.
+    Of detectors the score of each class's best box (torchvision's boxes; DETR and its kin, without "no object"),
+    0 where there is none; of segmentation networks each class's mean over its own predicted region; of any other model
+    its logits.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -247,7 +289,8 @@ class ClassScores:
         if isinstance(first, Mapping) and {"boxes", "scores", "labels"} <= first.keys():
             return torch.stack([self._best(image["scores"], image["labels"]) for image in output])
         if hasattr(output, "pred_boxes") and hasattr(output, "logits"):
-            return output.logits[..., : self.classes or -1].amax(1)
+            last = -1 if no_object_is_last(output, self.classes) else None
+            return output.logits[..., :last].amax(1)
         scores = output["out"] if isinstance(output, Mapping) and "out" in output else logits_of(output)
         return Regions()(scores) if isinstance(scores, Tensor) and scores.dim() == 4 else scores
 

@@ -48,6 +48,7 @@ class SeedTrainer(Trainer, ABC):
     """
 
     seeds: Seeds
+    """How the seeds are found."""
 
     @abstractmethod
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
 from torchvision.transforms.functional import pil_to_tensor
 
 from camforge import CamForgeError, explain, load_model
 from camforge.capture.rerun import rerun_progress
-from camforge.explanation.command import Order, explain_files
+from camforge.explanation.command import BoxOrder, Order, explain_files
 from camforge.explanation.inputs import photographs_of
 from camforge.explanation.methods import methods_of
 from camforge.explanation.recipe import Recipe, attach, preparation
+from camforge.explanation.targets import DetectedBox
 from camforge.host.registry import build
-from camforge.pictures import overlay
+from camforge.pictures import overlay, signed_overlay
 
 FILE = ("--model", "squeezenet1_1", "--weights", "weights.pt")
 Camforge = Callable[..., "tuple[int, str, str]"]
@@ -150,6 +152,17 @@ def test_equal_names_do_not_overwrite_one_another(camforge: Camforge, tmp_path: 
         (("--model", "hf:./nowhere"), "hf:./nowhere: no such folder here, and of the hub: "),
         ((*FILE, "--device", "tpu3"), "unknown device 'tpu3'; allowed: auto, cpu, cuda"),
         ((*FILE, "--outputs", "9"), "--outputs 9: the model's head has 7 outputs"),
+        ((*FILE, "--box", "1,2,3"), "--box 1,2,3: give four numbers, x0,y0,x1,y1\n"),
+        ((*FILE, "--box", "9,2,3,4"), "--box 9,2,3,4: x0,y0 is the upper left corner, x1,y1 the lower right one\n"),
+        ((*FILE, "--box", "1,2,nan,4"), "--box 1,2,nan,4: x0,y0 is the upper left corner"),
+        ((*FILE, "--box", "1,2,3,4", "--what", "width"), "--what width: allowed are class, objectness, similarity, x0"),
+        ((*FILE, "--what", "x0"), "--what x0 is asked of a box: give --box\n"),
+        ((*FILE, "--box", "1,2,3,4", "--top", "2"), "give --box or --top, not both\n"),
+        (
+            (*FILE, "--box", "1,2,3,4", "--target", "1", "--target", "2"),
+            "--box looks at boxes of one class: give --target once\n",
+        ),
+        ((*FILE, "--box", "1,2,3,4"), "a box of the model's: a Tensor is no output of a known detector\n"),
         (("none.png", "other.png", *FILE), "no such file: none.png, other.png\n"),
         (("none.png", "--model", "resnet18"), "no such file: none.png\n"),
     ],
@@ -212,6 +225,46 @@ def test_a_detector_needs_no_python(camforge: Camforge, tmp_path: Path) -> None:
     )
     assert code == 0, said + failed
     assert len(json.loads((tmp_path / "out" / "explanation.json").read_text())) == 1
+
+
+def test_a_box_of_a_detector_is_given_in_pixels_of_the_photograph(tmp_path: Path) -> None:
+    """Each picture is that of explain() with the same box in pixels of the prepared input, half as large."""
+    torch.manual_seed(0)
+    options = {"weights": None, "weights_backbone": None, "num_classes": 3, "min_size": 64, "max_size": 64}
+    model = fasterrcnn_mobilenet_v3_large_320_fpn(**options, box_score_thresh=0.0, box_detections_per_img=5).eval()
+    prepare = preparation(lambda image: pil_to_tensor(image.resize((64, 64))) / 255)
+    attach(model, Recipe("detector", prepare, ("nothing", "cat", "dog, hound")))
+    file, methods = photograph(tmp_path / "street.png", 128, 128), methods_of("odam(layers=[backbone.body.16])")
+    with torch.no_grad():
+        detected = model(prepare(Image.open(file))[None])[0]
+    box, label = detected["boxes"][-1], int(detected["labels"][-1])
+    corners = tuple((2 * box).tolist())
+    for what in ("class", "x0"):
+        order = Order(model, methods, [], None, None, BoxOrder(corners, what, label))
+        told = [overlay for found in explain_files(photographs_of(file), order, tmp_path / what) for overlay in found]
+        where = " ".join(f"{side:g}" for side in corners)
+        called = f"{('nothing', 'cat', 'dog')[label]} in box {where}"
+        assert [overlay.label for overlay in told] == [called if what == "class" else f"x0 of {called}"]
+        expected = detected["scores"][-1] if what == "class" else box[0]
+        assert told[0].logit == pytest.approx(float(expected), rel=1e-4)
+        found = explain(model, file, 0, methods[0], select=DetectedBox(box, label, what))
+        shown = pixels(tmp_path / what / told[0].picture).float()
+        assert (shown - signed_overlay(pixels(file), found.maps[0]).float()).abs().max() <= 2
+    order = Order(model, methods, [], None, None, BoxOrder((1000, 1000, 1010, 1010), label="dog"))
+    said = [str(found) for found in explain_files(photographs_of(file), order, tmp_path / "none")]
+    assert said == ["street.png: no detected box of class dog overlaps --box 1000,1000,1010,1010"]
+
+
+def test_a_box_from_the_command_line(camforge: Camforge, tmp_path: Path) -> None:
+    file = photograph(tmp_path / "street.png")
+    model = ("--model", "torchvision:ssdlite320_mobilenet_v3_large", "--weights", "random")
+    options = ("--method", "odam(layers=[backbone.features.0.13])", "--box", "0,0,300,240", "--out", tmp_path / "out")
+    code, said, failed = camforge("explain", file, *model, *options)
+    assert code == 0, said + failed
+    told = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    assert [entry["label"] for entry in told] == ["box 0 0 300 240"]
+    code, _, failed = camforge("explain", file, *model, *options, "--what", "objectness")
+    assert (code, failed) == (2, "camforge: what='objectness': this detector tells none, only YOLO-like heads do\n")
 
 
 def test_a_model_that_it_cannot_read_is_told_in_its_own_words(tmp_path: Path) -> None:

@@ -257,6 +257,63 @@ def test_the_similarity_of_detr() -> None:
     assert float(select(output)) == pytest.approx(best, rel=1e-5)
 
 
+def tiny_detectors() -> dict[str, Any]:
+    """RT-DETR, Deformable DETR and YOLOS of five classes, small enough for a test."""
+    transformers = pytest.importorskip("transformers", reason="transformers is an extra")
+    small = {"d_model": 32, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "encoder_layers": 1, "decoder_layers": 2}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "num_queries": 6, "num_labels": 5}
+    resnet = {"embedding_size": 8, "hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "layer_type": "basic"}
+    backbone = transformers.ResNetConfig(**resnet, out_features=["stage2", "stage3", "stage4"])
+    kind = transformers.RTDetrResNetConfig(**resnet, out_features=["stage2", "stage3", "stage4"])
+    rt = transformers.RTDetrConfig(
+        backbone_config=kind, encoder_hidden_dim=32, encoder_in_channels=[8, 16, 16], decoder_in_channels=[32, 32, 32],
+        feat_strides=[8, 16, 32], hidden_expansion=0.5, **small, **heads,
+    )  # fmt: skip
+    deformable = transformers.DeformableDetrConfig(
+        use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone,
+        num_feature_levels=3, **small, **heads,
+    )  # fmt: skip
+    yolos = transformers.YolosConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=[64, 64],
+        patch_size=16, num_detection_tokens=6, num_labels=5,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    return {
+        "rt": transformers.RTDetrForObjectDetection(rt).eval(),
+        "deformable": transformers.DeformableDetrForObjectDetection(deformable).eval(),
+        "yolos": transformers.YolosForObjectDetection(yolos).eval(),
+    }
+
+
+@pytest.mark.parametrize("kind", ["rt", "deformable", "yolos"])
+def test_no_class_of_a_detector_is_dropped(kind: str) -> None:
+    """The last of five classes is found in networks with three logits per box, and "no object" in those with four."""
+    model, image = tiny_detectors()[kind], torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        found = model(image)
+        raised = torch.zeros(found.logits.shape[-1])
+        raised[4] = 100
+        for head in (m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == len(raised)):
+            head.bias += raised
+        found = model(image)
+    logits, (x, y, w, h) = found.logits[0], found.pred_boxes[0, 3].tolist()
+    assert logits.shape[1] == (6 if kind == "yolos" else 5)
+    box = [64 * side for side in (x - w / 2, y - h / 2, x + w / 2, y + h / 2)]
+    options = {"extractor": "occlusion", "targets": 0}
+    one = explain(model, image, **options, select=DetectedBox(box, label=4, size=(64, 64)))
+    assert one.label(0).startswith("class 4 in box ")
+    torch.testing.assert_close(one.logits[0, 0], logits[3, 4])
+    like = explain(model, image, **options, select=DetectedBox(box, 4, "similarity", (64, 64)))
+    shares = logits.softmax(1)[:, :5] if kind == "yolos" else logits.sigmoid()
+    sure = 1 - logits.softmax(1)[:, 5] if kind == "yolos" else shares.amax(1)
+    corners = [
+        [64 * (a - c / 2), 64 * (b - d / 2), 64 * (a + c / 2), 64 * (b + d / 2)]
+        for a, b, c, d in found.pred_boxes[0].tolist()
+    ]
+    best = max(likeness(box, 4, *row) for row in zip(corners, shares.tolist(), sure.tolist(), strict=True))
+    assert float(like.logits[0, 0]) == pytest.approx(best, rel=1e-4)
+
+
 class Bright(nn.Module):
     """A detector that finds a box where one corner of the image is bright, sure of it as that is."""
 

@@ -19,6 +19,7 @@ class Beside(Extractor):
 
     name = "beside"
     extractors: Annotated[tuple[Extractor, ...], Field(min_length=1)]
+    """Whose maps stand side by side, in this order."""
 
     @field_validator("extractors")
     @classmethod

@@ -20,6 +20,7 @@ class CCAM(Extractor):
     name = "ccam"
 
     combine: Literal["polynomial", "top_bottom", "rank"] = "polynomial"
+    """What g is: "polynomial", by ``eta``; "top_bottom", by ``top`` and ``bottom``; "rank", by ``rank``."""
     eta: Annotated[float, Field(ge=0)] = 2.0
     """Exponent of the polynomial: 0 constant, 1 linear, 2 quadratic, 3 cubic."""
     top: Annotated[int, Field(ge=0)] | None = None

@@ -27,6 +27,7 @@ class DFF(ConceptExtractor):
     name = "dff"
 
     iterations: Annotated[int, Field(ge=1)] = 200
+    """How often the factors are updated."""
 
     def concepts(self, capture: Capture, layer: str) -> Concepts:
         images, pairs = capture.images.unique(return_inverse=True)

@@ -29,7 +29,9 @@ class FeatureWalk(Extractor):
     features: Layers = "stages"
     """Layers whose features say which places are alike: best an early and a middle one."""
     power: Annotated[float, Field(gt=0)] = 8.0
+    """The likeness of two places is raised to it: the higher, the fewer places a walk reaches."""
     steps: Annotated[int, Field(ge=1)] = 2
+    """How often the map is multiplied with A."""
     rounds: Annotated[int, Field(ge=0)] = 6
     """Of Sinkhorn's balancing."""
 

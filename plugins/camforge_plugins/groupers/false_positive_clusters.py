@@ -31,12 +31,15 @@ class FalsePositiveClusters(Grouper):
     """"s_k": the k-th most similar class of each cluster; "rank": those at ``positions``; "random": as many others as
     there are clusters, at random (the control, which needs no similarity)."""
     k: Positive = 1
+    """With "s_k": 1 takes the most similar class of each cluster, 2 the second, and so on."""
     positions: tuple[Positive, ...] = (3, 9, 14, 17)
     """1-based ranks in the order of falling similarity. Rank-a is [3, 9, 14, 17], Rank-b [3, 8, 13, 18]."""
     positions_of: Annotated[int, Field(ge=3)] = 20
     """The number of classes that ``positions`` are said for; they are scaled to the data set's number."""
     exclude_own_cluster: bool = False
+    """With "s_k": take no class of the cluster that the class itself lies in."""
     clusters: Annotated[int, Field(ge=2)] = 4
+    """How many groups K-means makes; so many classes each class is paired with ("s_k", "random")."""
     min_size: Positive = 4
     """The fewest classes of a cluster. At clusters * min_size = classes no class can leave its random start."""
     restarts: Positive = 20

@@ -52,6 +52,7 @@ class ADL(Single):
     drop_rate: Annotated[float, Field(ge=0, le=1)] = 0.75
     """How often the most discriminative part is hidden instead of weighted."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The share of the attention map's maximum above which features are dropped."""
 
     def learner(self, outputs: int, pretrained: bool = True) -> Learner:
         network = self.backbone.build(outputs, pretrained)

@@ -116,8 +116,11 @@ class Pixels(SeedTrainer):
     layers: tuple[str, ...] = ()
     """Modules of the backbone whose features are read; none: the backbone's stages, without the first and the last."""
     hidden: Annotated[int, Field(ge=1)] = 64
+    """Channels between the two 1x1 convolutions."""
     foreground: Fraction = 0.5
+    """A place is an output's where its seed is above this."""
     background: Fraction = 0.2
+    """A place is background where all seeds are below this."""
     freeze: bool = True
     """Train the classifier of places alone; otherwise the whole network, on the image labels as well."""
 

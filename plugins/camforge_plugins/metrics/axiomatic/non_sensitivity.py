@@ -27,6 +27,7 @@ class NonSensitivity(PatchMetric):
     score: Score = "logit"
     patch: Count = 8
     least: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """What is below this share of the largest counts as nothing."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         grid = patch_grid(pairs.maps, self.patch, self.name)

@@ -19,9 +19,11 @@ class RandomizationMetric(ModelMetric, ABC):
     """A metric that compares maps with those of networks whose weights are drawn anew."""
 
     measure: Measure = "spearman"
+    """How two maps are compared: structural similarity, or a correlation of ranks or of values."""
     steps: Count = 6
     """How many networks, each without a like share of the layers more; at most one for each layer."""
     order: Literal["output first", "input first"] = "output first"
+    """Whose weights are lost first: the layers' nearest to the output, or nearest to the input."""
     seed: int = 0
     """Of the new weights."""
 

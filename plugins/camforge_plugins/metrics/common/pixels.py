@@ -27,6 +27,8 @@ class PixelMetric(Metric, ABC):
     normalise: Normalise = "max"
     """"max": ReLU, then divide by the maximum; "minmax": stretch to 0..1."""
     protocol: Literal["binary", "argmax"] = "binary"
+    """"binary": one mask for each image and class; "argmax": one label map for each image, the highest map
+    having the pixel."""
     drop_invisible: bool = False
     """Count an image for a class only where its mask shows it; else a class cropped out entirely still counts."""
 

@@ -18,6 +18,7 @@ class RegionMetric(PairMetric, ABC):
     """A pair metric that asks where the class is. Pairs whose class is not shown are not counted."""
 
     truth: Truth = "mask"
+    """What the object is: its class's mask, or its boxes."""
 
     @property
     def requires(self) -> frozenset[Requirement]:

@@ -24,7 +24,9 @@ class EffectiveComplexity(ModelMetric):
     bounds = (0, 100)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"effective_complexity"})
     steps: Count = 20
+    """Equal shares in which pixels are kept."""
     tolerance: Annotated[float, Field(gt=0)] = 0.05
+    """The loss, relative to the squared score, below which the class is what it was."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         order, steps = ranks(pairs.maps.abs()), torch.arange(self.steps + 1, device=pairs.maps.device)

@@ -22,6 +22,7 @@ class ARCC(CoherentMetric):
     family = "faithfulness"
     bounds = (0, 100)
     shares: Fractions = (0.2, 0.4, 0.6, 0.8)
+    """Shares of the pixels that ROAD removes."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         road = ROAD(score=self.score, shares=self.shares, noise=0.01).pair_values(pairs) / 50

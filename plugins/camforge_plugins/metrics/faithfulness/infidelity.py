@@ -26,9 +26,11 @@ class Infidelity(ModelMetric):
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"infidelity"})
     score: Score = "logit"
     squares: Count = 50
+    """Squares drawn for each map."""
     largest: Share = 0.5
     """Side of the largest square, as a share of the shorter side of the photograph."""
     scaled: bool = True
+    """Multiply each map by the number that makes its infidelity least."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         seeds = pair_seeds(pairs)

@@ -38,6 +38,7 @@ class InsertionDeletion(ModelMetric):
     numbers = ("insertion", "deletion")
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"deletion"})
     steps: Annotated[int, Field(ge=1, le=500)] = 20
+    """Equal shares of the pixels in which they change; one more run of the network for each."""
     blur: Annotated[int, Field(ge=3), AfterValidator(_odd)] = 11
     """Side of the blur's kernel, odd."""
 

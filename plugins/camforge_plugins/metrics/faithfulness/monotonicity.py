@@ -20,6 +20,7 @@ class Monotonicity(ModelMetric):
     family = "faithfulness"
     bounds = (0, 100)
     steps: Count = 10
+    """Equal shares in which the pixels come."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         order, steps = ranks(-pairs.maps.abs()), torch.arange(1, self.steps + 1, device=pairs.maps.device)

@@ -24,6 +24,7 @@ class PartDistractibility(InterventionMetric):
     family = "faithfulness"
     bounds = (0, 100)
     least: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """A part does not matter below this share of the largest fall, or of the map on its largest part."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         found, count = self.removals(pairs), len(pairs.maps)

@@ -23,6 +23,7 @@ class PixelFlipping(ModelMetric):
     bounds = (0, 100)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"pixel_flipping"})
     steps: Count = 20
+    """Equal shares in which the pixels flip."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         order, steps = ranks(pairs.maps), torch.arange(self.steps + 1, device=pairs.maps.device)

@@ -30,6 +30,7 @@ class ROAD(ModelMetric):
     family = "faithfulness"
     bounds = (-50, 50)
     shares: Fractions = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    """Shares of the pixels that are removed, the most and the least relevant."""
     noise: Annotated[float, Field(ge=0)] = 0.01
     """Deviation of the noise, drawn for each image from its name."""
 

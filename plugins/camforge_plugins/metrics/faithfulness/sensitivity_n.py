@@ -20,6 +20,7 @@ class SensitivityN(SubsetMetric):
     family = "faithfulness"
     bounds = (-1, 1)
     shares: Fractions = (0.01, 0.05, 0.2, 0.5, 0.8)
+    """How large the sets of pixels are, as shares of all of them."""
     runs: Count = 20
     """Sets of each size for each map."""
 

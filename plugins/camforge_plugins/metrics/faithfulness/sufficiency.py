@@ -27,7 +27,9 @@ class Sufficiency(Metric):
     family = "faithfulness"
     bounds = (0, 100)
     grid: Annotated[int, Field(ge=2, le=16)] = 4
+    """Cells along each side that maps are pooled to."""
     applies: Annotated[int, Field(ge=1, le=256)] = 3
+    """How many highest cells of a map an explanation may lie in to apply to it."""
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(2, cells, C) int64: how often each cell is the highest, and among the highest, for each predicted class."""

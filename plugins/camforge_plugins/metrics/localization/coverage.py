@@ -28,7 +28,9 @@ class Coverage(Metric):
     bounds = (0, 100)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"leakage"})
     threshold: Threshold = 0.15
+    """A fraction of the normalised map, "otsu" or "twice_mean": where a pixel counts as found."""
     normalise: Normalise = "max"
+    """"max": ReLU, then divide by the maximum; "minmax": stretch to 0..1."""
 
     @property
     def requires(self) -> frozenset[Requirement]:

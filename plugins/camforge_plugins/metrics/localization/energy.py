@@ -23,6 +23,7 @@ class Energy(Metric):
     family = "localization"
     bounds = (0, 100)
     truth: Literal["mask", "box"] = "box"
+    """What the object is: its class's mask, or its boxes."""
 
     @property
     def requires(self) -> frozenset[Requirement]:

@@ -34,8 +34,11 @@ class Localization(Metric):
     threshold: Threshold = 0.2
     """Of the map's maximum: 0.2 is Zhou et al. 2016's, whose boxes the paper takes; its released code has 0.12."""
     normalise: Normalise = "max"
+    """"max": ReLU, then divide by the maximum; "minmax": stretch to 0..1."""
     component: Component = "largest"
+    """Boxes of the largest 8-connected component of the mask, or of every one."""
     iou: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """An overlap from this on is a find."""
 
     @property
     def requires(self) -> frozenset[Requirement]:

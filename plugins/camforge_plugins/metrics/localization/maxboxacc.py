@@ -35,6 +35,7 @@ class MaxBoxAcc(Metric):
     family = "localization"
     bounds = (0, 100)
     multi_contour: bool = True
+    """Boxes of all contours, and V2's mean; False: of the largest alone, and IoU 50."""
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
     """Distance of two thresholds."""
 

@@ -30,10 +30,13 @@ class MeanLocalizationError(Metric):
     bounds = (0, 100)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"mlev"})
     threshold: Threshold = 0.15
+    """A fraction of the normalised map, "otsu" or "twice_mean": where a pixel counts as found."""
     normalise: Normalise = "max"
+    """"max": ReLU, then divide by the maximum; "minmax": stretch to 0..1."""
     component: Component = "largest"
     """Boxes of the largest 8-connected component of the mask, or of every one."""
     reading: Literal["pair", "image", "literal"] = "pair"
+    """What errors are divided by: pairs, images after a mean over each image's own pairs, or ("literal") images."""
     iou: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """An overlap above this is a find."""
 

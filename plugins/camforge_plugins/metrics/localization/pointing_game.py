@@ -24,6 +24,7 @@ class PointingGame(Metric):
     family = "localization"
     bounds = (0, 100)
     truth: Literal["mask", "box"] = "mask"
+    """What the object is: its class's mask, or its boxes."""
     tolerance: Annotated[float, Field(ge=0)] = 0.0
     """A point this many pixels from the object is still a hit."""
 

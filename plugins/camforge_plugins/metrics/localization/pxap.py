@@ -27,6 +27,7 @@ class PxAP(Metric):
     family = "localization"
     bounds = (0, 100)
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.001
+    """Width of the bins that values of the map are counted in."""
 
     @property
     def requires(self) -> frozenset[Requirement]:

@@ -20,6 +20,7 @@ class RelevanceMass(RegionMetric):
     family = "localization"
     bounds = (0, 100)
     mass: Literal["square", "absolute", "positive"] = "square"
+    """What of a map is its mass: its square, its absolute value, or what is positive."""
 
     def region_values(self, maps: Tensor, region: Tensor, valid: Tensor) -> Tensor:
         del valid

@@ -27,7 +27,9 @@ class ThresholdSweep(Metric):
     family = "localization"
     bounds = (0, 100)
     normalise: Normalise = "max"
+    """"max": ReLU, then divide by the maximum; "minmax": stretch to 0..1."""
     choose: Literal["self", "train"] = "self"
+    """Whose masks choose the threshold: "self", those of the measured images; "train", the training images'."""
     threshold: Fraction | None = None
     """The threshold, where it is chosen already."""
     protocol: Literal["binary", "argmax"] = "binary"

@@ -19,6 +19,7 @@ class TopKIntersection(RegionMetric):
     family = "localization"
     bounds = (0, 100)
     share: Share = 0.02
+    """How many of the map's highest pixels are asked, as a share of the photograph's."""
 
     def region_values(self, maps: Tensor, region: Tensor, valid: Tensor) -> Tensor:
         size = (self.share * valid.sum(1)).round().long().clamp(min=1)

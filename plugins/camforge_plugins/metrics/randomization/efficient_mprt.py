@@ -23,6 +23,7 @@ class EfficientMPRT(ModelMetric):
     family = "randomization"
     bounds = (-1, float("inf"))
     bins: Annotated[int, Field(ge=2, le=1000)] = 100
+    """Of the histogram of a map's values."""
     seed: int = 0
     """Of the new weights."""
 

@@ -24,6 +24,7 @@ class RandomLogit(ModelMetric):
     bounds = (-1, 1)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"random_logit"})
     measure: Measure = "ssim"
+    """How two maps are compared: structural similarity, or a correlation of ranks or of values."""
 
     @property
     def requires(self) -> frozenset[Requirement]:

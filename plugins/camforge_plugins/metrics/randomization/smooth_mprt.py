@@ -24,7 +24,9 @@ class SmoothMPRT(RandomizationMetric):
     bounds = (-1, 1)
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"smooth_mprt"})
     order: Literal["output first", "input first"] = "input first"
+    """Whose weights are lost first: the layers' nearest to the output, or nearest to the input."""
     samples: Count = 4
+    """Noisy photographs whose maps are averaged."""
     noise: Annotated[float, Field(gt=0)] = 0.2
     """Deviation, in normalised colours."""
 

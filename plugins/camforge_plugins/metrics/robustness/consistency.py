@@ -26,6 +26,7 @@ class Consistency(Metric):
     family = "robustness"
     bounds = (0, 100)
     grid: Annotated[int, Field(ge=2, le=8)] = 4
+    """Cells along each side that maps are pooled to."""
 
     def update(self, metric_input: MetricInput) -> Tensor:
         """(cells^2, C) int64: how often each two cells are the highest, for each predicted class."""

@@ -24,6 +24,7 @@ class Continuity(ModelMetric):
     bounds = (0, float("inf"))
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"continuity"})
     steps: Count = 4
+    """The farthest that the photograph is moved, in pixels."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         images, maps = pairs.batch.images[pairs.images], pairs.maps.double().flatten(1)

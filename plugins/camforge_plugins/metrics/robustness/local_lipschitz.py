@@ -24,6 +24,7 @@ class LocalLipschitz(NoisyMetric):
     bounds = (0, float("inf"))
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"local_lipschitz"})
     relative: bool = True
+    """Divide the maps by their length first, so that their scale is nothing."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
         steepest = (self.changes(pairs) / image_distances(self, pairs)).amax(1)
