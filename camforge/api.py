@@ -2,7 +2,7 @@
 
 import warnings
 
-from camforge.capture import Attention, Capture, LinearHead, ModelLayers, Needs, stages_of
+from camforge.capture import Attention, Capture, LinearHead, ModelLayers, Needs, probabilities, stages_of
 from camforge.data.contents import content_hashes
 from camforge.data.decoding import read_image, read_mask
 from camforge.interfaces import (
@@ -55,7 +55,8 @@ VERSION = "2.0"
 
 2.0  the field's words: Metric.update and compute, needs_calibration and calibrate; MetricInput, GroupingContext,
      ModelLayers, DatasetError; Grouping.diagnostics and views_by_class; Extractor.tta_merge. Without Batch, Plateau,
-     Plugin, merge_layers and truncate, which no plugin imports. Attention, Needs.attention, rules for Rerun.again
+     Plugin, merge_layers and truncate, which no plugin imports. Attention, Needs.attention, rules for Rerun.again,
+     probabilities
 1.1  Learner.summed, Metric.curves, Fuser.axis None, Maps.photographs, Options.renamed, read_image, read_mask
 """
 
@@ -78,7 +79,7 @@ __all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
     "Learner", "SeedLearner", "SeedTrainer", "Trainer",
     # extractors
     "ConceptExtractor", "Concepts", "Extractor", "GradientExtractor", "LayerExtractor", "RerunExtractor",
-    "Attention", "Capture", "LinearHead", "ModelLayers", "Needs",
+    "Attention", "Capture", "LinearHead", "ModelLayers", "Needs", "probabilities",
     "LayerMerge", "Layers", "Percentile", "Truncation", "spatial_mean",
     # fusers
     "Axis", "Fuser", "Maps",

@@ -5,7 +5,7 @@ from camforge.capture.captured import Capture, Needs
 from camforge.capture.head import LinearHead
 from camforge.capture.layers import ModelLayers, stages_of, unwrap
 from camforge.capture.one_pass import Extraction, MapMaker, extract_maps
-from camforge.capture.targets import Highest, Targets, target_lists
+from camforge.capture.targets import Highest, Targets, probabilities, target_lists
 
 __all__ = [
     "Attention",
@@ -18,6 +18,7 @@ __all__ = [
     "Needs",
     "Targets",
     "extract_maps",
+    "probabilities",
     "stages_of",
     "target_lists",
     "unwrap",

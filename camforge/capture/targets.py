@@ -57,6 +57,11 @@ class Rank:
         return torch.stack([_score(target, rows) for target, rows in zip(self.chosen, logits, strict=True)])
 
 
+def probabilities(logits: Tensor) -> Tensor:
+    """(…, K) -> (…, K): the softmax; of a single output, whose softmax is always 1, the sigmoid."""
+    return logits.softmax(-1) if logits.shape[-1] != 1 else logits.sigmoid()
+
+
 def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
     """One list of targets per image.
 

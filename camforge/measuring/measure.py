@@ -59,6 +59,8 @@ def measure(
     inputs = model_input(model, images)
     if not isinstance(inputs, Tensor) or inputs.dim() != 4 or not inputs.is_floating_point():
         raise CamForgeError("measure: images are the model's inputs, floats (N, 3, H, W): prepare photographs first")
+    if not len(inputs):
+        raise CamForgeError("measure: there are no images")
     names = recipe_of(model, classes).classes
     logits = torch.cat([_logits(select, model, part) for part in inputs.split(batch_size)])
     pairs = _Pairs.of(target_lists(with_indices(targets, names), logits), logits.shape[1], inputs.device)

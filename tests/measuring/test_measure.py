@@ -95,3 +95,8 @@ def test_a_batch_is_only_a_way_to_save_memory() -> None:
     whole, parts = (camforge.measure(model, images, 2, metrics=metrics, batch_size=size) for size in (5, 2))
     assert parts == pytest.approx(whole, rel=1e-9)
     assert replace(MetricInput(None, None, None, None)).score is None
+
+
+def test_no_images_are_one_line() -> None:
+    with pytest.raises(CamForgeError, match="measure: there are no images"):
+        camforge.measure(example_network(5), example_images(2)[:0], metrics="pixel_flipping")

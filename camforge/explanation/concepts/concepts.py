@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camforge.capture import Capture, ModelLayers, Needs
+from camforge.capture import Capture, ModelLayers, Needs, probabilities
 from camforge.explanation.captions import method_text
 from camforge.explanation.concepts.drawing import concept_row
 from camforge.explanation.explain import Choice, Images, explain
@@ -26,7 +26,7 @@ from camforge.types import CamForgeError
 class ConceptExplanation(Explanation):
     """One map per (image, concept) pair, the concepts of each image in their order.
 
-    probabilities  (N, k, K): the network's softmax for each concept alone
+    probabilities  (N, k, K): the network's softmax for each concept alone; of a single output the sigmoid
     A pair's target is the concept's most probable output, its label the legend: "tabby 0.61, tiger cat 0.30".
     """
 
@@ -85,7 +85,7 @@ class _Found:
             if len(layers) > 1:
                 raise CamForgeError(f"concepts: {self.extractor.name} reads {len(layers)} layers; name one")
             found = self.extractor.concepts(capture, layers[0])
-            self.probabilities.append(found.logits.softmax(-1))
+            self.probabilities.append(probabilities(found.logits))
             self._latest = capture, found.maps
         return self._latest[1]
 

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import Capture, Extractor
+from camforge.api import Capture, Extractor, probabilities
 
 
 class MaskedImages(Extractor):
     """An extractor that looks only at what the network returns for images of which parts are hidden."""
 
     output: Literal["logit", "softmax"] = "softmax"
-    """What of the network's output is the score."""
+    """What of the network's output is the score; "softmax" of a single output is its sigmoid."""
     max_memory: Annotated[int, Field(ge=1)] | None = None
     """MiB that a chunk of images may take, about; None: what suits the device."""
 
@@ -34,4 +34,4 @@ class MaskedImages(Extractor):
         return capture.scores(capture.rerun.table((self.name, id(self)), rows, of_pair))
 
     def output_of(self, logits: Tensor) -> Tensor:
-        return logits.softmax(-1) if self.output == "softmax" else logits
+        return probabilities(logits) if self.output == "softmax" else logits

@@ -23,7 +23,7 @@ class Occlusion(MaskedImages):
     name = "occlusion"
 
     output: Literal["logit", "softmax"] = "logit"
-    """What of the network's output is the score."""
+    """What of the network's output is the score; "softmax" of a single output is its sigmoid."""
     patch: Annotated[int, Field(ge=1)] | None = None
     """Pixels of a square's side; None: an eighth of the image's shorter side."""
     stride: Annotated[int, Field(ge=1)] | None = None

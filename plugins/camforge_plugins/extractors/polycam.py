@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Capture, Layers, RerunExtractor, resize
+from camforge.api import Capture, Layers, RerunExtractor, probabilities, resize
 
 OUTLIERS = 0.001  # of a channel's values, on either side
 TINY = 1e-12
@@ -66,11 +66,6 @@ class PolyCAM(RerunExtractor):
             return probabilities(capture.rerun.logits(pair, channels, variants, self.max_memory))
 
         return capture.scores(capture.rerun.table((*self.key(layer), inverse), channels, outputs))
-
-
-def probabilities(logits: Tensor) -> Tensor:
-    """(…, K): softmax, or of a single output the sigmoid."""
-    return logits.softmax(-1) if logits.shape[-1] > 1 else logits.sigmoid()
 
 
 def without_outliers(channels: Tensor) -> Tensor:

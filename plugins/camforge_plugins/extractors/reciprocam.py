@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Capture, LinearHead, RerunExtractor, minmax_normalise
+from camforge.api import Capture, LinearHead, RerunExtractor, minmax_normalise, probabilities
 from camforge_plugins.extractors.places import Places
 
 
@@ -26,7 +26,7 @@ class ReciproCAM(RerunExtractor):
     class_token: bool = True
     """Leave tokens that have no place, such as the class token, as they are; else they are 0."""
     output: Literal["softmax", "logit"] = "softmax"
-    """What of the network's output is the score."""
+    """What of the network's output is the score; "softmax" of a single output is its sigmoid."""
 
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
         grid = capture.activations[layer].shape[2:]
@@ -48,7 +48,7 @@ class ReciproCAM(RerunExtractor):
             logits = _behind_head(channels, head, place_masks(grid, 0, grid.numel(), bool(self.gaussian), channels))
         else:
             logits = capture.rerun.logits_behind(layer, pair, grid.numel(), change, self.max_memory)
-        return logits.softmax(-1) if self.output == "softmax" else logits
+        return probabilities(logits) if self.output == "softmax" else logits
 
 
 def place_masks(grid: torch.Size, start: int, stop: int, gaussian: bool, like: Tensor) -> Tensor:

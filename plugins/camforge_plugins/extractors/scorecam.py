@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Capture, RerunExtractor, minmax_normalise, resize
+from camforge.api import Capture, RerunExtractor, minmax_normalise, probabilities, resize
 
 
 class ScoreCAM(RerunExtractor):
@@ -19,7 +19,7 @@ class ScoreCAM(RerunExtractor):
     name = "scorecam"
 
     output: Literal["logit", "softmax"] = "logit"
-    """What of the network's output is the score."""
+    """What of the network's output is the score; "softmax" of a single output is its sigmoid."""
 
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
         activations = capture.activations[layer]
@@ -47,7 +47,7 @@ class ScoreCAM(RerunExtractor):
         return found[-1:].repeat(len(channels), 1).index_copy(0, live, found[: len(live)])
 
     def output_of(self, logits: Tensor) -> Tensor:
-        return logits.softmax(-1) if self.output == "softmax" else logits
+        return probabilities(logits) if self.output == "softmax" else logits
 
 
 def unit_masks(channels: Tensor, size: torch.Size) -> Tensor:

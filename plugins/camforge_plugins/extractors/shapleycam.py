@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from camforge.api import Capture, GradientExtractor, ModelLayers, Needs, spatial_mean
+from camforge.api import Capture, GradientExtractor, ModelLayers, Needs, probabilities, spatial_mean
 
 
 class ShapleyCAM(GradientExtractor):
@@ -38,7 +38,7 @@ def _logit(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _softmax(logits: Tensor, targets: Tensor) -> Tensor:
-    return _logit(torch.softmax(logits, 1), targets)
+    return _logit(probabilities(logits), targets)
 
 
 def _residual_softmax(logits: Tensor, targets: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import CamForgeError, ExplainedModel, Metric, MetricInput
+from camforge.api import CamForgeError, ExplainedModel, Metric, MetricInput, probabilities
 from camforge_plugins.metrics.common.pairs import class_mean, labelled_pairs
 
 PIXELS = 64 * 224**2
@@ -66,7 +66,8 @@ class ModelMetric(PairMetric, ABC):
 
     renamed: ClassVar[Mapping[str, str]] = {"probability": "score"}
     score: Score = "sigmoid"
-    """What of a class is compared: its logit, or the probability that this function makes of it."""
+    """What of a class is compared: its logit, or the probability that this function makes of it; softmax of one output
+    is its sigmoid."""
 
     def model(self, pairs: MetricInput) -> ExplainedModel:
         """Raises CamForgeError where there is none."""
@@ -78,7 +79,7 @@ class ModelMetric(PairMetric, ABC):
         """Images (N, 3, H, W) and a class (N,) of each -> (N,) float64."""
         logits = self._finite(self.model(pairs).score(images)).double()
         if self.score == "softmax":
-            logits = logits.softmax(1)
+            logits = probabilities(logits)
         own = logits.gather(1, classes[:, None])[:, 0]
         return own.sigmoid() if self.score == "sigmoid" else own
 
