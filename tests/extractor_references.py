@@ -282,6 +282,28 @@ def pixels(_plugin, pair):
     return [out]
 
 
+def affinitywalk(plugin, pair):
+    """Pair of places by pair of places: a matrix of chances, and the map as a vector times it."""
+    kept = []
+    handle = pair.network.body.affinity.register_forward_hook(lambda _m, _i, o: kept.append(o[0].detach()))
+    pair.network(pair.image[None])
+    handle.remove()
+    _, height, width = kept[0].shape
+    places = [(y, x) for y in range(height) for x in range(width)]
+    matrix = np.zeros((len(places), len(places)))
+    for i, (y, x) in enumerate(places):
+        for j, (v, u) in enumerate(places):
+            if math.hypot(y - v, x - u) < plugin.radius:
+                apart = sum(abs(float(a - b)) for a, b in zip(kept[0][:, y, x], kept[0][:, v, u], strict=True))
+                matrix[i, j] = math.exp(-apart) ** plugin.power
+        matrix[i] /= matrix[i].sum()
+    walked = []
+    for m in REFERENCES[plugin.base.name](plugin.base, pair):
+        vector = oracle.upsampled(m, height, width).flatten().numpy()
+        walked.append(torch.from_numpy(np.linalg.matrix_power(matrix, plugin.steps) @ vector).view(height, width))
+    return walked
+
+
 def random(plugin, pair):
     """Noise that depends on the image's bytes, the target and the seed alone."""
     seed = crc32(pair.image.numpy().tobytes(), crc32(f"{plugin.seed}/{pair.target}".encode()))
@@ -295,7 +317,8 @@ REFERENCES: dict[str, Reference] = CNN_REFERENCES | MASKED_REFERENCES | {
     "attnlrp": by_attention(lambda p, run, target: slow_vit.attnlrp(run, target, p.gamma)),
     "generic_attention": by_attention(lambda _, run, target: slow_vit.generic_attention(run, target)),
     "transformer_attribution": by_attention(lambda _, run, target: slow_vit.transformer_attribution(run, target)),
-    "ablationcam": ablationcam, "cam": cam, "ccam": ccam, "eigencam": eigencam, "eigengradcam": eigengradcam,
+    "ablationcam": ablationcam, "affinitywalk": affinitywalk, "cam": cam, "ccam": ccam, "eigencam": eigencam,
+    "eigengradcam": eigengradcam,
     "elementwise": by_gradient(oracle.elementwise), "fem": fem, "finercam": finercam, "fullgrad": fullgrad,
     "gradcam": by_gradient(oracle.gradcam), "gradcampp": by_gradient(oracle.gradcampp), "hirescam": hirescam,
     "iscam": iscam, "kpcacam": kpcacam, "layercam": by_gradient(oracle.layercam),

@@ -12,7 +12,7 @@ from camforge.api import Extractor
 from camforge.host.registry import build, registry
 from camforge.testing import ExtractorContract, ReferencePair, example_images
 
-PLACES, NESTING = ("pixels",), ("beside",)
+PLACES, NESTING = ("pixels", "affinitywalk"), ("beside",)
 FEW = {"rise": {"samples": 20}, "drise": {"samples": 20}, "occlusion": {"patch": 6}}  # more masks tell no more
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
 SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
@@ -79,9 +79,20 @@ class TestOnTransformers(BuiltInContract):
 class TestOnPlaces(BuiltInContract):
     """Those that read a network which classifies places."""
 
-    cases = (*map(partial(build, "extractor"), PLACES),)
+    cases = (build("extractor", "pixels"),)
+    trainer = "pixels"
 
     def network(self) -> nn.Module:
         torch.manual_seed(0)
-        trainer = build("trainer", {"name": "pixels", "backbone": "small", "seeds": SEEDS, "hidden": 6})
+        trainer = build("trainer", {"name": self.trainer, "backbone": "small", "seeds": SEEDS, "hidden": 6})
         return trainer.learner(5, pretrained=False).eval().networks[0]
+
+
+class TestOnAffinities(TestOnPlaces):
+    """Those that read a network which tells what places belong together."""
+
+    cases = (
+        build("extractor", {"name": "affinitywalk", "steps": 5, "power": 2}),
+        build("extractor", {"name": "affinitywalk", "base": "gradcam", "radius": 2, "steps": 1}),
+    )
+    trainer = "affinity"

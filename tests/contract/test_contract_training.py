@@ -32,13 +32,14 @@ class TestTrainers(TrainerContract):
         *(
             build("trainer", {"name": n, "backbone": "small"})
             for n in registry().plugins["trainer"]
-            if n not in ("acol", "pixels")
+            if n not in ("acol", "affinity", "pixels")
         ),
         build("trainer", {"name": "acol", "backbone": "small", "width": 8}),
         *(
             build("trainer", {"name": "pixels", "backbone": "small", "seeds": SEEDS, "freeze": f})
             for f in (True, False)
         ),
+        build("trainer", {"name": "affinity", "backbone": "small", "seeds": SEEDS}),
         build("trainer", {"name": "single", "backbone": "small", "loss": "softmax"}),
         build(
             "trainer",

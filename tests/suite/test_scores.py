@@ -142,8 +142,8 @@ def test_rows_that_are_gone_leave_no_file(board: SuiteResults) -> None:
 def test_a_leaderboard_has_every_extractor_and_every_metric() -> None:
     (experiment,) = plan(open_suite("leaderboard"), [], [])
     arms = {arm.extractor.name for arm in experiment.loaded.experiment.arms.values()}
-    unfit = set(every("extractor")) - arms  # this one reads a layer that only its own kind of model has
-    assert unfit == {"pixels"}
+    unfit = set(every("extractor")) - arms  # these read a layer that only their own kind of model has
+    assert unfit == {"affinitywalk", "pixels"}
     for name in set(registry().plugins["extractor"]) - set(every("extractor")):
         assert registry().plugins["extractor"][name].cls.model_json_schema()["required"], name
     metrics = {metric.name for metric in experiment.loaded.experiment.metrics}

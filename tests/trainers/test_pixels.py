@@ -6,7 +6,8 @@ from torch import Tensor
 
 from camforge.api import CamForgeError, SeedLearner
 from camforge.host.registry import build
-from camforge_plugins.trainers.pixels import Pixels, sure_places
+from camforge_plugins.trainers.heads import sure_places
+from camforge_plugins.trainers.pixels import Pixels
 
 SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
 

@@ -2,6 +2,7 @@
 
 from camforge.api import Extractor, hookimpl
 from camforge_plugins.extractors.ablationcam import AblationCAM
+from camforge_plugins.extractors.affinitywalk import AffinityWalk
 from camforge_plugins.extractors.attention_rollout import AttentionRollout
 from camforge_plugins.extractors.attnlrp import AttnLRP
 from camforge_plugins.extractors.bagcams import BagCAMs
@@ -52,10 +53,9 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, AttentionRollout, AttnLRP, BagCAMs, Beside, CAM, CCAM, DFF, DRISE, EigenCAM, EigenGradCAM,
-        ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM, GradCAMPlusPlus,
-        GuidedBackprop, GuidedGradCAM, HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad, LTFullGrad,
-        LTGradCAM, LTLayerCAM, Occlusion, ODAM, Pixels, PolyCAM, RandomMap, ReciproCAM, RefineCAM, RISE, ScoreCAM,
-        ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM,
-        TransformerAttribution, XGradCAM,
+        AblationCAM, AffinityWalk, AttentionRollout, AttnLRP, BagCAMs, Beside, CAM, CCAM, DFF, DRISE, EigenCAM,
+        EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM,
+        GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM, HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad,
+        LTFullGrad, LTGradCAM, LTLayerCAM, Occlusion, ODAM, Pixels, PolyCAM, RandomMap, ReciproCAM, RefineCAM, RISE,
+        ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, TransformerAttribution, XGradCAM,
     ]  # fmt: skip

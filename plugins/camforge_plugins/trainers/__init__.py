@@ -4,6 +4,7 @@ from camforge.api import Trainer, hookimpl
 
 from .acol import ACoL
 from .adl import ADL
+from .affinity import Affinity
 from .binary_pair import BinaryPair
 from .cutmix import CutMix
 from .has import HaS
@@ -16,4 +17,4 @@ from .two_branch_orthogonal import TwoBranchOrthogonal
 @hookimpl
 def camforge_trainers() -> list[type[Trainer]]:
     """The classes of this folder."""
-    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels]
+    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels, Affinity]

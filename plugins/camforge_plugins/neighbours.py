@@ -1,0 +1,28 @@
+"""Pairs of places of a grid, and how far their features lie apart: what trainers of affinities and walks share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+Offset = tuple[int, int]
+
+
+def half_disc(radius: int) -> list[Offset]:
+    """Steps (down, right) to the places nearer than ``radius``, one of every two that are opposite; not (0, 0)."""
+    reach = range(1 - radius, radius)
+    return [(y, x) for y in range(radius) for x in reach if (y, x) > (0, 0) and y * y + x * x < radius * radius]
+
+
+def shifted(values: Tensor, offset: Offset, fill: float) -> Tensor:
+    """(…, h, w): at each place the value that lies ``offset`` from it, ``fill`` where that is outside."""
+    (y, x), (height, width) = offset, values.shape[-2:]
+    reach = max(abs(y), abs(x))
+    padded = pad(values, (reach, reach, reach, reach), value=fill)
+    return padded[..., reach + y : reach + y + height, reach + x : reach + x + width]
+
+
+def distances(features: Tensor, offsets: list[Offset]) -> Tensor:
+    """Features (B, D, h, w) -> (B, O, h, w): the L1 distance to the place at each offset, infinite outside."""
+    return torch.stack([(features - shifted(features, offset, torch.inf)).abs().sum(1) for offset in offsets], 1)

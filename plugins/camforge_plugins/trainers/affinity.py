@@ -1,0 +1,94 @@
+"""Affinities of places that are learned from seeds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from camforge.api import IGNORED, Network, SeedLearner, SeedTrainer
+from camforge_plugins.neighbours import distances, half_disc, shifted
+from camforge_plugins.trainers.heads import (
+    HeadLearner,
+    TwoHeads,
+    classifier_and_layers,
+    sure_places,
+    with_second_head,
+)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+_NEAREST = 1e-5  # a distance of 0 would make the loss of a pair of two classes infinite
+
+
+class AffinityNetwork(TwoHeads):
+    """A classifier with features (B, D, h, w) in "affinity": places whose features are near belong together."""
+
+    head = "affinity"
+
+    def __init__(self, classifier: nn.Module, layers: tuple[str, ...], hidden: int, features: int) -> None:
+        super().__init__(classifier, layers)
+        self.affinity = nn.Sequential(
+            nn.Conv2d(self.channels(), hidden, 1), nn.ELU(inplace=True), nn.Conv2d(hidden, features, 1)
+        )
+
+
+class AffinityLearner(HeadLearner):
+    """Cross entropy of the affinity of near pairs of places at which the seeds are sure."""
+
+    def __init__(self, network: Network, options: Affinity) -> None:
+        super().__init__(network, options.name, frozen=True)
+        self.options = options
+
+    def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        _, features = self.body.both(images, frozen=True)
+        height, width = features.shape[-2:]
+        labels = sure_places(targets, (height, width), self.options.foreground, self.options.background)
+        return {"loss_affinity": affinity_loss(features, labels, self.options.radius)}
+
+
+class Affinity(SeedTrainer):
+    """Features whose distance says whether two places are of one class, learned from seeds (AffinityNet).
+
+    Ahn and Kwak, CVPR 2018, sec. 3.2: the affinity of places i and j is exp(-|f_i - f_j|), the L1 distance. Pairs
+    nearer than ``radius`` count where the seeds are sure of both: those of one class, those of the background, and
+    twice those of two classes, each group by the mean of its cross entropy. Two 1x1 convolutions learn on the features
+    of the network that found the seeds, which stays as it is, as in IRN; the paper trains the whole. The extractor
+    ``affinitywalk`` carries maps along the affinities.
+    """
+
+    name = "affinity"
+    layers: tuple[str, ...] = ()
+    """Modules of the backbone whose features are read; none: the backbone's stages, without the first and the last."""
+    hidden: Annotated[int, Field(ge=1)] = 64
+    features: Annotated[int, Field(ge=1)] = 32
+    """Numbers at each place between which distances are taken."""
+    radius: Annotated[int, Field(ge=2)] = 5
+    """Of a pair, in places of the finest layer."""
+    foreground: Fraction = 0.5
+    """A place is an output's where that seed is the image's highest and above it."""
+    background: Fraction = 0.2
+    """A place is background where all seeds are below it."""
+
+    def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
+        network, layers = classifier_and_layers(self.name, self.backbone, outputs, pretrained, self.layers)
+        body = AffinityNetwork(network.body.eval(), layers, self.hidden, self.features)
+        return AffinityLearner(with_second_head(network, body), self)
+
+
+def affinity_loss(features: Tensor, labels: Tensor, radius: int) -> Tensor:
+    """Features (B, D, h, w), labels (B, h, w) with 0 background and 255 not sure -> AffinityNet's loss."""
+    offsets = half_disc(radius)
+    apart = distances(features, offsets).clamp(min=_NEAREST)
+    here = labels[:, None]
+    there = torch.stack([shifted(labels, offset, IGNORED) for offset in offsets], 1)
+    sure, alike = (here != IGNORED) & (there != IGNORED), here == there
+    groups = (apart, sure & alike & (here > 0)), (apart, sure & alike & (here == 0)), (apart, sure & ~alike)
+    foreground, background, unlike = (values[chosen] for values, chosen in groups)
+    return _mean(foreground) + _mean(background) + 2 * _mean(-torch.log(-torch.expm1(-unlike)))
+
+
+def _mean(values: Tensor) -> Tensor:
+    """0 of none."""
+    return values.sum() / max(1, len(values))

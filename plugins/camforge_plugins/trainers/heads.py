@@ -1,0 +1,119 @@
+"""Second heads that learn from seeds: on the features of the classifier that found them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, normalize
+
+from camforge.api import IGNORED, Backbone, CamForgeError, Network, SeedLearner, resize
+
+
+class TwoHeads(nn.Module):
+    """A classifier of images with a second head on its features, the module called ``head``: ``forward`` runs both.
+
+    layers  modules of the classifier; at each place their features, each layer's L2-normalised, are brought to the
+            finest of their grids and stand one behind another
+    """
+
+    head: str
+
+    def __init__(self, classifier: nn.Module, layers: tuple[str, ...]) -> None:
+        super().__init__()
+        self.classifier, self.layers = classifier, layers
+
+    def channels(self) -> int:
+        """Of the features at each place."""
+        with torch.no_grad():
+            return self._features(torch.zeros(2, 3, 64, 64))[1].shape[1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits, features = self._features(images)
+        self.get_submodule(self.head)(features)  # for whoever reads that module's output
+        return logits
+
+    def both(self, images: Tensor, frozen: bool) -> tuple[Tensor, Tensor]:
+        """Logits (B, K) and what the head returns (B, C, h, w); frozen: the classifier gets no gradient."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            logits, features = self._features(images)
+        return logits, self.get_submodule(self.head)(features)
+
+    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        with _outputs(self.classifier, self.layers) as kept:
+            logits: Tensor = self.classifier(images)
+        grids = [normalize(kept[layer], dim=1) for layer in self.layers]
+        finest = max((grid.shape[2:] for grid in grids), key=lambda size: size.numel())
+        return logits, torch.cat([resize(grid, finest) for grid in grids], 1)
+
+
+@contextmanager
+def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """The layers' outputs while a forward runs inside."""
+    kept: dict[str, Tensor] = {}
+    handles = [
+        model.get_submodule(layer).register_forward_hook(lambda _m, _i, out, layer=layer: kept.update({layer: out}))
+        for layer in layers
+    ]
+    try:
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class HeadLearner(SeedLearner):
+    """A learner of a network with two heads. ``trainer``: its name, for messages."""
+
+    def __init__(self, network: Network, trainer: str, frozen: bool) -> None:
+        super().__init__([network])
+        self.trainer, self.frozen = trainer, frozen
+
+    @property
+    def body(self) -> TwoHeads:
+        """The network's."""
+        return cast(TwoHeads, self.networks[0].get_submodule("body"))
+
+    def take_over(self, networks: Sequence[Network]) -> None:
+        """The classifier that found the seeds, weights and all. Raises CamForgeError where it is of another kind."""
+        try:
+            self.body.classifier.load_state_dict(networks[0].body.state_dict())
+        except RuntimeError:
+            message = "seeds.trainer's backbone is not this trainer's, whose weights it is"
+            raise CamForgeError(f"{self.trainer}: {message}") from None
+
+    def train(self, mode: bool = True) -> HeadLearner:
+        """Frozen, the classifier's batch norms keep their statistics."""
+        super().train(mode)
+        self.body.classifier.train(mode and not self.frozen)
+        return self
+
+
+def classifier_and_layers(
+    trainer: str, backbone: Backbone, outputs: int, pretrained: bool, layers: tuple[str, ...]
+) -> tuple[Network, tuple[str, ...]]:
+    """The classifier, and the layers that a head reads: those named, or its stages without the first and the last."""
+    network = backbone.build(outputs, pretrained)
+    layers = layers or network.stages[1:-1] or network.stages[-1:]
+    missing = set(layers) - {name for name, _ in network.body.named_modules()}
+    if missing:
+        raise CamForgeError(f"{trainer}: backbone {backbone.name!r} has no layer {min(missing)!r}")
+    return network, layers
+
+
+def with_second_head(network: Network, body: TwoHeads) -> Network:
+    """The network of ``body``, whose classifier is that of ``network``."""
+    return Network(body, tuple(f"classifier.{stage}" for stage in network.stages), f"classifier.{network.head}")
+
+
+def sure_places(seeds: Tensor, size: tuple[int, int], foreground: float, background: float) -> Tensor:
+    """Seeds (B, K, h, w) -> (B, *size) int64: 0 background, 1 + output, 255 where the seeds are not sure.
+
+    A coarser grid takes the mean of its cells. Of equal seeds the first output takes the place.
+    """
+    top, owner = adaptive_avg_pool2d(seeds, size).max(1)
+    unsure = torch.where(top < background, 0, IGNORED)
+    return torch.where(top > foreground, 1 + owner, unsure)
