@@ -42,7 +42,7 @@ def index_of(name: str, classes: Sequence[str]) -> int:
             return fits[0]
         if fits:
             some = ", ".join(repr(classes[i]) for i in fits[:5]) + (", …" if len(fits) > 5 else "")
-            raise CamForgeError(f"target {name!r} may be {some}: name one in full")
+            raise CamForgeError(f"target {name!r} may be {some}: name one in full, or give its number")
     near = choices(name, classes).partition("known: ")[0]
     raise CamForgeError(f"target {name!r}: no class of the model is called so; {near}it has {len(classes)} classes")
 

@@ -19,6 +19,7 @@ from camforge.host.registry import build
 from camforge.interfaces import Extractor, Metric, MetricInput
 from camforge.maps import resize
 from camforge.measuring.explained import Explained, Networks
+from camforge.measuring.truth import check_boxes, check_masks, told_names
 from camforge.types import Batch, CamForgeError
 
 MapFunction = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -59,8 +60,12 @@ def measure(
     inputs = model_input(model, images)
     if not isinstance(inputs, Tensor) or inputs.dim() != 4 or not inputs.is_floating_point():
         raise CamForgeError("measure: images are the model's inputs, floats (N, 3, H, W): prepare photographs first")
-    if not len(inputs):
-        raise CamForgeError("measure: there are no images")
+    if not len(inputs) or not chosen:
+        raise CamForgeError(f"measure: there are no {'metrics' if len(inputs) else 'images'}")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise CamForgeError(f"measure: batch_size={batch_size!r}; give a number from 1 on")
+    check_masks(masks, inputs.shape[2:])
+    check_boxes(boxes, inputs.shape[2:])
     names = recipe_of(model, classes).classes
     logits = torch.cat([_logits(select, model, part) for part in inputs.split(batch_size)])
     pairs = _Pairs.of(target_lists(with_indices(targets, names), logits), logits.shape[1], inputs.device)
@@ -71,8 +76,7 @@ def measure(
         logits.shape[1],
     )  # fmt: skip
     batches = _batches(inputs, logits, pairs, _Truth(masks, boxes), explained, batch_size)
-    told = tuple(names[c] if names else f"output {c}" for c in pairs.order.tolist())
-    return _numbers(chosen, batches, told)
+    return _numbers(chosen, batches, told_names(pairs.order.tolist(), names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +95,8 @@ class _Pairs:
         flat = [(i, target) for i, row in enumerate(lists) for target in row]
         if any(callable(target) for _, target in flat):
             raise CamForgeError("measure: targets are outputs of the model, not functions")
+        if not flat:
+            raise CamForgeError("measure: no image has a target")
         images, targets = torch.tensor(flat, device=device).view(-1, 2).unbind(1)
         used = targets.unique()
         rest = torch.ones(outputs, dtype=torch.bool, device=device).index_fill(0, used, False).nonzero()[:, 0]
@@ -185,5 +191,8 @@ def _numbers(metrics: Sequence[Metric], batches: Iterator[MetricInput], classes:
         totals = [total + part for total, part in zip(totals, parts, strict=True)] if totals else parts
     found: dict[str, float] = {}
     for metric, total in zip(metrics, totals, strict=True):
-        found |= metric.compute(total, classes)
+        told = metric.compute(total, classes)
+        if clash := sorted(found.keys() & told):
+            raise CamForgeError(f"metric {metric.name!r}: two metrics report {clash[0]!r}: measure them one by one")
+        found |= told
     return found

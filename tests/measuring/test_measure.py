@@ -100,3 +100,32 @@ def test_a_batch_is_only_a_way_to_save_memory() -> None:
 def test_no_images_are_one_line() -> None:
     with pytest.raises(CamForgeError, match="measure: there are no images"):
         camforge.measure(example_network(5), example_images(2)[:0], metrics="pixel_flipping")
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"batch_size": 0}, "batch_size=0; give a number from 1 on"),
+        ({"metrics": []}, "there are no metrics"),
+        ({"targets": [[], []]}, "no image has a target"),
+        ({"masks": torch.ones(2, 10, 28)}, r"masks are \(2, 10, 28\): give a tensor \(P, 20, 28\)"),
+        ({"boxes": [[1, 2, 3]] * 2}, r"boxes of pair 0 have shape \(3,\)"),
+        *(
+            ({"boxes": torch.tensor([[1, 2, 9, 9], box])}, "of pair 1 has no pixel in images of 28x20")
+            for box in ([9, 9, 1, 2], [30, 1, 40, 9], [0.1, 0.1, 0.9, 0.9], [float("nan")] * 4)
+        ),
+        ({"metrics": ["sparseness", "sparseness"]}, "two metrics report 'sparseness'"),
+    ],
+)
+def test_what_would_give_a_number_of_nothing_is_one_line(given: dict[str, object], line: str) -> None:
+    call = {"targets": [1, 2], "metrics": "sparseness"} | given
+    with pytest.raises(CamForgeError, match=line):
+        camforge.measure(example_network(5), example_images(2), **call)
+
+
+def test_classes_of_one_name_are_told_apart_by_their_numbers() -> None:
+    model, images = example_network(5), example_images(3)
+    plain = camforge.measure(model, images, [1, 2, 4], metrics="average_drop")
+    found = camforge.measure(model, images, [1, 2, 4], metrics="average_drop", classes=("cat", "crane", "crane", "dog"))
+    drops = [plain[f"average_drop/output {c}"] for c in (1, 2, 4)]
+    assert [found[f"average_drop/{name}"] for name in ("crane (1)", "crane (2)", "output 4")] == drops
