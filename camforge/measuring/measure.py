@@ -19,7 +19,7 @@ from camforge.host.registry import build
 from camforge.interfaces import Extractor, Metric, MetricInput
 from camforge.maps import resize
 from camforge.measuring.explained import Explained, Networks
-from camforge.measuring.truth import check_boxes, check_masks, told_names
+from camforge.measuring.truth import check_boxes, check_masks, checked_maps, told_names
 from camforge.types import Batch, CamForgeError
 
 MapFunction = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -64,6 +64,8 @@ def measure(
         raise CamForgeError(f"measure: there are no {'metrics' if len(inputs) else 'images'}")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise CamForgeError(f"measure: batch_size={batch_size!r}; give a number from 1 on")
+    if isinstance(extractor, list | tuple):
+        raise CamForgeError("measure: give one extractor; call it once for each of several")
     check_masks(masks, inputs.shape[2:])
     check_boxes(boxes, inputs.shape[2:])
     names = recipe_of(model, classes).classes
@@ -133,7 +135,7 @@ def _maps(
 ) -> Tensor:  # fmt: skip
     outputs = order[targets]
     if not isinstance(method, Extractor):
-        return method(networks[0][0], images, outputs)
+        return checked_maps(method(networks[0][0], images, outputs), (len(images), *images.shape[2:]))
     found = extract_maps(networks[0][0], images, [method], outputs[:, None].tolist(), select=select).maps[0]
     return torch.stack([resize(layer, images.shape[2:]) for layer in found]).sum(0)
 

@@ -35,6 +35,14 @@ def check_boxes(boxes: Sequence[Tensor] | Tensor | None, size: torch.Size) -> No
             )
 
 
+def checked_maps(maps: object, shape: tuple[int, ...]) -> Tensor:
+    """The maps of a function. Raises CamForgeError where they are not a tensor of that shape, (N, H, W)."""
+    if not isinstance(maps, Tensor) or maps.shape != shape:
+        found = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+        raise CamForgeError(f"measure: the function returns {found}: maps are a tensor {shape}")
+    return maps
+
+
 def told_names(outputs: Sequence[int], names: Sequence[str]) -> tuple[str, ...]:
     """What each output is called: a name that several have, such as ImageNet's two cranes, comes with its number."""
     often = Counter(names)

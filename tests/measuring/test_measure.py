@@ -114,6 +114,9 @@ def test_no_images_are_one_line() -> None:
             ({"boxes": torch.tensor([[1, 2, 9, 9], box])}, "of pair 1 has no pixel in images of 28x20")
             for box in ([9, 9, 1, 2], [30, 1, 40, 9], [0.1, 0.1, 0.9, 0.9], [float("nan")] * 4)
         ),
+        ({"extractor": ["gradcam", "layercam"]}, "give one extractor"),
+        ({"extractor": lambda _model, images, _targets: images[:, :1]}, r"returns \(2, 1, 20, 28\): maps are a tensor"),
+        ({"extractor": lambda _model, images, _targets: images[:, 0].numpy()}, "returns ndarray: maps are a tensor"),
         ({"metrics": ["sparseness", "sparseness"]}, "two metrics report 'sparseness'"),
     ],
 )
