@@ -61,6 +61,8 @@ class ConceptExtractor(LayerExtractor, ABC):
         """The concepts of one layer, a key of ``capture.activations``."""
 
     def layer_map(self, capture: Capture, layer: str) -> Tensor:
+        if not len(capture):
+            return capture.activations[layer].sum(1)  # of no pair: (0, h, w)
         found = self.concepts(capture, layer)
         best = capture.scores(found.logits).argmax(1)  # of probabilities several may round to 1
         return found.maps[torch.arange(len(best), device=best.device), best]

@@ -41,7 +41,7 @@ def undisturbed() -> set[tuple[str, str]]:
 def test_twelve_broken_distributions_at_once(
     install: Install, undisturbed: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CAMFORGE_PLUGIN_SECONDS", "0.5")
+    monkeypatch.setenv("CAMFORGE_PLUGIN_SECONDS", "2")  # what only waits; a busy machine imports slowly
     assert len(BROKEN) == 12
     for name, source, entry_points, _, _ in BROKEN:
         install(name, source, entry_points)
