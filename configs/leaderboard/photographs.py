@@ -7,7 +7,7 @@ import os
 
 name = "photographs"
 about = "MobileNetV2 on photographs in VOC's layout, explained by every installed extractor"
-dataset = dict(name="voc", root="VOCdevkit/VOC2012")
+dataset = dict(name="voc", root="$CAMFORGE_DATA/VOCdevkit/VOC2012")
 images = dict(size=224, fit="crop")
 trainer = dict(
     name="single",

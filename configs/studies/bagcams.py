@@ -8,7 +8,7 @@ has learnt nothing. Needs cub_birds and the weights below CAMFORGE_DATA.
 
 name = "bagcams"
 about = "Does BagCAMs find more of a bird than the maps of the same network, and which of its parts does it?"
-cost = "10 minutes on 1 core"
+cost = "5 minutes on 2 cores"
 seed = 0
 dataset = dict(name="cub", root="$CAMFORGE_DATA/cub_birds")
 images = dict(size=224, fit="squash", train_size=256)
