@@ -44,7 +44,8 @@ def test_check_of_a_wrong_file(camforge: Camforge, small: Path) -> None:
         "camforge: small.yaml: 2 mistakes",
         "  --set: seed: should be greater than or equal to 0 (given: -1)",
         "  --set: sed: unknown option; did you mean 'seed'? options: about, arms, batch_size, controls, cost, dataset, "
-        "extraction, extractor, fusers, grouper, images, measure_on, metrics, name, paper, report, seed, trainer (given: 1)",
+        "extraction, extractor, fusers, grouper, images, measure_on, metrics, name, paper, report, seed, trainer "
+        "(given: 1)",
     ]
 
 
