@@ -69,7 +69,8 @@ def _filled(text: str, label: str) -> str:
 
 def _exists(path: Path) -> bool:
     """Weights may name one of the networks in their file: FILE:NAME."""
-    return path.exists() or Path(str(path).rpartition(":")[0] or path).is_file()
+    # os.path answers for what is too long for a path, too
+    return os.path.exists(path) or os.path.isfile(str(path).rpartition(":")[0] or path)
 
 
 def _paths(config: dict[str, Any]) -> Iterator[NamedPath]:

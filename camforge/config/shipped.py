@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import camforge
@@ -35,7 +36,7 @@ def experiment_file(path: str | Path) -> Path:
     What ends like a file, or lies in a folder, is a path. Raises CamForgeError for a name that is none, or a suite's.
     """
     text = str(path)
-    if Path(text).suffix or Path(text).name != text or Path(text).exists():
+    if Path(text).suffix or Path(text).name != text or os.path.exists(text):
         return Path(path)
     known = named()
     found = known.get(text) or known.get(dashed(text))

@@ -74,7 +74,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tiny: Path, tmp_path: Path, w
     with suppress(ProcessLookupError):
         os.killpg(run.pid, signal.SIGINT)
     said = run.communicate(timeout=300)[1]
-    assert run.returncode == 130
+    assert run.returncode == 130, said
     assert said.endswith("stopped; the same command goes on where it was\n")
     assert "Traceback" not in said
     assert not (work / "results.json").exists()
