@@ -8,16 +8,16 @@ Needs ``pip install camforge[bench,timm]``. Prints the table that stands on the 
 from __future__ import annotations
 
 import argparse
-import random
 import re
 import statistics
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from contenders import Row
+from peers import measure
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "peers.md"
 PEERS = ("CamForge", "pytorch-grad-cam", "torch-cam", "Captum")
@@ -55,19 +55,12 @@ def _forward(model: torch.nn.Module, images: torch.Tensor) -> None:
         model(images)
 
 
-def measure(ways: Ways, rounds: int) -> dict[str, float]:
-    """Medians of the ratios to the forward pass of the same round; each way was run once before."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for run in ways.values():
-        run()
-    for number in range(rounds):
-        for name in random.Random(number).sample(list(ways), len(ways)):
-            started = time.process_time()
-            ways[name]()
-            seconds[name].append(time.process_time() - started)
+def ratios(ways: Ways, rounds: int) -> dict[str, float]:
+    """Medians of the ratios to the forward pass of the same round, in processor time."""
+    times = measure(Row("", ways, rounds, ""))
     return {
-        name: statistics.median(a / b for a, b in zip(taken, seconds["forward"], strict=True))
-        for name, taken in seconds.items()
+        name: statistics.median(a / b for a, b in zip(taken.cpu, times["forward"].cpu, strict=True))
+        for name, taken in times.items()
     }
 
 
@@ -80,7 +73,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     print(f"| processor time, in forwards | {' | '.join(PEERS)} |\n|---|{'---|' * len(PEERS)}")
     for task, ways in tasks({}).items():
-        found = measure(ways, given.rounds)
+        found = ratios(ways, given.rounds)
         cells = [f"{found[peer]:.2f}" if peer in found else "-" for peer in PEERS]
         print(f"| {task} | {' | '.join(cells)} |", flush=True)
 

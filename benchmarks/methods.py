@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import torch
 import torchvision
 from captum import attr
 from contenders import Run
-from peers import high_water
+from peers import Times, high_water
 from pytorch_grad_cam import DeepFeatureFactorization, GradCAM, GuidedBackpropReLUModel
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
@@ -154,13 +153,6 @@ ENTRIES = (
 )
 
 
-def clocked(run: Run) -> tuple[float, float]:
-    """Seconds of wall and of processor."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    run()
-    return time.perf_counter() - wall, time.process_time() - cpu
-
-
 def measured(key: str, count: int, rounds: int) -> dict[str, float]:
     """MiB that a run adds to what the process holds before it; median seconds, and forwards that it takes."""
     entry = next(entry for entry in ENTRIES if entry.key == key)
@@ -169,15 +161,17 @@ def measured(key: str, count: int, rounds: int) -> dict[str, float]:
     subject.forward()
     Path("/proc/self/clear_refs").write_text("5")
     before = high_water()
-    first = clocked(run)
+    first, forwards = Times(), Times()
+    first.add(run)
     mib = (high_water() - before) / 1024
-    runs, forwards = [first] if entry.dear else [], []
+    runs = first if entry.dear else Times()
     for _ in range(rounds):
-        forwards.append(clocked(subject.forward))
-        runs += [] if entry.dear else [clocked(run)]
-    bare = statistics.median(cpu for _, cpu in forwards)
-    ratios = [cpu / (bare if entry.dear else own[1]) for (_, cpu), own in zip(runs, forwards, strict=False)]
-    return {"wall": statistics.median(wall for wall, _ in runs), "forwards": statistics.median(ratios), "mib": mib}
+        forwards.add(subject.forward)
+        if not entry.dear:
+            runs.add(run)
+    bare = statistics.median(forwards.cpu)
+    ratios = [cpu / (bare if entry.dear else own) for cpu, own in zip(runs.cpu, forwards.cpu, strict=False)]
+    return {"wall": statistics.median(runs.wall), "forwards": statistics.median(ratios), "mib": mib}
 
 
 def row(entry: Entry, found: dict[str, float]) -> str:

@@ -5,25 +5,24 @@ import shutil
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
 
 import camforge
 from camforge.app.maps import STEPS, Explainer, Question
 from camforge.app.server import Server
 from camforge.host.registry import build
-from camforge.pictures import save
+from camforge.pictures import save, signed_overlay
 from camforge.types import CamForgeError
-
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--window-size=1200,1000",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -130,77 +129,94 @@ def test_a_port_that_is_taken_is_one_line(server: Server, explainer: Explainer) 
         Server(explainer, server.server_port)
 
 
-def test_in_a_browser(server: Server, photograph: Path, tmp_path: Path) -> None:
-    """A photograph is chosen, two methods, two targets; sliders and side by side change what is drawn."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium, of the extra dev")
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
+PIXELS = """
+const canvas = document.querySelectorAll('canvas')[arguments[0]];
+const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+return [...data].filter((_, i) => i % 4 < 3);
+"""
+SLIDE = """
+const range = document.getElementById(arguments[0]);
+range.value = arguments[1];
+range.dispatchEvent(new Event('input'));
+"""
 
-    browser, service = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not service:
-        pytest.skip("needs Debian's chromium and chromium-driver, which are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
-    try:
-        driver.get(server.address)
-        at = lambda name: driver.find_element(By.ID, name)  # noqa: E731
-        until = lambda condition: WebDriverWait(driver, 120, 0.1).until(lambda _: condition())  # noqa: E731
-        script = driver.execute_script
-        script("document.querySelector('#methods input[value=layercam]').click()")
-        at("targets").send_keys("281; <b>no such</b>")
-        at("file").send_keys(str(photograph))
-        until(lambda: "no class of the model is called so" in at("message").text)
-        at("targets").clear()
-        at("targets").send_keys("281; tench")
-        at("go").click()
-        until(lambda: at("message").text.startswith("4 maps in"))
-        captions = [each.text for each in driver.find_elements(By.TAG_NAME, "figcaption")]
-        assert [caption.split(" ")[0] for caption in captions] == ["tabby", "tench"] * 2
-        assert "explain(model, ['photo.jpg']".replace("'", '"') in at("code").text
 
-        pixels = "const c = document.querySelectorAll('canvas')[arguments[0]]; return [...c.getContext('2d')" \
-            ".getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 < 3)"  # fmt: skip
-        plain = np.asarray(Image.open(photograph).convert("RGB"))
-        model = camforge.load_model("squeezenet1_1", server.explainer.weights)
-        found = camforge.explain(model, str(photograph), [[281, 0]], ["gradcam", "layercam"])
-        drawn = np.array(script(pixels, 2), dtype=float).reshape(plain.shape)
-        from camforge.pictures import signed_overlay
+class Page:
+    """The live page in the browser."""
 
-        expected = signed_overlay(torch.from_numpy(plain.copy()).permute(2, 0, 1), found["layercam"].maps[0])
-        assert np.abs(drawn - expected.permute(1, 2, 0).numpy()).max() <= 3
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
 
-        slide = (
-            "const r = document.getElementById(arguments[0]); r.value = arguments[1];"
-            "r.dispatchEvent(new Event('input'))"
-        )
-        script(slide, "opacity", 0)
-        assert np.array_equal(np.array(script(pixels, 2)).reshape(plain.shape), plain)
-        script(slide, "opacity", 100)
-        script(slide, "threshold", 60)
-        changed = (np.array(script(pixels, 2)).reshape(plain.shape) != plain).any(2)
-        heat = found["layercam"].maps[0].relu().numpy()
-        assert changed.mean() < (drawn != plain).any(2).mean()
-        assert not changed[heat < 0.59 * heat.max()].any()
+    def at(self, name: str) -> WebElement:
+        return self.driver.find_element(By.ID, name)
 
-        at("beside").click()
-        figures = driver.find_elements(By.TAG_NAME, "figure")
-        assert [figure.is_displayed() for figure in figures] == [True, False, False, False]
-        script("const s = document.getElementById('one'); s.value = 3; s.dispatchEvent(new Event('change'))")
-        assert [figure.is_displayed() for figure in figures] == [False, False, False, True]
-        layers = script("return [...document.querySelectorAll('#known-layers option')].map(o => o.value)")
-        assert layers[:2] == ["last", "stages"]
-        assert "features.12" in layers
-        errors = [
-            line for line in driver.get_log("browser") if line["level"] == "SEVERE" and "400" not in line["message"]
-        ]
-        assert errors == []
-        driver.save_screenshot(str(tmp_path / "app.png"))
-    finally:
-        driver.quit()
+    def until(self, condition: Callable[[], bool]) -> None:
+        WebDriverWait(self.driver, 120, 0.1).until(lambda _: condition())
+
+    def drawn(self, canvas: int, like: np.ndarray) -> np.ndarray:
+        """The colours of a canvas in the shape of a picture."""
+        return np.array(self.driver.execute_script(PIXELS, canvas)).reshape(like.shape)
+
+    def slide(self, name: str, value: int) -> None:
+        self.driver.execute_script(SLIDE, name, value)
+
+    def shown(self) -> list[bool]:
+        """Which figures are to be seen."""
+        return [figure.is_displayed() for figure in self.driver.find_elements(By.TAG_NAME, "figure")]
+
+
+@pytest.fixture(scope="module")
+def page(server: Server, photograph: Path, driver: webdriver.Chrome) -> Page:
+    """A photograph is chosen, two methods, and two targets after one that there is not."""
+    driver.get(server.address)
+    page = Page(driver)
+    driver.execute_script("document.querySelector('#methods input[value=layercam]').click()")
+    page.at("targets").send_keys("281; <b>no such</b>")
+    page.at("file").send_keys(str(photograph))
+    page.until(lambda: "no class of the model is called so" in page.at("message").text)
+    page.at("targets").clear()
+    page.at("targets").send_keys("281; tench")
+    page.at("go").click()
+    page.until(lambda: page.at("message").text.startswith("4 maps in"))
+    return page
+
+
+def test_a_browser_shows_captions_code_and_layers(page: Page) -> None:
+    captions = [each.text for each in page.driver.find_elements(By.TAG_NAME, "figcaption")]
+    assert [caption.split(" ")[0] for caption in captions] == ["tabby", "tench"] * 2
+    assert "explain(model, ['photo.jpg']".replace("'", '"') in page.at("code").text
+    layers = page.driver.execute_script(
+        "return [...document.querySelectorAll('#known-layers option')].map(option => option.value)"
+    )
+    assert layers[:2] == ["last", "stages"]
+    assert "features.12" in layers
+
+
+def test_a_browser_draws_the_maps_as_the_sliders_say(page: Page, server: Server, photograph: Path) -> None:
+    plain = np.asarray(Image.open(photograph).convert("RGB"))
+    model = camforge.load_model("squeezenet1_1", server.explainer.weights)
+    found = camforge.explain(model, str(photograph), [[281, 0]], ["gradcam", "layercam"])["layercam"].maps[0]
+    drawn = page.drawn(2, plain).astype(float)
+    expected = signed_overlay(torch.from_numpy(plain.copy()).permute(2, 0, 1), found)
+    assert np.abs(drawn - expected.permute(1, 2, 0).numpy()).max() <= 3
+    page.slide("opacity", 0)
+    assert np.array_equal(page.drawn(2, plain), plain)
+    page.slide("opacity", 100)
+    page.slide("threshold", 60)
+    changed, heat = (page.drawn(2, plain) != plain).any(2), found.relu().numpy()
+    assert changed.mean() < (drawn != plain).any(2).mean()
+    assert not changed[heat < 0.59 * heat.max()].any()
+
+
+def test_a_browser_shows_one_map_or_all_and_complains_of_nothing(page: Page) -> None:
+    page.at("beside").click()
+    assert page.shown() == [True, False, False, False]
+    page.driver.execute_script(
+        "const select = document.getElementById('one'); select.value = 3; select.dispatchEvent(new Event('change'))"
+    )
+    assert page.shown() == [False, False, False, True]
+    lines = page.driver.get_log("browser")
+    assert [line for line in lines if line["level"] == "SEVERE" and "400" not in line["message"]] == []
 
 
 def test_the_command_serves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

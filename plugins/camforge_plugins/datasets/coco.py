@@ -18,7 +18,7 @@ from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split
 
 from .files import refuse
 from .folders import absent
-from .listing import Box, Entry, Listing, Size, wrong_classes
+from .listing import Box, Entry, Listing, Size, no_mask, wrong_classes
 from .outlines import wrong_outline
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class COCO(Dataset):
             classes=classes,
             entries=entries,
             problems=problems,
-            read_mask=partial(self._mask, found, numbers, place) if outlined else _no_mask,
+            read_mask=partial(self._mask, found, numbers, place) if outlined else no_mask,
             options=(self.name, self.version, split, self.crowd),
             every_class=split == "train",
             taxonomy={family: tuple(names) for family, names in families.items()},
@@ -138,11 +138,6 @@ def _notes(found: Annotations) -> list[str]:
     bare = [thing["id"] for thing in found.dataset["annotations"] if not _has_outline(thing)]
     shown = ", ".join(map(str, bare[:5])) + (" …" if len(bare) > 5 else "")
     return [f"objects without an outline, whose boxes are ignored in masks: {len(bare)}, {shown}"] if bare else []
-
-
-def _no_mask(entry: Entry, size: Size) -> Tensor | None:
-    del entry, size
-    return None
 
 
 def _read(path: Path) -> Annotations:

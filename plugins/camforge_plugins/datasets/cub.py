@@ -10,7 +10,7 @@ from torch import Tensor
 from camforge.api import CamForgeError, Dataset, ImageSet, Split, read_mask
 
 from .files import read_lines
-from .folders import absent
+from .folders import folder_that
 from .listing import Box, Entry, Listing, Size, number, wrong_classes
 
 LAYOUT = (
@@ -66,11 +66,8 @@ class CUB(Dataset):
         ).image_set()
 
     def _folder(self) -> Path:
-        tried = [self.root, self.root / "CUB_200_2011"]
-        for folder in tried:
-            if (folder / "images.txt").is_file():
-                return folder
-        raise absent("cub", f"no images.txt in {' or '.join(map(str, tried))}", LAYOUT)
+        tried = (self.root, self.root / "CUB_200_2011")
+        return folder_that(lambda folder: (folder / "images.txt").is_file(), tried, self.name, "images.txt", LAYOUT)
 
 
 def _table(path: Path, problems: list[str]) -> dict[str, str]:

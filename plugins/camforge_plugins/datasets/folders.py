@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -20,6 +20,14 @@ LEVELS = 8  # values between background and object from which on a mask counts a
 def absent(dataset: str, problem: str, layout: str) -> CamForgeError:
     """The error of a data set that is not where it was looked for: what it would look like there."""
     return CamForgeError(f"dataset {dataset!r}: {problem}; it is laid out as {layout}")
+
+
+def folder_that(holds: Callable[[Path], bool], tried: Sequence[Path], dataset: str, what: str, layout: str) -> Path:
+    """The first folder that holds what the data set is known by. Raises CamForgeError where none does."""
+    for folder in tried:
+        if holds(folder):
+            return folder
+    raise absent(dataset, f"no {what} in {' or '.join(map(str, tried))}", layout)
 
 
 def is_left_behind(name: str) -> bool:

@@ -45,6 +45,12 @@ class Entry:
         return [self.file, *((self.mask,) if self.mask is not None else ()), *self.more]
 
 
+def no_mask(entry: Entry, size: Size) -> Tensor | None:
+    """For a data set without masks."""
+    del entry, size
+    return None
+
+
 @dataclass
 class Listing:
     """All entries of a split and all that is wrong with it.

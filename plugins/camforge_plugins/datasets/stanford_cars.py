@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from camforge.api import Dataset, ImageSet, Split
 
-from .folders import absent
-from .listing import Box, Entry, Listing, Size, wrong_classes
+from .folders import folder_that
+from .listing import Box, Entry, Listing, no_mask, wrong_classes
 from .mat import read_mat
 
 LAYOUT = (
@@ -56,17 +54,14 @@ class StanfordCars(Dataset):
             classes=classes,
             entries=entries,
             problems=problems,
-            read_mask=_no_mask,
+            read_mask=no_mask,
             options=(self.name, self.version, split),
             every_class=split == "train",
         ).image_set()
 
     def _folder(self) -> Path:
-        tried = [self.root, self.root / "stanford_cars"]
-        for folder in tried:
-            if (folder / "devkit").is_dir():
-                return folder
-        raise absent("stanford_cars", f"no folder devkit in {' or '.join(map(str, tried))}", LAYOUT)
+        tried = (self.root, self.root / "stanford_cars")
+        return folder_that(lambda folder: (folder / "devkit").is_dir(), tried, self.name, "folder devkit", LAYOUT)
 
 
 def _fields(car: Any, classes: int) -> tuple[str, int, list[float]]:
@@ -81,8 +76,3 @@ def _entry(file: Path, c: int, corners: list[float]) -> Entry:
     x0, y0, x1, y1 = corners
     box: Box = (c, x0 - 1, y0 - 1, x1, y1)
     return Entry(f"{file.parent.name}/{file.name}", file, (c,), (box,))
-
-
-def _no_mask(entry: Entry, size: Size) -> Tensor | None:
-    del entry, size
-    return None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from torch import Tensor
-
 from camforge.api import CamForgeError, Dataset, ImageSet, Split
 
 from .folders import absent
-from .listing import Box, Entry, Listing, Size, wrong_classes
+from .listing import Box, Entry, Listing, no_mask, wrong_classes
 from .mat import read_mat
 from .objects import read_objects
 
@@ -45,7 +43,7 @@ class StanfordDogs(Dataset):
             classes=classes,
             entries=entries,
             problems=problems,
-            read_mask=_no_mask,
+            read_mask=no_mask,
             options=(self.name, self.version, split),
             every_class=split == "train",
         ).image_set()
@@ -81,8 +79,3 @@ def _entry(root: Path, file: str, c: int, problems: list[str]) -> Entry:
     except CamForgeError as error:
         problems.append(str(error))
     return Entry(file, root / "Images" / file, (c,), boxes)
-
-
-def _no_mask(entry: Entry, size: Size) -> Tensor | None:
-    del entry, size
-    return None

@@ -13,7 +13,7 @@ from pydantic import Field
 from camforge.api import CamForgeError, Dataset, ImageSet, Sample, Split
 
 from .files import fingerprint, read_lines, refuse
-from .folders import absent
+from .folders import folder_that
 from .listing import wrong_classes
 
 LAYOUT = "stl10_binary/{train,test}_{X,y}.bin, class_names.txt, fold_indices.txt"
@@ -54,11 +54,8 @@ class STL10(Dataset):
         return ImageSet(classes, ids, table, _Rows(images, tuple(chosen), ids, table).load, mark)
 
     def _folder(self) -> Path:
-        tried = [self.root, self.root / "stl10_binary"]
-        for folder in tried:
-            if (folder / "train_X.bin").is_file():
-                return folder
-        raise absent("stl10", f"no train_X.bin in {' or '.join(map(str, tried))}", LAYOUT)
+        tried = (self.root, self.root / "stl10_binary")
+        return folder_that(lambda folder: (folder / "train_X.bin").is_file(), tried, self.name, "train_X.bin", LAYOUT)
 
     def _fold(self, folder: Path, count: int) -> list[int]:
         """The rows of a fold, in order."""
