@@ -33,6 +33,7 @@ class AffinityWalk(Extractor):
     power: Annotated[float, Field(gt=0)] = 8.0
     """The higher, the fewer places count as alike."""
     steps: Annotated[int, Field(ge=1)] = 256
+    """Of the walk; each leads a place further by at most ``radius``."""
 
     _base_is_plain = field_validator("base")(refuse_augmented)
 

@@ -62,6 +62,7 @@ class Affinity(SeedTrainer):
     layers: tuple[str, ...] = ()
     """Modules of the backbone whose features are read; none: the backbone's stages, without the first and the last."""
     hidden: Annotated[int, Field(ge=1)] = 64
+    """Channels between the two convolutions."""
     features: Annotated[int, Field(ge=1)] = 32
     """Numbers at each place between which distances are taken."""
     radius: Annotated[int, Field(ge=2)] = 5
