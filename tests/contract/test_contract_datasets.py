@@ -12,7 +12,8 @@ from published_layouts import LAYOUTS
 from camforge.host.registry import build
 from camforge.testing import DatasetContract
 
-FOLDER = Path(gettempdir()) / f"camforge-layouts-{os.getpid()}"  # named when tests are collected, written when they run
+# named when tests are collected, by every process of one run alike, and written when they run
+FOLDER = Path(gettempdir()) / f"camforge-layouts-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
 
 
 @pytest.fixture(scope="module", autouse=True)
