@@ -39,11 +39,12 @@ def check_config(
     loaded, error = examine(config, overrides or ())
     problems = [] if error is None else [str(error)]
     if data and loaded is not None:
+        from camforge.config.paths import absent_files
         from camforge.pipeline.requirements import examine_data
         from camforge.progress.progress import Progress
 
         found = examine_data(loaded.experiment, Progress())
-        problems += found.problems
+        problems += [*absent_files(loaded.config, loaded.location), *found.problems]
         typer.echo("".join(f"note: {note}\n" for note in found.notes), nl=False)
     if problems or loaded is None:
         raise CamForgeError("\n".join(problems))

@@ -10,6 +10,8 @@ from inspect import isclass
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
 from camforge.config.locations import SourceLocation
 from camforge.host.describe import SECTIONS
 from camforge.host.errors import KeyPath
@@ -54,6 +56,18 @@ def resolve_paths(config: dict[str, Any], location: SourceLocation) -> None:
             found.options[found.name] = str(path)
 
 
+def absent_files(config: dict[str, Any], location: SourceLocation) -> list[str]:
+    """One line for each file of weights that a config with resolved paths names and that is not there.
+
+    Data sets say themselves what they lack, when they are opened.
+    """
+    return [
+        f"{location.find(found.key)}: {'.'.join(map(str, found.key))}: no such file: {written}"
+        for found in _paths(config)
+        if found.or_text and _WEIGHTS.fullmatch(written := found.options[found.name]) and not _exists(Path(written))
+    ]
+
+
 def _filled(text: str, label: str) -> str:
     """The text with the values of its environment variables."""
 
@@ -88,13 +102,20 @@ def _of_plugin(spec: Any, kind: str, key: KeyPath) -> Iterator[NamedPath]:
         for place, inner in enumerate(spec):
             yield from _of_plugin(inner, kind, (*key, place))
     found = registry().find(kind, spec.get("name")) if isinstance(spec, dict) else None
-    for name, field in found.model_fields.items() if found else ():
-        types = set(_types(field.annotation))
-        if isinstance(spec.get(name), str) and Path in types:
-            yield NamedPath(spec, name, (*key, name), str in types)
+    if found:
+        yield from _of_fields(spec, found, key)
+
+
+def _of_fields(options: dict[str, Any], model: type[BaseModel], key: KeyPath) -> Iterator[NamedPath]:
+    for name, field in model.model_fields.items():
+        given, types = options.get(name), set(_types(field.annotation))
+        if isinstance(given, str) and Path in types:
+            yield NamedPath(options, name, (*key, name), str in types)
         for inner in types:
-            if isclass(inner) and issubclass(inner, Plugin) and hasattr(inner, "kind") and name in spec:
-                yield from _of_plugin(spec[name], inner.kind, (*key, name))
+            if isclass(inner) and issubclass(inner, Plugin) and hasattr(inner, "kind"):
+                yield from _of_plugin(given, inner.kind, (*key, name))
+            elif isclass(inner) and issubclass(inner, BaseModel) and isinstance(given, dict):
+                yield from _of_fields(given, inner, (*key, name))
 
 
 def _types(annotation: Any) -> Iterator[Any]:

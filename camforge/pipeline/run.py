@@ -11,6 +11,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from camforge.config.load import Loaded, load
+from camforge.config.paths import absent_files
 from camforge.files import write_atomically
 from camforge.host.failure import disk_fault
 from camforge.pictures import save
@@ -144,6 +145,9 @@ def _opened(
     absent = [name for name in experiment.report.loggers if find_spec(name) is None]
     if absent:
         raise CamForgeError(f"report.loggers: {absent[0]!r} needs a package of that name: pip install {absent[0]}")
+    absent_weights = dict.fromkeys(line for one in asked.values() for line in absent_files(one.config, one.location))
+    if absent_weights:
+        raise CamForgeError("\n".join(absent_weights))
     splits = Splits(experiment, reports[0], store)
     splits.check()
     made_by = uuid4().hex if fresh else ""

@@ -1,11 +1,14 @@
 """Files and folders that a config names."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from camforge.config.load import load, read
+from camforge.config.paths import absent_files
 from camforge.config.shipped import experiment_file, named, shipped
+from camforge.pipeline.run import run
 from camforge.types import CamForgeError
 
 TEXT = """\
@@ -69,6 +72,32 @@ def test_the_folder_of_data_sets(config: Path, tmp_path: Path, monkeypatch: pyte
     assert read(config)[0]["dataset"]["root"] == str(tmp_path / "elsewhere" / "data" / "pets")
     monkeypatch.setenv("CAMFORGE_DATA", "/sets")
     assert read(config)[0]["dataset"]["root"] == "/sets/pets"
+
+
+def test_the_paths_of_seeds_are_those_of_their_plugins(config: Path, tmp_path: Path) -> None:
+    backbone = "{name: torchvision, arch: resnet18, weights: best.pt}"
+    seeds = f"{{trainer: {{name: single, backbone: {backbone}}}, extractor: {{name: cam}}}}"
+    text = "".join(line for line in TEXT.splitlines(keepends=True) if not line.startswith("trainer:"))
+    config.write_text(text + f"trainer: {{name: pixels, backbone: {backbone}, seeds: {seeds}}}\n")
+    trainer = read(config)[0]["trainer"]
+    assert trainer["backbone"]["weights"] == str(tmp_path / "configs" / "best.pt")
+    assert trainer["seeds"]["trainer"]["backbone"]["weights"] == str(tmp_path / "configs" / "best.pt")
+
+
+def test_weights_that_are_not_there_are_told_before_anything_runs(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "seen.pt").touch()
+    config.write_text(TEXT.replace("IMAGENET1K_V1", "../seen.pt"))
+    loaded = load(config)
+    line = f"pets.yaml:5: arms.b.trainer.backbone.weights: no such file: {tmp_path}/configs/best.pt"
+    (found,) = absent_files(loaded.config, loaded.location)
+    assert found.endswith(line)
+    with pytest.raises(CamForgeError, match=r"no such file: .*best\.pt"):
+        run(config, work_dir=tmp_path / "work", quiet=True)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, file in named().items() if file.parent.name != "suites"))
+def test_no_shipped_experiment_keeps_a_variable(name: str) -> None:
+    assert "$" not in json.dumps(read(name)[0], default=str)
 
 
 @pytest.mark.usefixtures("config")
