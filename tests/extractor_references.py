@@ -3,6 +3,7 @@
 Each is written from the paper's equation, on one image and one target in float64; ``cam_oracle`` holds the loops.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -304,6 +305,42 @@ def affinitywalk(plugin, pair):
     return walked
 
 
+def boundarywalk(plugin, pair):
+    """A matrix of chances, squared again and again as IRN does it."""
+    kept = []
+    handle = pair.network.body.relations.boundary.register_forward_hook(lambda _m, _i, o: kept.append(o[0, 0].detach()))
+    pair.network(pair.image[None])
+    handle.remove()
+    boundary = 1 / (1 + np.exp(-kept[0].numpy()))
+    height, width = boundary.shape
+    places = [(y, x) for y in range(height) for x in range(width)]
+    matrix = np.eye(len(places))
+    for i, one in enumerate(places):
+        for j, other in enumerate(places):
+            if i != j and math.dist(one, other) < plugin.radius:
+                matrix[i, j] = (1 - max(boundary[place] for place in line(one, other))) ** plugin.power
+        matrix[i] /= matrix[i].sum()
+    times = plugin.steps.bit_length() - 1
+    assert plugin.steps == 2**times
+    for _ in range(times):
+        matrix = matrix @ matrix
+    walked = []
+    for m in REFERENCES[plugin.base.name](plugin.base, pair):
+        vector = (oracle.upsampled(m, height, width).numpy() * (1 - boundary)).flatten()
+        walked.append(torch.from_numpy(matrix @ vector).view(height, width))
+    return walked
+
+
+def line(one, other):
+    """Places of the rectangle between two that lie nearer than 1 to the line through them, by the point on it."""
+    (top, bottom), (left, right) = (sorted(pair) for pair in zip(one, other, strict=True))
+    direction = np.subtract(other, one) / math.dist(one, other)
+    for place in itertools.product(range(top, bottom + 1), range(left, right + 1)):
+        there = np.subtract(place, one)
+        if np.linalg.norm(there - (there @ direction) * direction) < 1 - 1e-9:
+            yield place
+
+
 def random(plugin, pair):
     """Noise that depends on the image's bytes, the target and the seed alone."""
     seed = crc32(pair.image.numpy().tobytes(), crc32(f"{plugin.seed}/{pair.target}".encode()))
@@ -317,8 +354,8 @@ REFERENCES: dict[str, Reference] = CNN_REFERENCES | MASKED_REFERENCES | {
     "attnlrp": by_attention(lambda p, run, target: slow_vit.attnlrp(run, target, p.gamma)),
     "generic_attention": by_attention(lambda _, run, target: slow_vit.generic_attention(run, target)),
     "transformer_attribution": by_attention(lambda _, run, target: slow_vit.transformer_attribution(run, target)),
-    "ablationcam": ablationcam, "affinitywalk": affinitywalk, "cam": cam, "ccam": ccam, "eigencam": eigencam,
-    "eigengradcam": eigengradcam,
+    "ablationcam": ablationcam, "affinitywalk": affinitywalk, "boundarywalk": boundarywalk,
+    "cam": cam, "ccam": ccam, "eigencam": eigencam, "eigengradcam": eigengradcam,
     "elementwise": by_gradient(oracle.elementwise), "fem": fem, "finercam": finercam, "fullgrad": fullgrad,
     "gradcam": by_gradient(oracle.gradcam), "gradcampp": by_gradient(oracle.gradcampp), "hirescam": hirescam,
     "iscam": iscam, "kpcacam": kpcacam, "layercam": by_gradient(oracle.layercam),

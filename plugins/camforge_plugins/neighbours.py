@@ -23,6 +23,23 @@ def shifted(values: Tensor, offset: Offset, fill: float) -> Tensor:
     return padded[..., reach + y : reach + y + height, reach + x : reach + x + width]
 
 
+def path(offset: Offset) -> list[Offset]:
+    """The steps to the places on the line to ``offset``, both ends among them, as IRN's published code draws it.
+
+    They are those of the rectangle between the two that lie nearer than one place to the line, so that no diagonal
+    slips between the places of a boundary.
+    """
+    y, x = offset
+    rows, columns = range(min(0, y), max(0, y) + 1), range(min(0, x), max(0, x) + 1)
+    return [(v, u) for v in rows for u in columns if (y * u - x * v) ** 2 < y * y + x * x]
+
+
+def highest_between(values: Tensor, offsets: list[Offset]) -> Tensor:
+    """(B, h, w) -> (B, O, h, w): the highest value on the path to each offset, infinite where that is outside."""
+    paths = [[shifted(values, step, torch.inf) for step in path(offset)] for offset in offsets]
+    return torch.stack([torch.stack(steps).amax(0) for steps in paths], 1)
+
+
 def distances(features: Tensor, offsets: list[Offset]) -> Tensor:
     """Features (B, D, h, w) -> (B, O, h, w): the L1 distance to the place at each offset, infinite outside."""
     return torch.stack([(features - shifted(features, offset, torch.inf)).abs().sum(1) for offset in offsets], 1)

@@ -38,7 +38,11 @@ FAMILIES = {
     "swin": lambda: SwinTransformer([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=5),
     "vit": lambda: VisionTransformer(64, 16, 2, 2, 16, 32, num_classes=5),
 }
-SECOND_HEADS = {"pixels", "affinitywalk"}  # extractors that read what only seed trainers add to a network
+SECOND_HEADS = {
+    "pixels",
+    "affinitywalk",
+    "boundarywalk",
+}  # extractors that read what only seed trainers add to a network
 
 SMALL = {
     "rise": {"samples": 3}, "drise": {"samples": 3}, "occlusion": {"patch": 48, "stride": 32},

@@ -116,6 +116,7 @@ def test_nothing_shipped_names_a_folder_outside(monkeypatch: pytest.MonkeyPatch)
     for path in sorted(shipped().rglob("*.py")):
         assert "../shared" not in path.read_text()
         if "_base_" not in path.parts:
+            assert "$" not in json.dumps(read(path)[0]), path  # however deep a plugin lies in another
             dataset = read(path)[0].get("dataset")
             root = dataset.get("root") if isinstance(dataset, dict) else None
             assert root is None or root.startswith("/sets/"), path

@@ -12,7 +12,7 @@ from camforge.api import Extractor
 from camforge.host.registry import build, registry
 from camforge.testing import ExtractorContract, ReferencePair, example_images
 
-PLACES, NESTING = ("pixels", "affinitywalk"), ("beside",)
+PLACES, NESTING = ("pixels", "affinitywalk", "boundarywalk"), ("beside",)
 FEW = {"rise": {"samples": 20}, "drise": {"samples": 20}, "occlusion": {"patch": 6}}  # more masks tell no more
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
 SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
@@ -84,7 +84,7 @@ class TestOnPlaces(BuiltInContract):
 
     def network(self) -> nn.Module:
         torch.manual_seed(0)
-        trainer = build("trainer", {"name": self.trainer, "backbone": "small", "seeds": SEEDS, "hidden": 6})
+        trainer = build("trainer", {"name": self.trainer, "backbone": "small", "seeds": SEEDS, "hidden": 8})
         return trainer.learner(5, pretrained=False).eval().networks[0]
 
 
@@ -96,3 +96,13 @@ class TestOnAffinities(TestOnPlaces):
         build("extractor", {"name": "affinitywalk", "base": "gradcam", "radius": 2, "steps": 1}),
     )
     trainer = "affinity"
+
+
+class TestBetweenBoundaries(TestOnPlaces):
+    """Those that read a network which tells where boundaries are."""
+
+    cases = (
+        build("extractor", {"name": "boundarywalk", "radius": 4, "steps": 8, "power": 2}),
+        build("extractor", {"name": "boundarywalk", "base": "gradcam", "radius": 2, "steps": 1}),
+    )
+    trainer = "irn"

@@ -70,7 +70,12 @@ def test_the_gallery_has_a_picture_of_every_extractor(tmp_path):
     made = {card.name: card for card in cards(scene(tmp_path, TINY))}
     assert set(made) == set(registry().plugins["extractor"])
     without = {name: card.reason for name, card in made.items() if not card.picture}
-    others = {"beside", "pixels", "affinitywalk"}  # extractors to be named, and networks with a second head
+    others = {
+        "beside",
+        "pixels",
+        "affinitywalk",
+        "boundarywalk",
+    }  # extractors to be named, and networks with a second head
     assert set(without) <= {*ATTENTION, *others}, without  # the rest read what vision transformers have
     assert all(card.picture.startswith(b"RIFF") for card in made.values() if card.picture)
 

@@ -19,6 +19,7 @@ _sum = dict(name="sum", axis="layer", normalise="max")
 _pixels = dict(name="pixels", backbone=_small, epochs=2, batch_size=8, flip=True,
     seeds=dict(trainer=_single, extractor=_seen, fusers=[_sum]))
 _affinity = dict(name="affinity", backbone=_small, epochs=2, batch_size=8, flip=True, radius=3, seeds=_pixels["seeds"])
+_irn = dict(_affinity, name="irn", hidden=8)
 trainer = _single
 extractor = _seen
 fusers = [_sum]
@@ -26,6 +27,7 @@ arms = {
     "plain": {},
     "pixels": dict(trainer=_pixels, extractor=dict(name="beside", extractors=[dict(name="pixels"), _seen])),
     "affinities": dict(trainer=_affinity, extractor=dict(name="affinitywalk", radius=3, steps=4), fusers=[]),
+    "boundaries": dict(trainer=_irn, extractor=dict(name="boundarywalk", radius=3, steps=4), fusers=[]),
 }
 metrics = [dict(name="threshold_sweep", choose="train")]
 report = dict(images=0)

@@ -84,7 +84,7 @@ def test_it_starts(path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_experiments_are_there() -> None:
     assert len(set(FULL)) > 20
-    assert len(SEEDS) == 4
+    assert len(SEEDS) == 5
     used = {read(path)[0]["dataset"]["name"] for path in FULL}
     of_no_paper = {"image_folder", "openimages", "wsol_cub"}  # the last two are layouts of the reader "wsol"
     assert used == set(LAYOUTS) - of_no_paper

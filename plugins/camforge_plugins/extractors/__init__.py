@@ -7,6 +7,7 @@ from camforge_plugins.extractors.attention_rollout import AttentionRollout
 from camforge_plugins.extractors.attnlrp import AttnLRP
 from camforge_plugins.extractors.bagcams import BagCAMs
 from camforge_plugins.extractors.beside import Beside
+from camforge_plugins.extractors.boundarywalk import BoundaryWalk
 from camforge_plugins.extractors.cam import CAM
 from camforge_plugins.extractors.ccam import CCAM
 from camforge_plugins.extractors.dff import DFF
@@ -53,8 +54,8 @@ from camforge_plugins.extractors.xgradcam import XGradCAM
 def camforge_extractors() -> list[type[Extractor]]:
     """The classes of this folder."""
     return [
-        AblationCAM, AffinityWalk, AttentionRollout, AttnLRP, BagCAMs, Beside, CAM, CCAM, DFF, DRISE, EigenCAM,
-        EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM,
+        AblationCAM, AffinityWalk, AttentionRollout, AttnLRP, BagCAMs, Beside, BoundaryWalk, CAM, CCAM, DFF, DRISE,
+        EigenCAM, EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM,
         GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM, HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad,
         LTFullGrad, LTGradCAM, LTLayerCAM, Occlusion, ODAM, Pixels, PolyCAM, RandomMap, ReciproCAM, RefineCAM, RISE,
         ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, TransformerAttribution, XGradCAM,

@@ -44,13 +44,21 @@ class AffinityWalk(Extractor):
         (layer,) = capture.resolve((self.layer,))
         half = half_disc(self.radius)
         offsets = [(0, 0), *half, *((-y, -x) for y, x in half)]
-        chances = (-self.power * distances(capture.activations[layer], offsets)).softmax(1)
-        return [self._walked(maps, chances, offsets) for maps in self.base.extract(capture)]
+        chances = (-self.power * self.apart(capture.activations[layer], offsets)).softmax(1)
+        return [self._walked(self.start(maps, capture), chances, offsets) for maps in self.base.extract(capture)]
 
-    def _walked(self, maps: Tensor, chances: Tensor, offsets: list[Offset]) -> Tensor:
-        """(P, h, w) and the chance of each step (P, O, H, W) -> (P, H, W)."""
-        height, width = chances.shape[-2:]
-        values = resize(maps, (height, width))
+    def start(self, maps: Tensor, capture: Capture) -> Tensor:
+        """Maps (P, h, w) at the size of the layer (P, H, W), as the walk begins with them."""
+        (layer,) = capture.resolve((self.layer,))
+        height, width = capture.activations[layer].shape[-2:]
+        return resize(maps, (height, width))
+
+    def apart(self, values: Tensor, offsets: list[Offset]) -> Tensor:
+        """What the layer returned (P, D, h, w) -> how far each place is from those at the offsets, (P, O, h, w)."""
+        return distances(values, offsets)
+
+    def _walked(self, values: Tensor, chances: Tensor, offsets: list[Offset]) -> Tensor:
+        """(P, H, W) and the chance of each step (P, O, H, W) -> (P, H, W)."""
         for _ in range(self.steps):
             values = (chances * torch.stack([shifted(values, offset, 0) for offset in offsets], 1)).sum(1)
         return values

@@ -8,6 +8,7 @@ from .affinity import Affinity
 from .binary_pair import BinaryPair
 from .cutmix import CutMix
 from .has import HaS
+from .irn import IRN
 from .pixels import Pixels
 from .single import Single
 from .spg import SPG
@@ -17,4 +18,4 @@ from .two_branch_orthogonal import TwoBranchOrthogonal
 @hookimpl
 def camforge_trainers() -> list[type[Trainer]]:
     """The classes of this folder."""
-    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels, Affinity]
+    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels, Affinity, IRN]

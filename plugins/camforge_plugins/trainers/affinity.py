@@ -8,12 +8,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from camforge.api import IGNORED, Network, SeedLearner, SeedTrainer
-from camforge_plugins.neighbours import distances, half_disc, shifted
+from camforge.api import Network, SeedLearner, SeedTrainer
+from camforge_plugins.neighbours import distances, half_disc
 from camforge_plugins.trainers.heads import (
     HeadLearner,
+    SurePairs,
     TwoHeads,
     classifier_and_layers,
+    mean_of,
     sure_places,
     with_second_head,
 )
@@ -30,7 +32,7 @@ class AffinityNetwork(TwoHeads):
     def __init__(self, classifier: nn.Module, layers: tuple[str, ...], hidden: int, features: int) -> None:
         super().__init__(classifier, layers)
         self.affinity = nn.Sequential(
-            nn.Conv2d(self.channels(), hidden, 1), nn.ELU(inplace=True), nn.Conv2d(hidden, features, 1)
+            nn.Conv2d(sum(self.channels()), hidden, 1), nn.ELU(inplace=True), nn.Conv2d(hidden, features, 1)
         )
 
 
@@ -81,15 +83,6 @@ class Affinity(SeedTrainer):
 def affinity_loss(features: Tensor, labels: Tensor, radius: int) -> Tensor:
     """Features (B, D, h, w), labels (B, h, w) with 0 background and 255 not sure -> AffinityNet's loss."""
     offsets = half_disc(radius)
-    apart = distances(features, offsets).clamp(min=_NEAREST)
-    here = labels[:, None]
-    there = torch.stack([shifted(labels, offset, IGNORED) for offset in offsets], 1)
-    sure, alike = (here != IGNORED) & (there != IGNORED), here == there
-    groups = (apart, sure & alike & (here > 0)), (apart, sure & alike & (here == 0)), (apart, sure & ~alike)
-    foreground, background, unlike = (values[chosen] for values, chosen in groups)
-    return _mean(foreground) + _mean(background) + 2 * _mean(-torch.log(-torch.expm1(-unlike)))
-
-
-def _mean(values: Tensor) -> Tensor:
-    """0 of none."""
-    return values.sum() / max(1, len(values))
+    apart, pairs = distances(features, offsets).clamp(min=_NEAREST), SurePairs.of(labels, offsets)
+    unlike = mean_of(-torch.log(-torch.expm1(-apart[pairs.unlike])))
+    return mean_of(apart[pairs.foreground]) + mean_of(apart[pairs.background]) + 2 * unlike

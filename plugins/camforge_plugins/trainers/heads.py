@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -11,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from camforge.api import IGNORED, Backbone, CamForgeError, Network, SeedLearner, resize
+from camforge_plugins.neighbours import Offset, shifted
 
 
 class TwoHeads(nn.Module):
     """A classifier of images with a second head on its features, the module called ``head``: ``forward`` runs both.
 
-    layers  modules of the classifier; at each place their features, each layer's L2-normalised, are brought to the
-            finest of their grids and stand one behind another
+    layers  modules of the classifier whose features the head reads, as ``joined`` hands them over
     """
 
     head: str
@@ -26,28 +27,40 @@ class TwoHeads(nn.Module):
         super().__init__()
         self.classifier, self.layers = classifier, layers
 
-    def channels(self) -> int:
-        """Of the features at each place."""
+    def channels(self) -> list[int]:
+        """Of each layer."""
         with torch.no_grad():
-            return self._features(torch.zeros(2, 3, 64, 64))[1].shape[1]
+            return [grid.shape[1] for grid in self._grids(torch.zeros(2, 3, 64, 64))[1]]
+
+    def joined(self, grids: list[Tensor]) -> Tensor | list[Tensor]:
+        """Grids (B, C_l, h_l, w_l) of the layers -> what the head reads: at the places of the finest their features.
+
+        Each layer's are L2-normalised, and stand one behind another.
+        """
+        finest = finest_of(grids)
+        return torch.cat([resize(normalize(grid, dim=1), finest) for grid in grids], 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits, features = self._features(images)
-        self.get_submodule(self.head)(features)  # for whoever reads that module's output
+        logits, grids = self._grids(images)
+        self.get_submodule(self.head)(self.joined(grids))  # for whoever reads that module's output
         return logits
 
     def both(self, images: Tensor, frozen: bool) -> tuple[Tensor, Tensor]:
         """Logits (B, K) and what the head returns (B, C, h, w); frozen: the classifier gets no gradient."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            logits, features = self._features(images)
+            logits, grids = self._grids(images)
+            features = self.joined(grids)
         return logits, self.get_submodule(self.head)(features)
 
-    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _grids(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         with _outputs(self.classifier, self.layers) as kept:
             logits: Tensor = self.classifier(images)
-        grids = [normalize(kept[layer], dim=1) for layer in self.layers]
-        finest = max((grid.shape[2:] for grid in grids), key=lambda size: size.numel())
-        return logits, torch.cat([resize(grid, finest) for grid in grids], 1)
+        return logits, [kept[layer] for layer in self.layers]
+
+
+def finest_of(grids: Sequence[Tensor]) -> torch.Size:
+    """Height and width of the largest of some grids (B, C, h, w)."""
+    return max((grid.shape[2:] for grid in grids), key=lambda size: size.numel())
 
 
 @contextmanager
@@ -117,3 +130,26 @@ def sure_places(seeds: Tensor, size: tuple[int, int], foreground: float, backgro
     top, owner = adaptive_avg_pool2d(seeds, size).max(1)
     unsure = torch.where(top < background, 0, IGNORED)
     return torch.where(top > foreground, 1 + owner, unsure)
+
+
+@dataclass(frozen=True, eq=False)
+class SurePairs:
+    """Which pairs of places are of what kind, (B, O, h, w) bool each: the place and the one at each of O offsets."""
+
+    foreground: Tensor
+    """Both are of one output."""
+    background: Tensor
+    unlike: Tensor
+
+    @classmethod
+    def of(cls, labels: Tensor, offsets: list[Offset]) -> SurePairs:
+        """Labels (B, h, w) as ``sure_places`` gives them; a pair of which one place is not sure is none."""
+        here = labels[:, None]
+        there = torch.stack([shifted(labels, offset, IGNORED) for offset in offsets], 1)
+        sure, alike = (here != IGNORED) & (there != IGNORED), here == there
+        return cls(sure & alike & (here > 0), sure & alike & (here == 0), sure & ~alike)
+
+
+def mean_of(values: Tensor) -> Tensor:
+    """The mean, 0 of none."""
+    return values.sum() / max(1, len(values))

@@ -28,7 +28,7 @@ class PlaceClassifier(TwoHeads):
     def __init__(self, classifier: nn.Module, layers: tuple[str, ...], hidden: int, outputs: int) -> None:
         super().__init__(classifier, layers)
         self.pixels = nn.Sequential(
-            nn.Conv2d(self.channels(), hidden, 1),
+            nn.Conv2d(sum(self.channels()), hidden, 1),
             nn.ReLU(inplace=True),
             nn.Dropout(0.3),
             nn.Conv2d(hidden, 1 + outputs, 1),
