@@ -23,6 +23,7 @@ from camforge.interfaces import (
     Learner,
     Metric,
     MetricInput,
+    ObjectTrainer,
     Percentile,
     Requirement,
     RerunExtractor,
@@ -76,7 +77,7 @@ __all__ = [  # noqa: RUF022 - by the kind of plugin that needs them
     # groupers
     "Grouper", "Grouping", "GroupingContext", "TrainedModel", "View",
     # trainers
-    "Learner", "SeedLearner", "SeedTrainer", "Trainer",
+    "Learner", "ObjectTrainer", "SeedLearner", "SeedTrainer", "Trainer",
     # extractors
     "ConceptExtractor", "Concepts", "Extractor", "GradientExtractor", "LayerExtractor", "RerunExtractor",
     "Attention", "Capture", "LinearHead", "ModelLayers", "Needs", "probabilities",

@@ -6,10 +6,10 @@
     python segmentation_from_seeds.py seeds-train seeds-val
 
 torchvision's LR-ASPP head on a MobileNetV2 learns from the palette PNGs of the training images: 255, not sure, does not
-count. Printed is the mean IoU in percent over the background and the classes, of pixels counted over the whole split.
-The seeds know which classes an image shows; so the network stands there twice, without and with that knowledge. The
-seeds' one threshold is the best of the training images. What the seeds' network did not see of a photograph counts as
-their background: let its images be squashed (``images = dict(fit="squash")``), not cropped.
+count. Printed is the mean IoU in percent over the background and the classes, of pixels counted over the whole split;
+what the seeds' network did not see of a photograph, such as what a square crop leaves out, counts for neither. The
+seeds know which classes an image shows; so the network stands there twice, without and with that knowledge. The seeds'
+one threshold is the best of the training images.
 """
 
 from __future__ import annotations
@@ -54,6 +54,15 @@ class Exported:
         """(h, w) uint8, 255 where the seeds are not sure."""
         return torch.from_numpy(np.array(Image.open(self._file("masks", i, "png"))))
 
+    def seen(self, i: int) -> Tensor:
+        """(h, w) bool: the rectangle that the seeds' network saw, which holds every pixel that they call anything."""
+        called = self.mask(i) != IGNORED
+        rows, columns = called.any(1).nonzero().flatten(), called.any(0).nonzero().flatten()
+        seen = torch.zeros_like(called)
+        if len(rows):
+            seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+        return seen
+
     def thresholded(self, thresholds: Tensor) -> Segment:
         """The class of the highest map where that reaches the threshold, for each of T thresholds."""
 
@@ -71,7 +80,7 @@ class Exported:
         return self.folder / kind / f"{self.images.ids[i].replace('/', '_')}.{suffix}"
 
 
-def segmenter(classes: int, weights: str | None) -> nn.Module:
+def segmenter(classes: int, weights: str | None) -> LRASPP:
     """LR-ASPP on two stages of a MobileNetV2, which lie at strides 4 and 16; (B, 1 + classes, H, W) in "out"."""
     body = mobilenet_v2()
     if weights:
@@ -92,14 +101,20 @@ def normalised(images: Tensor) -> Tensor:
     return (images.float() - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
 
 
-def train(model: nn.Module, seeds: Exported, size: int, epochs: int, device: str, batch: int = 16) -> None:
-    """Cross entropy where the seeds are sure, AdamW in one cycle, mirrored at random."""
+def train(
+    model: LRASPP, seeds: Exported, size: int, epochs: int, device: str, backbone_rate: float, batch: int = 16
+) -> None:
+    """Cross entropy where the seeds are sure, AdamW in one cycle, mirrored at random.
+
+    backbone_rate  the MobileNetV2's learning rate, as a share of the head's
+    """
     count = len(seeds.images.ids)
     images = torch.stack([squared(seeds.images.load(i).image, size, "bilinear") for i in range(count)])
     masks = torch.stack([squared(seeds.mask(i)[None], size, "nearest")[0] for i in range(count)])
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=1e-3)
+    parts = [part.parameters() for part in (model.backbone, model.classifier)]
+    optimizer = torch.optim.AdamW([{"params": list(part)} for part in parts], weight_decay=1e-3)
     steps = epochs * -(-count // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [3e-3 * backbone_rate, 3e-3], total_steps=steps)
     model.train()
     for places in (part for _ in range(epochs) for part in torch.randperm(count).split(batch)):
         flip = torch.rand(len(places), 1, 1) < 0.5
@@ -127,22 +142,24 @@ def network(model: nn.Module, size: int, device: str, told: bool) -> Segment:
     return segment
 
 
-def mean_iou(segment: Segment, images: ImageSet) -> Tensor:
-    """(T,) percent over the background and the classes, of all pixels whose truth is known."""
-    outputs = 1 + len(images.classes)
-    tables = sum(confusion for confusion in _confusions(segment, images, outputs))
+def mean_iou(segment: Segment, images: ImageSet, seen: Callable[[int], Tensor] | None = None) -> Tensor:
+    """(T,) percent over the background and the classes, of all pixels whose truth is known, and that are ``seen``."""
+    tables = sum(confusion for confusion in _confusions(segment, images, seen))
     both = tables.diagonal(dim1=1, dim2=2).double()
     union = tables.sum(1) + tables.sum(2) - both
     return 100 * (both / union.clamp(min=1)).sum(1) / (union > 0).sum(1)
 
 
-def _confusions(segment: Segment, images: ImageSet, outputs: int) -> Iterator[Tensor]:
+def _confusions(segment: Segment, images: ImageSet, seen: Callable[[int], Tensor] | None) -> Iterator[Tensor]:
     """(T, outputs, outputs) pixels by truth and by what was found, image by image."""
+    outputs = 1 + len(images.classes)
     for i in range(len(images.ids)):
         sample = images.load(i)
         if sample.mask is None:
             continue
         known = sample.mask != IGNORED
+        if seen is not None:
+            known &= seen(i)
         cells = outputs * sample.mask[known].long() + segment(sample, i)[:, known]
         yield torch.stack([row.bincount(minlength=outputs**2).view(outputs, outputs) for row in cells])
 
@@ -161,14 +178,14 @@ def main() -> dict[str, tuple[float, float]]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     splits = [Exported.open(options.train, "train"), Exported.open(options.val, "val")]
     model = segmenter(len(splits[0].images.classes), options.weights).to(device)
-    train(model, splits[0], options.size, options.epochs, device)
-    best = int(mean_iou(splits[0].thresholded(THRESHOLDS), splits[0].images).argmax())
+    train(model, splits[0], options.size, options.epochs, device, 0.1 if options.weights else 1)
+    best = int(mean_iou(splits[0].thresholded(THRESHOLDS), splits[0].images, splits[0].seen).argmax())
     rows = {
         f"seeds, threshold {float(THRESHOLDS[best]):.2f}": lambda split: split.thresholded(THRESHOLDS[best, None]),
         "network": lambda _: network(model, options.size, device, told=False),
         "network, told the classes": lambda _: network(model, options.size, device, told=True),
     }
-    found = {name: tuple(float(mean_iou(row(s), s.images)[0]) for s in splits) for name, row in rows.items()}
+    found = {name: tuple(float(mean_iou(row(s), s.images, s.seen)[0]) for s in splits) for name, row in rows.items()}
     print(f"{'mIoU in percent':28}{'train':>8}{'val':>8}")
     for name, values in found.items():
         print(f"{name:28}{values[0]:8.1f}{values[1]:8.1f}")

@@ -15,7 +15,7 @@ from camforge.data.on_demand import OnDemandRows
 from camforge.data.reading import Unread, read
 from camforge.data.rows import Room, Rows, make_rows
 from camforge.data.truth import Facts, Truth
-from camforge.types import Batch, CamForgeError, ImageSet, Sample
+from camforge.types import IGNORED, Batch, CamForgeError, ImageSet, Sample
 
 CPU = torch.device("cpu")
 PLANES = {"images": range(3), "masks": range(3, 4), "parts": range(4, 5)}
@@ -77,6 +77,24 @@ class Prepared:
     def pixels(self, places: Sequence[int], device: torch.device = CPU) -> Tensor:
         """(B, 3, H, W) uint8 of the images at some places, on the CPU, whence ``device`` copies them by itself."""
         return self._read("images", places, device)
+
+    def objects(self, places: Sequence[int]) -> Tensor:
+        """(B, 1, H, W) float32: 1 on annotated objects, 0 around them, 0.5 where that is not known.
+
+        By an image's mask, of those without by its boxes; of one with neither nothing is known.
+        """
+        return torch.stack([self._objects(i) for i in places])[:, None]
+
+    def _objects(self, i: int) -> Tensor:
+        if self.known.masked[i]:
+            mask = self._read("masks", [i], CPU)[0]
+            return torch.where(mask == IGNORED, 0.5, (mask > 0).float())
+        boxes, (height, width) = self.known.boxes_at([i])[0], self.geometry.sides
+        if not len(boxes):
+            return torch.full((height, width), 0.5)
+        x0, y0, x1, y1 = boxes[:, :, None, None].unbind(1)
+        y, x = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
+        return ((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).any(0).float()
 
     def batch(self, places: Sequence[int], device: torch.device) -> Batch:
         """The images at some places, normalised."""

@@ -19,7 +19,7 @@ from camforge.interfaces.fuser import Axis, Fuser
 from camforge.interfaces.grouper import Grouper, GroupingContext
 from camforge.interfaces.metric import Family, Metric, Requirement
 from camforge.interfaces.metric_input import ExplainedModel, MetricInput
-from camforge.interfaces.seeds import SeedLearner, Seeds, SeedTrainer
+from camforge.interfaces.seeds import ObjectTrainer, SeedLearner, Seeds, SeedTrainer
 from camforge.interfaces.trainer import Learner, Plateau, Trainer
 
 KINDS: dict[str, type[Plugin]] = {
@@ -46,6 +46,7 @@ __all__ = [
     "Learner",
     "Metric",
     "MetricInput",
+    "ObjectTrainer",
     "Percentile",
     "Plateau",
     "Plugin",

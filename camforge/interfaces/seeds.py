@@ -53,3 +53,22 @@ class SeedTrainer(Trainer, ABC):
     @abstractmethod
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
         """The untrained learner for a view with this many outputs."""
+
+
+class ObjectTrainer(Trainer, ABC):
+    """A trainer that is told where objects are: full supervision, a yardstick for what learns from labels alone.
+
+    Its learner's targets are (B, 1, H, W), whatever the classes: 1 on objects, 0 around them, 0.5 where that is not
+    known. They are the data set's masks, of an image that has none its boxes, filled.
+
+    class Outlines(ObjectTrainer):
+        \"""One network whose last stage's mean is to be the objects'.\"""
+        name = "outlines"
+
+        def learner(self, outputs, pretrained=True):
+            return OutlineLearner([self.backbone.build(outputs, pretrained)])
+    """
+
+    @abstractmethod
+    def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
+        """The untrained learner for a view with this many outputs."""

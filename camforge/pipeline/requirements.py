@@ -10,7 +10,7 @@ import torch
 
 from camforge.config.schema import Experiment
 from camforge.data.prepared import Prepared
-from camforge.interfaces import Metric
+from camforge.interfaces import Metric, ObjectTrainer
 from camforge.pipeline.measure import at_split
 from camforge.pipeline.session import Session, Splits
 from camforge.progress.progress import Progress
@@ -18,17 +18,22 @@ from camforge.store.store import Store
 from camforge.types import CamForgeError
 
 
-def check_groupers(session: Session) -> None:
-    """Raises CamForgeError with all that groupers know cannot work with these classes."""
-    problems = grouper_problems(session)
+def check_arms(session: Session) -> None:
+    """Raises CamForgeError with all that groupers and trainers cannot do with this data."""
+    problems = arm_problems(session)
     if problems:
         raise CamForgeError("\n".join(problems))
 
 
-def grouper_problems(session: Session) -> list[str]:
-    """All that groupers know cannot work with these classes, one line each."""
+def arm_problems(session: Session) -> list[str]:
+    """All that groupers and trainers cannot do with this data, one line each."""
     train = session.train
-    return [
+    untaught = [] if train.truth & {"masks", "boxes"} else [
+        f"arms.{name}.trainer ({arm.trainer.name}): needs masks or boxes, and the train split has none"
+        for name, arm in session.experiment.arms.items()
+        if isinstance(arm.trainer, ObjectTrainer)
+    ]  # fmt: skip
+    return untaught + [
         f"arms.{name}.grouper ({arm.grouper.name}): {problem}"
         for name, arm in session.experiment.arms.items()
         for problem in arm.grouper.check(train.dataset.classes, train.labels)
@@ -104,7 +109,7 @@ def examine_data(experiment: Experiment, progress: Progress) -> DataReport:
     if problems:
         return DataReport(tuple(problems), tuple(_idle_fusers(experiment)))
     left_out: dict[str, str] = {}
-    checks = [splits.check, lambda: check_groupers(session), lambda: left_out.update(left_out_metrics(session))]
+    checks = [splits.check, lambda: check_arms(session), lambda: left_out.update(left_out_metrics(session))]
     problems = _problems(checks)
     notes = [f"no column for {name}: it {reason}" for name, reason in left_out.items()]
     notes += [f"{name}: {len(split.skipped)} images are left out" for name, split in _skipping(splits)]

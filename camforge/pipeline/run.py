@@ -18,7 +18,7 @@ from camforge.pictures import save
 from camforge.pipeline.arms import ArmResult, FailedArm, Result, run_arms
 from camforge.pipeline.parallel import Failures, share_out
 from camforge.pipeline.report_data import build_report_data
-from camforge.pipeline.requirements import check_groupers, data_notes, left_out_metrics
+from camforge.pipeline.requirements import check_arms, data_notes, left_out_metrics
 from camforge.pipeline.results import Results, manifest_of
 from camforge.pipeline.session import Session, Splits
 from camforge.progress.progress import Progress
@@ -155,7 +155,7 @@ def _opened(
         Session(loaded.experiment, splits, Store(store, progress.say, made_by), where, progress, folder / "logs")
         for (folder, loaded), progress in zip(asked.items(), reports, strict=True)
     ]
-    check_groupers(sessions[0])
+    check_arms(sessions[0])
     return sessions
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from camforge.files import checksum, file_name
 from camforge.host.failure import blaming
-from camforge.interfaces import Learner, SeedTrainer, Trainer
+from camforge.interfaces import Learner, ObjectTrainer, SeedTrainer, Trainer
 from camforge.pipeline.seeds import seed_reader
 from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.store.store import digest, write_json, write_tensors
@@ -110,7 +110,9 @@ class ArmContext:
         return session.store.commit("network", key, recipe, write)
 
     def _seeds(self, view: View, trainer: Trainer, use: Tensor) -> FoundSeeds | None:
-        """What a trainer of seeds learns from; their networks are trained on the same images."""
+        """What a trainer of places learns from; networks that find seeds are trained on the same images."""
+        if isinstance(trainer, ObjectTrainer):
+            return FoundSeeds((), lambda places: self.session.train.objects(places.tolist()))
         if not isinstance(trainer, SeedTrainer):
             return None
         model = self.train(view, trainer.seeds.trainer, ~use)

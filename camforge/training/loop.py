@@ -118,7 +118,7 @@ def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
     history = EpochHistory(task.view.name, task.trainer.stop_at_accuracy, task.tick, reads_every(task.device))
     with _one_line(task), gpu_arithmetic(task.trainer, task.device), redirect_stdout(StringIO()):  # mmengine prints
         learner = task.trainer.learner(len(task.view.outputs))
-        if task.seeds is not None:
+        if task.seeds is not None and task.seeds.networks:
             cast(SeedLearner, learner).take_over(task.seeds.networks)
         if task.trainer.channels_last:
             learner = learner.to(memory_format=torch.channels_last)

@@ -15,7 +15,10 @@ from camforge.types import Network
 
 @dataclass(frozen=True, eq=False)
 class FoundSeeds:
-    """The networks that found them; places (B,) in the training split -> seeds (B, K, h, w) in [0, 1]."""
+    """The networks that found them; places (B,) in the training split -> seeds (B, K, h, w) in [0, 1].
+
+    Objects that are annotated stand here too: no network found them, and K is 1.
+    """
 
     networks: Sequence[Network]
     at: Callable[[Tensor], Tensor]

@@ -2,9 +2,9 @@
 
 Networks train on train-weaksup; the numbers here are those of train-fullsup (wsolevaluation's ``val``), on which each
 method's settings are chosen. ``camforge.analysis.held_out`` then measures the chosen ones on the test split, once. Arms
-are named METHOD | SETTING. The centred Gaussian stands in every table (published: 59.7); the few-shot baseline, which
-trains a saliency network on train-fullsup (published: 92.0), is not part of the framework. Differs from the authors: of
-the classifier alone, not of layer4 too, the rate is ten times as high; ACoL's two maps are divided by their maxima.
+are named METHOD | SETTING. The centred Gaussian stands in every table (published: 59.7); the few-shot baseline
+(published: 92.0) learns from other images, those of train-fullsup: ``wsol_cub_few_shot.py``. Differs from the authors:
+of the classifier alone, not of layer4 too, the rate is ten times as high; ACoL's two maps are divided by their maxima.
 """
 
 name = "wsol_cub"

@@ -217,3 +217,29 @@ def test_jpegs_of_another_decoder(tmp_path: Path, room: Room) -> None:
 
 def test_free_memory_is_a_part_of_the_machine_s() -> None:
     assert 0 < free_memory() < 2**50
+
+
+def test_objects_by_mask_and_by_box() -> None:
+    def load(i: int) -> Sample:
+        one = sample(i, masked=i != 1)
+        if i != 1:
+            one.mask[0, :3] = torch.tensor([255, 0, 2])
+            return one
+        boxes = torch.tensor([[1.0, 2, 3, 4], [2, 3, 6, 7.5]])
+        return replace(one, boxes=boxes, box_classes=torch.tensor([0, 1]))
+
+    split = prepare(image_set(3, load), SQUARE)
+    found = split.objects([1, 2])
+    assert found.shape == (2, 1, 8, 8)
+    expected = torch.zeros(8, 8)
+    expected[2:4, 1:3] = 1
+    expected[3:7, 2:6] = 1  # of row 7 the middle lies outside
+    assert torch.equal(found[0, 0], expected)
+    assert found[1, 0, 0, :3].tolist() == [0.5, 0, 1]
+    mask = load(2).mask
+    assert torch.equal(found[1, 0] > 0.5, (mask > 0) & (mask != 255))
+
+
+def test_of_an_image_without_mask_and_box_no_object_is_known() -> None:
+    bare = prepare(image_set(1, lambda i: replace(sample(i, masked=False), boxes=torch.zeros(0, 4))), SQUARE)
+    assert (bare.objects([0]) == 0.5).all()

@@ -20,7 +20,7 @@ FULL = [
 ]
 SEEDS = sorted((shipped() / "seeds").glob("*.py"))  # VOC's published recipes of seeds
 
-WSOL = [named()[f"wsol-{name}"] for name in ("cub", "ilsvrc", "openimages")]
+WSOL = [named()[f"wsol-{name}{end}"] for name in ("cub", "ilsvrc", "openimages") for end in ("", "-few-shot")]
 
 
 @pytest.fixture(scope="module")

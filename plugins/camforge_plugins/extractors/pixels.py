@@ -11,7 +11,8 @@ class Pixels(Extractor):
     """The target's probability against the background at every place, of a network that classifies places.
 
     The layer's output is read as logits (B, 1 + K, h, w), the background's first, as the trainer ``pixels`` makes them:
-    the map is sigmoid(l_target - l_background). Classes of one image meet in the fuser ``compete``.
+    the map is sigmoid(l_target - l_background). Classes of one image meet in the fuser ``compete``. Of a layer
+    (B, 1, h, w), as the trainer ``saliency`` makes it, the map is sigmoid(l), whichever the target.
     """
 
     name = "pixels"
@@ -24,6 +25,8 @@ class Pixels(Extractor):
     def extract(self, capture: Capture) -> list[Tensor]:
         (layer,) = capture.resolve((self.layer,))
         places, outputs = capture.activations[layer], capture.logits.shape[-1]
+        if places.shape[1] == 1:
+            return [places[:, 0].sigmoid()]
         if places.shape[1] != 1 + outputs:
             found = f"{places.shape[1]} channels, not one for the background and {outputs} for the outputs"
             raise CamForgeError(f"pixels: layer {layer!r} has {found}")

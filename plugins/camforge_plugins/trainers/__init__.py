@@ -10,6 +10,7 @@ from .cutmix import CutMix
 from .has import HaS
 from .irn import IRN
 from .pixels import Pixels
+from .saliency import Saliency
 from .single import Single
 from .spg import SPG
 from .two_branch_orthogonal import TwoBranchOrthogonal
@@ -18,4 +19,4 @@ from .two_branch_orthogonal import TwoBranchOrthogonal
 @hookimpl
 def camforge_trainers() -> list[type[Trainer]]:
     """The classes of this folder."""
-    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels, Affinity, IRN]
+    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels, Affinity, IRN, Saliency]
