@@ -78,9 +78,9 @@ def cub(root: Path) -> None:
 
 
 def ilsvrc(root: Path) -> None:
-    """ILSVRC with wsolevaluation's lists, 1000 classes, one training and one validation image each."""
+    """ILSVRC with wsolevaluation's lists, 1000 classes, one image each of train, val (other photographs) and test."""
     photograph = picture(root / "ILSVRC" / "photograph.jpg")
-    for split in ("train", "val"):
+    for split in ("train", "val", "test"):
         lists = root / "metadata" / "ILSVRC" / split
         lists.mkdir(parents=True)
         ids = [f"{split}/{c}.jpg" for c in range(1000)]
@@ -89,7 +89,7 @@ def ilsvrc(root: Path) -> None:
         (lists / "image_ids.txt").write_text("\n".join(ids))
         (lists / "class_labels.txt").write_text("\n".join(f"{image},{c}" for c, image in enumerate(ids)))
         (lists / "image_sizes.txt").write_text("\n".join(f"{image},{SIDE},{SIDE}" for image in ids))
-        if split == "val":
+        if split != "train":
             (lists / "localization.txt").write_text("\n".join(f"{i},{','.join(map(str, BOX))}" for i in ids))
 
 

@@ -184,6 +184,18 @@ def test_small_experiments_stand_beside_numbers_of_the_same_name_and_split(name:
     assert {path.name: printed(path) - names for path, names in own.items()} == {path.name: set() for path in own}
 
 
+@pytest.mark.parametrize("name", PAPERS)
+def test_every_number_in_print_is_shown_under_some_item(name: str) -> None:
+    """A number that no item of its file shows was inherited from another table."""
+    paper = open_suite(name).paper
+    assert paper is not None
+    shown: dict[Path, set[str]] = {}
+    for item, files in paper.items:
+        for path in files:
+            shown.setdefault(path, set()).update(item.metrics)
+    assert {path.name: printed(path) - names for path, names in shown.items()} == {path.name: set() for path in shown}
+
+
 def printed(path: Path) -> set[str]:
     """The numbers that an experiment's rows have in print."""
     return {metric for row in read(path)[0].get("paper", {}).values() for metric in row}

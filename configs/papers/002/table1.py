@@ -12,7 +12,7 @@ images = dict(size=224, fit="crop")
 
 _resnet = dict(name="torchvision", arch="resnet152", weights="IMAGENET1K_V1")
 _single = dict(name="single", loss="softmax", backbone=_resnet, epochs=200, batch_size=24, lr=1e-4, schedule="plateau")
-_pair = dict(name="binary_pair", backbone=_resnet, lr=1e-4, batch_size=24, epochs=10)
+_pair = dict(name="binary_pair", backbone=_resnet, lr=1e-4, schedule="constant", batch_size=24, epochs=10)
 _everything = dict(name="false_positive_clusters", select="random", clusters=19)  # all others of each class
 _alone = dict(name="none", exclusive=True)  # images with a single label
 

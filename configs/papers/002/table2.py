@@ -40,7 +40,7 @@ _columns = {
 
 def _rows(backbone):
     """The rows of one column: plain Grad-CAM, then each selection with F, and with A and F."""
-    pair = dict(name="binary_pair", lr=1e-4, batch_size=24, epochs=10, backbone=backbone)
+    pair = dict(name="binary_pair", lr=1e-4, schedule="constant", batch_size=24, epochs=10, backbone=backbone)
     yield "Baseline", dict(grouper=_alone, trainer=dict(name="single", loss="softmax", backbone=backbone, **_whole))
     for row, options in _selections.items():
         grouper = dict(_clusters, **options)

@@ -23,7 +23,7 @@ _f = dict(name="mean", axis="view")
 _a = dict(name="product_with_last")
 _stages = dict(name="gradcam", layers="stages")
 _resnet101 = dict(name="torchvision", arch="resnet101", weights="IMAGENET1K_V1")
-_pair = dict(name="binary_pair", lr=1e-4, batch_size=24, epochs=10, backbone=_resnet101)
+_pair = dict(name="binary_pair", lr=1e-4, schedule="constant", batch_size=24, epochs=10, backbone=_resnet101)
 
 
 def _single(backbone):

@@ -10,7 +10,8 @@ cost = "hours on a GPU, not measured"
 dataset = dict(name="ksdd2", root="$CAMFORGE_DATA/KolektorSDD2")
 images = dict(size=[630, 230], fit="squash")
 
-paper = {  # the paper's numbers
+paper = {  # the paper's numbers; with one class both kinds of F1 are one
+    "_delete_": True,
     "Grad-CAM++": {"miou": 25.87, "precision": 34.75, "recall": 50.31, "micro_f1": 41.11},
     "Grad-CAM": {"miou": 25.73, "precision": 27.79, "recall": 77.63, "micro_f1": 40.93},
     "FullGrad": {"miou": 22.14, "precision": 23.41, "recall": 80.25, "micro_f1": 36.25},
