@@ -1,11 +1,11 @@
-"""Every metric on one page: family, source, bounds, direction, what it is held against, and the time beside Quantus.
+"""Every metric on one page: source, bounds, direction, how far from what it is held against, the time beside Quantus.
 
-    python benchmarks/metrics.py [--maps 20] [--write]
+    python benchmarks/metrics.py [--maps 20] [--write | --differences]
 
 Processor time of one thread for 100 maps: Grad-CAM of a small convolutional network with ten outputs on pictures of one
 colour, 28 x 28. Quantus 0.6 is asked the same question with as many samples, where it is installed (pip install
 quantus). The network has one colour since Quantus removes colours of pixels one by one. ``--write`` puts the table into
-docs/reference/metrics.md.
+docs/reference/metrics.md; ``--differences`` measures the column of differences there again and leaves the times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import io
 import re
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,12 +25,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import yaml
+from differences import measured_differences
 from torch import Tensor, nn
 
 import camforge
 from camforge.api import Metric, MetricInput
 from camforge.host.registry import build, registry
 
+APART = "largest difference"
+HEAD = ("metric", "family", "source", "bounds", "better", "held against", APART, "s", "Quantus, s", "the two")
 PAGE = Path(__file__).resolve().parents[1] / "docs/reference/metrics.md"
 SIDE = 28
 
@@ -139,7 +142,7 @@ def theirs(name: str, scores: Any, seen: MetricInput) -> float:
     return float(np.mean([rows[classes == c, 0].mean() for c in np.unique(classes)]))
 
 
-def row(name: str, model: nn.Module, seen: MetricInput, peers: bool) -> tuple[str, ...]:
+def row(name: str, model: nn.Module, seen: MetricInput, peers: bool, apart: float) -> tuple[str, ...]:
     """One line of the table."""
     cls, peer = registry().plugins["metric"][name].cls, PEERS.get(name)
     metric = build("metric", {"name": name} | dict(peer.ours if peer else {}))
@@ -155,9 +158,15 @@ def row(name: str, model: nn.Module, seen: MetricInput, peers: bool) -> tuple[st
         other, verdict = ("–", scores) if spent != spent else (f"{per * spent:.2g}", peer.why)
         if spent == spent and peer.scale and total is not None:
             number = next(iter(metric.compute(total, tuple(map(str, range(10)))).values()))
-            apart = abs(number - peer.scale * theirs(name, scores, seen))
-            verdict = ("equal" if apart < 1e-12 else f"{apart:.0e} apart") + (f": {peer.why}" if peer.why else "")
-    return f"`{name}`", cls.family, source(cls), bounds(cls), direction(cls), held(name), own, other, verdict
+            beside = abs(number - peer.scale * theirs(name, scores, seen))
+            verdict = ("equal" if beside < 1e-12 else f"{beside:.0e} apart") + (f": {peer.why}" if peer.why else "")
+    facts = (f"`{name}`", cls.family, source(cls), bounds(cls), direction(cls), held(name))
+    return *facts, difference(apart), own, other, verdict
+
+
+def difference(apart: float) -> str:
+    """The largest difference of the tests as the table says it."""
+    return f"{apart:.0e}" if apart else "none"
 
 
 def source(cls: type[Metric]) -> str:
@@ -195,25 +204,37 @@ def table(count: int) -> str:
         peers = True
     except ImportError:
         peers = False
-    head = ("metric", "family", "source", "bounds", "better", "held against", "s", "Quantus, s", "the two")
+    apart = measured_differences()
     names = [name for name, p in registry().plugins["metric"].items() if p.distribution == "camforge"]
     order = sorted(names, key=lambda name: (registry().plugins["metric"][name].cls.family, name))
-    lines = [head, ("---",) * len(head), *(row(name, model, seen, peers) for name in order)]
+    return as_text([HEAD, ("---",) * len(HEAD), *(row(name, model, seen, peers, apart[name]) for name in order)])
+
+
+def as_text(lines: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def with_differences(made: str) -> str:
+    """The table with the differences of today."""
+    lines, found = [line[2:-2].split(" | ") for line in made.splitlines()], measured_differences()
+    for cells in lines[2:]:
+        cells[HEAD.index(APART)] = difference(found[cells[0].strip("`")])
+    return as_text(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--maps", type=int, default=20)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--differences", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    made = table(options.maps)
+    before, start, rest = PAGE.read_text().partition("<!-- made: metrics -->\n\n")
+    now, end, after = rest.partition("\n<!-- end -->")
+    made = with_differences(now) if options.differences else table(options.maps)
     print(made)
-    if options.write:
-        start, end = "<!-- made: metrics -->\n\n", "\n<!-- end -->"
-        before, _, rest = PAGE.read_text().partition(start)
-        PAGE.write_text(before + start + made + end + rest.partition(end)[2])
+    if options.write or options.differences:
+        PAGE.write_text(before + start + made + end + after)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import torch
 from lab import TINY, Lab
-from processes import company, interrupts, kills, moments, twins, workers
+from processes import company, interrupts, kills, moments, twins, worker_moments, workers
 from resources import damage, disks, memory
 from surroundings import clocks, files, homes, locks
 
 FAULTS = {
     "kills": kills, "moments": moments, "interrupts": interrupts, "disks": disks, "damage": damage, "company": company,
-    "twins": twins, "workers": workers, "memory": memory, "homes": homes, "files": files, "clocks": clocks,
-    "locks": locks,
+    "twins": twins, "workers": workers, "worker_moments": worker_moments, "memory": memory, "homes": homes,
+    "files": files, "clocks": clocks, "locks": locks,
 }  # fmt: skip
 
 

@@ -166,7 +166,11 @@ def _camforge(words: Sequence[str], said: Path, at: Any, before: Callable[[], No
     _tell_stages(at)
     before()
     sys.argv = ["camforge", *words]
-    main()
+    try:
+        main()
+    finally:  # a process that was forked waits for idle workers, for minutes; one that a shell starts ends them
+        for worker in multiprocessing.active_children():
+            worker.kill()
 
 
 def _tell_stages(at: Any) -> None:

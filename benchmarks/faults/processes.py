@@ -79,31 +79,42 @@ def interrupts(lab: Lab) -> Iterator[Row]:
 
 
 def moments(lab: Lab) -> Iterator[Row]:
-    """kill -9 and SIGTERM at random moments of a run with workers, of a suite, and of an export."""
-    for victim in _victims(lab):
-        start, work = time.perf_counter(), lab.new()
-        run = lab.command(work, *victim.words(work))
-        run.end()
-        took, whole = time.perf_counter() - start, victim.contents(work)
-        if not whole:
-            raise SystemExit(run.said)
-        for number in (signal.SIGKILL, signal.SIGTERM):
-            ends = [_struck(lab, victim, number, random.uniform(0, took)) for _ in range(lab.times)]
-            hit = sum(code == -number for code, _ in ends)
-            lost = sum(contents != whole for _, contents in ends)
-            tried = f"{hit} of {lab.times} ended by it, at random moments of {took:.1f} s"
-            yield lab.row(f"{number.name} in {victim.name}", tried, lost)
-
-
-def _victims(lab: Lab) -> Iterator[Victim]:
+    """kill -9 and SIGTERM at random moments of a suite, and of an export."""
     config, cpu = str(lab.config), ("--device", "cpu")
-    yield Victim("a suite", lambda work: ("bench", config, "--work-dir", str(work), *cpu), "tiny/seed-0/results.json")
+    suite = Victim("a suite", lambda work: ("bench", config, "--work-dir", str(work), *cpu), "tiny/seed-0/results.json")
+    yield from _strikes(lab, suite)
     done = str(lab.finish(lab.new()).work)
-    yield Victim("an export", lambda work: ("export", done, "--out", str(work / "seeds"), *cpu), "seeds")
-    two = ("--workers", "2")
-    yield Victim(
-        "a run with workers", lambda work: ("run", config, "--work-dir", str(work), *cpu, *two), "results.json"
+    yield from _strikes(
+        lab, Victim("an export", lambda work: ("export", done, "--out", str(work / "seeds"), *cpu), "seeds")
     )
+
+
+def worker_moments(lab: Lab) -> Iterator[Row]:
+    """The same of a run that shares its trainings out to two workers."""
+    more = ("--device", "cpu", "--workers", "2")
+    yield from _strikes(
+        lab,
+        Victim(
+            "a run with two workers",
+            lambda work: ("run", str(lab.config), "--work-dir", str(work), *more),
+            "results.json",
+        ),
+    )
+
+
+def _strikes(lab: Lab, victim: Victim) -> Iterator[Row]:
+    start, work = time.perf_counter(), lab.new()
+    run = lab.command(work, *victim.words(work))
+    run.end()
+    took, whole = time.perf_counter() - start, victim.contents(work)
+    if not whole:
+        raise SystemExit(run.said)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        ends = [_struck(lab, victim, number, random.uniform(0, took)) for _ in range(lab.times)]
+        hit = sum(code == -number for code, _ in ends)
+        lost = sum(contents != whole for _, contents in ends)
+        tried = f"{hit} of {lab.times} ended by it, at random moments of {took:.1f} s"
+        yield lab.row(f"{number.name} in {victim.name}", tried, lost)
 
 
 def _struck(lab: Lab, victim: Victim, number: signal.Signals, after: float) -> tuple[int | None, Contents]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.conv import _ConvNd
 from torch.overrides import TorchFunctionMode
@@ -175,9 +175,13 @@ def run_forward(
 
 
 def gradients(
-    score: Tensor, wrt: Mapping[str, RecordedOutput], leaf: Sequence[Tensor], create_graph: bool, keep: bool
-) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """d score / d each recorded call, and / d each leaf; zeros where the score does not depend on it."""
+    model: nn.Module, score: Tensor, wrt: Mapping[str, RecordedOutput], leaf: Sequence[Tensor],
+    create_graph: bool, keep: bool,
+) -> tuple[dict[str, Tensor], list[Tensor]]:  # fmt: skip
+    """d score / d each recorded call, and / d each leaf; zeros where the score does not depend on it.
+
+    Raises CamForgeError where a quantised layer of the model cuts the way back.
+    """
     if not wrt and not leaf:
         return {}, []
     if not score.requires_grad:
@@ -188,9 +192,21 @@ def gradients(
         found = torch.autograd.grad(score, edges, retain_graph=keep, create_graph=create_graph, allow_unused=True)
     except RuntimeError as error:
         raise _no_way_back(error, list(wrt)) from error
+    if any(g is None for g in found):
+        _refuse_quantised(model)
     shapes = [recorded.shape for recorded in wrt.values()] + [tensor.shape for tensor in leaf]
     filled = [score.new_zeros(shape) if g is None else g for g, shape in zip(found, shapes, strict=True)]
     return dict(zip(wrt, filled[: len(wrt)], strict=True)), filled[len(wrt) :]
+
+
+def _refuse_quantised(model: nn.Module) -> None:
+    """Their kernels have no derivative, and autograd goes on as if the score did not depend on what comes before."""
+    found = [name for name, module in model.named_modules() if ".quantized" in type(module).__module__]
+    if found:
+        raise CamForgeError(
+            f"no gradient comes back through the quantised layer {found[0]!r}: explain the network as it was before, "
+            "or with a method that needs no gradient, such as scorecam"
+        )
 
 
 def _no_way_back(error: RuntimeError, layers: list[str]) -> Exception:

@@ -174,6 +174,23 @@ def test_what_cannot_be_looked_into_is_one_line(images: Tensor) -> None:
             camforge.explain(model, images)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_quantised_head_is_told_where_its_gradient_is_asked_for(images: Tensor) -> None:
+    """Autograd goes on behind it as if the score did not depend on the image: every map would be zero."""
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    model = nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 3))
+    quantised = torch.ao.quantization.quantize_dynamic(model.eval(), {nn.Linear}, dtype=torch.qint8)
+    options = {"targets": 1, "batch_size": len(images)}
+    with pytest.raises(CamForgeError, match="no gradient comes back through the quantised layer '3'"):
+        camforge.explain(quantised, images, extractor={"name": "gradcam", "layers": ["0"]}, **options)
+    ours, plain = (
+        camforge.explain(m, images, extractor={"name": "scorecam", "layers": ["0"]}, **options).maps
+        for m in (quantised, model)
+    )
+    assert float((ours - plain).abs().max() / plain.abs().max()) < 0.05  # eight bits
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

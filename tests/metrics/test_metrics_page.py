@@ -17,6 +17,7 @@ def test_the_page_has_every_built_in_metric_as_it_is(monkeypatch: pytest.MonkeyP
     assert spec.loader is not None
     benchmark = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, benchmark)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     spec.loader.exec_module(benchmark)
     lines = (ROOT / "docs/reference/metrics.md").read_text().splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
@@ -29,6 +30,8 @@ def test_the_page_has_every_built_in_metric_as_it_is(monkeypatch: pytest.MonkeyP
             cls.family, benchmark.source(cls), benchmark.bounds(cls), benchmark.direction(cls),
             benchmark.held(cls.name),
         ], f"run benchmarks/metrics.py --write: {name}"  # fmt: skip
+        apart = page[name][benchmark.HEAD.index(benchmark.APART)]
+        assert apart == "none" or 0 < float(apart) < 1e-4, f"run benchmarks/metrics.py --differences: {name}"
 
 
 def test_the_six_families_are_there() -> None:
