@@ -33,12 +33,13 @@ def run(*command: object, cwd: Path | None = None) -> str:
 
 
 def version() -> str:
-    """The one in ``camforge/__init__.py``, which the changelog must speak of."""
+    """The one in ``camforge/__init__.py``, which the changelog must speak of: of the release that ``.dev`` leads to."""
     source = (ROOT / "camforge" / "__init__.py").read_text("utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', source, re.M)
     assert found is not None
-    if not re.search(rf"^## .*\b{re.escape(found[1])}\b", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M):
-        sys.exit(f"CHANGELOG.md has no heading for {found[1]}")
+    release = found[1].partition(".dev")[0]
+    if not re.search(rf"^## .*\b{re.escape(release)}\b", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M):
+        sys.exit(f"CHANGELOG.md has no heading for {release}")
     return found[1]
 
 

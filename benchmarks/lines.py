@@ -2,7 +2,8 @@
 
     OMP_WAIT_POLICY=passive python benchmarks/lines.py
 
-Needs ``pip install camforge[bench,timm]``. Prints the table that stands on the page.
+Needs ``pip install camforge[bench,timm]``. Prints the table that stands on the page. Nothing is downloaded: published
+weights are random ones of the same shapes, which take as long.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torchvision
 from contenders import Row
 from peers import measure
+from torchvision.models import WeightsEnum
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "peers.md"
 PEERS = ("CamForge", "pytorch-grad-cam", "torch-cam", "Captum")
@@ -64,6 +67,11 @@ def ratios(ways: Ways, rounds: int) -> dict[str, float]:
     }
 
 
+def _random_weights(weights: WeightsEnum, *_arguments: object, **_options: object) -> dict[str, torch.Tensor]:
+    arch = type(weights).__name__.removesuffix("_Weights").lower()
+    return torchvision.models.get_model(arch, weights=None).state_dict()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=11)
@@ -71,6 +79,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     warnings.simplefilter("ignore")
+    WeightsEnum.get_state_dict = _random_weights  # type: ignore[method-assign]
     print(f"| processor time, in forwards | {' | '.join(PEERS)} |\n|---|{'---|' * len(PEERS)}")
     for task, ways in tasks({}).items():
         found = ratios(ways, given.rounds)

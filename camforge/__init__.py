@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from camforge.host.damage import outlive_damage
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
     from camforge.explanation.concepts import concepts

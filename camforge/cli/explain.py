@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from camforge.explanation.command import Overlay
+    from camforge.explanation.inputs import Photograph
 
 
 def explain(
@@ -54,6 +56,9 @@ def explain(
     what: Annotated[
         str, typer.Option(metavar="WHAT", help="Of the box: class, objectness, similarity, x0, y0, x1 or y1.")
     ] = "class",
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Also photographs in the folders' sub-folders.")
+    ] = False,
     outputs: Annotated[int | None, typer.Option(metavar="N", help="Outputs that the model must have.")] = None,
     size: Annotated[str, typer.Option(metavar="SIZE", help="full, or pixels of a picture's longer side.")] = "1024",
     device: Device = "auto",
@@ -74,14 +79,13 @@ def explain(
         --method odam --box 40,30,120,90 --target car --out maps
     """
     from camforge.explanation.command import BoxOrder, Order, explain_files
-    from camforge.explanation.inputs import photographs_of
     from camforge.explanation.methods import methods_of
     from camforge.explanation.models import load_model
     from camforge.training.device import pick_device
     from camforge.types import CamForgeError
 
     _refuse(images, out, target or [], top, box, what)
-    photographs, methods, longest = photographs_of(images) or [], methods_of(method), _longest(size)
+    photographs, methods, longest = _photographs(images, recursive), methods_of(method), _longest(size)
     place = pick_device(device)
     targets = [int(t) if t.removeprefix("-").isdecimal() else t for t in target or ()]
     asked = None if box is None else BoxOrder.read(box, what, targets)
@@ -116,6 +120,18 @@ def _refuse(
         raise CamForgeError(f"--what {what} is asked of a box: give --box")
     if file := next((path for path in (out, *out.parents) if path.is_file()), None):
         raise CamForgeError(f"--out {out}: {file} is a file, not a folder")
+
+
+def _photographs(images: Sequence[Path], recursive: bool) -> list[Photograph]:
+    """Those of all files and folders; how many are left out is said."""
+    from camforge.explanation.inputs import photographs_of
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = photographs_of(images, recursive) or []
+    for warning in told:
+        typer.echo(f"{warning.message}; --recursive takes them in", err=True)
+    return found
 
 
 def _print(made: Sequence[Overlay], out: Path) -> None:

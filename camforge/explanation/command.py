@@ -15,7 +15,7 @@ from camforge.capture.forward import NoLogits
 from camforge.explanation.drawing import small
 from camforge.explanation.explain import explain
 from camforge.explanation.explanation import Explanation
-from camforge.explanation.inputs import Photograph
+from camforge.explanation.inputs import MANIFEST, Photograph
 from camforge.explanation.names import index_of, label_of
 from camforge.explanation.page import page
 from camforge.explanation.placement import Placement, measure
@@ -145,7 +145,7 @@ def explain_files(
         save(out / "contact.jpg", sheet(tiles))
         write_atomically(out / "index.html", page(made).encode())
         manifest = json.dumps([asdict(overlay) for overlay in made], indent=1, ensure_ascii=False)
-        write_atomically(out / "explanation.json", manifest.encode())
+        write_atomically(out / MANIFEST, manifest.encode())
 
 
 def _one(
@@ -163,7 +163,7 @@ def _one(
         place = explanation.placements[0].scaled((shown.shape[1], shown.shape[2]))
         for pair, values in enumerate(place.bring_back(explanation.maps).detach().cpu()):
             target = int(explanation.targets[pair])
-            picture = out / _free(f"{Path(name).stem}-{key.replace('#', '-')}-{_end(explanation, pair)}", taken)
+            picture = out / _free(f"{_stem(name)}-{key.replace('#', '-')}-{_end(explanation, pair)}", taken)
             over = signed_overlay(shown, values)
             save(picture, over)
             overlays.append(_told(explanation, pair, name, target, picture))
@@ -174,6 +174,11 @@ def _one(
 def _told(found: Explanation, pair: int, name: str, target: int, picture: Path) -> Overlay:
     logit = float(found.logits[0, target])
     return Overlay(name, target, found.label(pair), logit, found.method, found.layers, picture.name)
+
+
+def _stem(name: str) -> str:
+    """``cats-1`` of ``cats/1.jpg``."""
+    return "-".join(Path(name).with_suffix("").parts)
 
 
 def _end(found: Explanation, pair: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
@@ -16,7 +17,7 @@ from camforge.capture.structures import check_runnable
 from camforge.explanation.batches import Run, explain_inputs, explain_photographs
 from camforge.explanation.explanation import Explanation
 from camforge.explanation.inputs import model_input, photographs_of
-from camforge.explanation.names import with_indices
+from camforge.explanation.names import check_count, with_indices
 from camforge.explanation.recipe import preparation, recipe_of
 from camforge.explanation.targets import ClassScores, DetectedBox
 from camforge.host.registry import build
@@ -108,7 +109,7 @@ def explain(
     if not isinstance(batch_size, int) or batch_size < 1:
         raise CamForgeError(f"explain: batch_size={batch_size!r}; give a number from 1 on")
     check_runnable(unwrap(model))
-    reader, called = _reader(select, unwrap(model))
+    reader, called = _reader(select, unwrap(model), classes)
     chosen, recipe = [_built(choice) for choice in _listed(extractor)], recipe_of(model, classes or called)
     run = Run(model, chosen, recipe, normalise, reader, create_graph)
     wanted = with_indices(_wanted(targets, top), recipe.classes)
@@ -124,11 +125,21 @@ def explain(
     return made[0] if isinstance(extractor, str | Mapping | Extractor) else named
 
 
-def _reader(select: Callable[[Any], Tensor] | None, model: nn.Module) -> tuple[Callable[[Any], Tensor], list[str]]:
+def _reader(
+    select: Callable[[Any], Tensor] | None, model: nn.Module, classes: Sequence[str]
+) -> tuple[Callable[[Any], Tensor], list[str]]:
     """What reads the model's output, and what its numbers are called where they are not the model's classes."""
     if isinstance(select, DetectedBox):
         return select.of(model), [select.caption]
-    return select or ClassScores(model), []
+    reader = select or ClassScores(model)
+    return partial(_named, reader, classes) if classes else reader, []
+
+
+def _named(reader: Callable[[Any], Tensor], classes: Sequence[str], output: Any) -> Tensor:
+    logits = reader(output)
+    if isinstance(logits, Tensor) and logits.dim() == 2:  # what else it may be is told elsewhere
+        check_count(classes, logits.shape[1])
+    return logits
 
 
 def _wanted(targets: Targets, top: int | None) -> Targets:

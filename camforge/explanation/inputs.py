@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SUFFIXES = (
     ".webp",
 )  # fmt: skip
 """What a folder is searched for."""
+MANIFEST = "explanation.json"
+"""Beside the pictures that ``camforge explain`` writes."""
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
@@ -41,14 +44,15 @@ class Photograph:
         return read_image(self.source) if isinstance(self.source, Path) else self.source
 
 
-def photographs_of(images: object) -> list[Photograph] | None:
+def photographs_of(images: object, recursive: bool = False) -> list[Photograph] | None:
     """The photographs that ``images`` are, or None where they are inputs of the model as they stand.
 
     Photographs are paths, folders, PIL images, and arrays and tensors of uint8 (or NumPy floats with the colours last),
-    one, a batch or a list of them. Raises CamForgeError where a file is missing or an array has no meaning as one.
+    one, a batch or a list of them. recursive: also those in sub-folders; else an InputWarning counts them.
+    Raises CamForgeError where a file is missing or an array has no meaning as one.
     """
     if isinstance(images, str | Path):
-        return _files(Path(images))
+        return _files(Path(images), recursive)
     if isinstance(images, Image.Image):
         return [Photograph("image 0", _from_pil(images))]
     if isinstance(images, np.ndarray | Tensor) and images.ndim == 4 and _is_pixels(images):
@@ -56,7 +60,7 @@ def photographs_of(images: object) -> list[Photograph] | None:
     if isinstance(images, np.ndarray | Tensor):
         return [Photograph("image 0", _from_array(images))] if _is_pixels(images) else None
     if isinstance(images, Sequence) and images and all(map(_is_photograph, images)):
-        return [photograph for i, image in enumerate(images) for photograph in _one(image, i)]
+        return [photograph for i, image in enumerate(images) for photograph in _one(image, i, recursive)]
     return None
 
 
@@ -89,19 +93,43 @@ def model_input(model: nn.Module, images: Any) -> Any:
     return images
 
 
-def _files(path: Path) -> list[Photograph]:
+def _files(path: Path, recursive: bool) -> list[Photograph]:
     if not path.exists():
         raise CamForgeError(f"no such file: {path}")
     if path.is_file():
         return [Photograph(path.name, path)]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    if not found:
-        raise CamForgeError(f"{path}: the folder holds no photographs ({', '.join(SUFFIXES)})")
-    return [Photograph(file.name, file) for file in found]
+    found = sorted(filter(_is_file_of_photograph, path.iterdir()))
+    below = _below(path)
+    if not found and not (below and recursive):
+        but = f", but its sub-folders hold {len(below)}" if below else f" ({', '.join(SUFFIXES)})"
+        raise CamForgeError(f"{path}: the folder holds no photographs{but}")
+    if below and not recursive:
+        warnings.warn(f"{path}: photographs in sub-folders are left out ({len(below)})", InputWarning, stacklevel=4)
+    return [Photograph(file.relative_to(path).as_posix(), file) for file in found + below * recursive]
 
 
-def _one(image: Any, index: int) -> list[Photograph]:
-    found = photographs_of(image) or []
+def _is_file_of_photograph(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _below(folder: Path) -> list[Path]:
+    """Photographs in sub-folders; hidden folders, and those that ``camforge explain`` wrote, hold none."""
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        at = Path(place)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith((".", "__MACOSX")) and not _is_ours(at / name)
+        )
+        found += [] if at == folder else sorted(filter(_is_file_of_photograph, (at / name for name in names)))
+    return found
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def _one(image: Any, index: int, recursive: bool) -> list[Photograph]:
+    found = photographs_of(image, recursive) or []
     return found if isinstance(image, str | Path) else [Photograph(f"image {index}", p.source) for p in found]
 
 

@@ -47,6 +47,12 @@ def index_of(name: str, classes: Sequence[str]) -> int:
     raise CamForgeError(f"target {name!r}: no class of the model is called so; {near}it has {len(classes)} classes")
 
 
+def check_count(classes: Sequence[str], outputs: int) -> None:
+    """Raises CamForgeError where names are not as many as outputs: from the first gap on each is another's."""
+    if classes and len(classes) != outputs:
+        raise CamForgeError(f"classes: {len(classes)} names for {outputs} outputs; give one each, in their order")
+
+
 def label_of(target: Any, classes: Sequence[str]) -> str:
     """What a target is called in captions: its class, else "output 3"; a function says its own ``label`` or name."""
     if callable(target):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from camforge.capture import Targets, extract_maps, target_lists, unwrap
 from camforge.capture.structures import check_runnable
 from camforge.explanation.inputs import model_input
-from camforge.explanation.names import with_indices
+from camforge.explanation.names import check_count, with_indices
 from camforge.explanation.recipe import recipe_of
 from camforge.host.registry import build
 from camforge.interfaces import Extractor, Metric, MetricInput
@@ -66,10 +66,15 @@ def measure(
         raise CamForgeError(f"measure: batch_size={batch_size!r}; give a number from 1 on")
     if isinstance(extractor, list | tuple):
         raise CamForgeError("measure: give one extractor; call it once for each of several")
+    if twice := next((m.name for i, m in enumerate(chosen) if m.name in [other.name for other in chosen[:i]]), None):
+        raise CamForgeError(
+            f"measure: metric {twice!r} is given twice, and both would report its numbers: call it once each"
+        )
     check_masks(masks, inputs.shape[2:])
     check_boxes(boxes, inputs.shape[2:])
     names = recipe_of(model, classes).classes
     logits = torch.cat([_logits(select, model, part) for part in inputs.split(batch_size)])
+    check_count(classes, logits.shape[1])
     pairs = _Pairs.of(target_lists(with_indices(targets, names), logits), logits.shape[1], inputs.device)
     _check(chosen, masks, boxes, pairs)
     method = extractor if isinstance(extractor, Extractor) or callable(extractor) else build("extractor", extractor)

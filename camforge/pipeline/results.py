@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,7 +22,7 @@ from camforge.notebook.files import save_results
 from camforge.notebook.html import results_html
 from camforge.notebook.pictures import gallery_maps, results_picture
 from camforge.pipeline.arms import ArmResult, FailedArm, Result
-from camforge.pipeline.session import Session, data_recipe
+from camforge.pipeline.session import NUMBERS, Session, data_recipe
 from camforge.report.data import ReportData
 from camforge.report.table import arms_table
 from camforge.types import Grouping, Maps, TrainedModel
@@ -121,6 +122,15 @@ def manifest_of(config: Mapping[str, Any], found: Sequence[Result], session: Ses
         "seconds": {label: round(seconds, 1) for label, seconds in session.progress.seconds.items()},
         "config": dict(config),
     }
+
+
+def other_numbers(folder: Path) -> str | None:
+    """The release that an earlier run in this folder has its numbers of; None: this one's, or there was no run."""
+    try:
+        made = str(json.loads((folder / "manifest.json").read_text("utf-8"))["data"]["val"]["camforge"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # there is none, or what is there is replaced
+        return None
+    return made if made != NUMBERS else None
 
 
 def _versions() -> dict[str, str]:

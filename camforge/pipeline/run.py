@@ -19,7 +19,7 @@ from camforge.pipeline.arms import ArmResult, FailedArm, Result, run_arms
 from camforge.pipeline.parallel import Failures, share_out
 from camforge.pipeline.report_data import build_report_data
 from camforge.pipeline.requirements import check_arms, data_notes, left_out_metrics
-from camforge.pipeline.results import Results, manifest_of
+from camforge.pipeline.results import Results, manifest_of, other_numbers
 from camforge.pipeline.session import Session, Splits
 from camforge.progress.progress import Progress
 from camforge.report.contact import contact_sheet
@@ -88,6 +88,8 @@ def run_seeds(
             held.enter_context(_alone_in(folder))
         with reports[0].experiment(title, STAGES):
             sessions = _opened(asked, reports, store, device, fresh)
+            for made in filter(None, map(other_numbers, asked)):
+                reports[0].say(f"numbers of CamForge {made} may be others: no stage of then is used, all are made anew")
             left_out = left_out_metrics(sessions[0])
             for line in [*(f"no {name}: it {reason}" for name, reason in left_out.items()), *data_notes(sessions[0])]:
                 reports[0].say(line)

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from camforge import __version__
 from camforge.config.schema import Experiment
 from camforge.data.geometry import Geometry
 from camforge.data.inspection import opened
@@ -22,6 +21,10 @@ from camforge.progress.progress import Progress
 from camforge.store.store import Store
 from camforge.training import distributed
 from camforge.types import CamForgeError, Network, TrainedModel
+
+NUMBERS = "0.1.0"
+"""The release since which a recipe gives the same numbers, a part of every key. A plugin has its own ``version``;
+raise this one where decoding, geometry, a pass through a network, training or fusing changes what comes out."""
 
 
 class Splits:
@@ -150,7 +153,7 @@ def recipe_of(plugin: Plugin) -> dict[str, Any]:
 def data_recipe(split: Prepared) -> dict[str, Any]:
     """What determines the pixels a stage sees."""
     found = {
-        "camforge": __version__,
+        "camforge": NUMBERS,
         "images": split.dataset.fingerprint,
         "geometry": asdict(split.geometry),
         "skipped": sorted(split.skipped),

@@ -179,6 +179,22 @@ def test_a_mistake_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_photographs_in_sub_folders(camforge: Camforge, tmp_path: Path, weights: Path) -> None:
+    (tmp_path / "in" / "cats").mkdir(parents=True)
+    for place in ("a.png", "cats/a.png"):
+        photograph(tmp_path / "in" / place)
+    options = ("--model", "squeezenet1_1", "--weights", weights, "--target", 3, "--out", tmp_path / "in" / "maps")
+    code, _, err = camforge("explain", tmp_path / "in", *options)
+    assert (code, err) == (
+        0,
+        f"{tmp_path / 'in'}: photographs in sub-folders are left out (1); --recursive takes them in\n",
+    )
+    code, out, err = camforge("explain", tmp_path / "in", *options, "--recursive")
+    assert (code, err) == (0, "")
+    assert "cats/a.png" in out
+    assert {p.name for p in (tmp_path / "in/maps").glob("*.png")} == {"a-gradcam-3.png", "cats-a-gradcam-3.png"}
+
+
 def test_a_file_in_the_place_of_the_folder_is_told_before_the_work(camforge: Camforge, tmp_path: Path) -> None:
     file = photograph(tmp_path / "a.png")
     for out in (file, file / "maps"):

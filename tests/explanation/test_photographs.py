@@ -180,6 +180,11 @@ def test_top_and_class_names(model: nn.Module) -> None:
     ):
         with pytest.raises(CamForgeError, match=message):
             camforge.explain(model, pixels, wrong, classes=names, **OPTIONS)
+    for some in (names[:2], (*names, "tapir")):
+        with pytest.raises(
+            CamForgeError, match=f"classes: {len(some)} names for 3 outputs; give one each, in their order"
+        ):
+            camforge.explain(model, pixels, 0, classes=some, **OPTIONS)
     with pytest.raises(CamForgeError, match="names of the model's outputs are not known; give a number, or classes="):
         camforge.explain(model, pixels, "cat", **OPTIONS)
     with pytest.raises(CamForgeError, match="give targets or top, not both"):
@@ -239,6 +244,20 @@ def test_a_folder_without_photographs(tmp_path: Path) -> None:
     (tmp_path / ".hidden.jpg").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(CamForgeError, match="the folder holds no photographs"):
+        photographs_of(tmp_path)
+
+
+def test_sub_folders_are_told_or_looked_into(tmp_path: Path) -> None:
+    for place in ("a.png", "cats/a.png", "cats/kittens/b.JPG", ".cache/c.png", "maps/a-gradcam-3.png"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / place, "PNG")
+    (tmp_path / "maps/explanation.json").write_text("[]")  # what camforge explain wrote is no photograph
+    with pytest.warns(InputWarning, match=r"photographs in sub-folders are left out \(2\)"):
+        assert [p.name for p in photographs_of(tmp_path) or []] == ["a.png"]
+    everything = photographs_of([tmp_path], recursive=True) or []
+    assert [p.name for p in everything] == ["a.png", "cats/a.png", "cats/kittens/b.JPG"]
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(CamForgeError, match="holds no photographs, but its sub-folders hold 2"):
         photographs_of(tmp_path)
 
 

@@ -115,9 +115,13 @@ def test_no_images_are_one_line() -> None:
             for box in ([9, 9, 1, 2], [30, 1, 40, 9], [0.1, 0.1, 0.9, 0.9], [float("nan")] * 4)
         ),
         ({"extractor": ["gradcam", "layercam"]}, "give one extractor"),
+        ({"classes": ("cat", "dog")}, "classes: 2 names for 5 outputs"),
         ({"extractor": lambda _model, images, _targets: images[:, :1]}, r"returns \(2, 1, 20, 28\): maps are a tensor"),
         ({"extractor": lambda _model, images, _targets: images[:, 0].numpy()}, "returns ndarray: maps are a tensor"),
-        ({"metrics": ["sparseness", "sparseness"]}, "two metrics report 'sparseness'"),
+        (
+            {"metrics": ["sparseness", "sparseness"]},
+            "metric 'sparseness' is given twice, and both would report its numbers",
+        ),
     ],
 )
 def test_what_would_give_a_number_of_nothing_is_one_line(given: dict[str, object], line: str) -> None:
@@ -129,6 +133,8 @@ def test_what_would_give_a_number_of_nothing_is_one_line(given: dict[str, object
 def test_classes_of_one_name_are_told_apart_by_their_numbers() -> None:
     model, images = example_network(5), example_images(3)
     plain = camforge.measure(model, images, [1, 2, 4], metrics="average_drop")
-    found = camforge.measure(model, images, [1, 2, 4], metrics="average_drop", classes=("cat", "crane", "crane", "dog"))
+    found = camforge.measure(
+        model, images, [1, 2, 4], metrics="average_drop", classes=("cat", "crane", "crane", "dog", "dog")
+    )
     drops = [plain[f"average_drop/output {c}"] for c in (1, 2, 4)]
-    assert [found[f"average_drop/{name}"] for name in ("crane (1)", "crane (2)", "output 4")] == drops
+    assert [found[f"average_drop/{name}"] for name in ("crane (1)", "crane (2)", "dog (4)")] == drops

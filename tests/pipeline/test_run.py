@@ -43,6 +43,21 @@ def test_a_run_leaves_numbers_recipe_and_report_and_the_next_repeats_them(tiny: 
     assert len([s for s in stages_run(again) if s.startswith("train")]) == 4  # three arms share the single network
 
 
+def test_a_release_makes_stages_anew_only_where_its_numbers_are_others(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"overrides": ["report.images=0", "trainer.epochs=1"], "work_dir": tmp_path / "w", "quiet": True}
+    first = camforge.run(tiny, **options)
+    monkeypatch.setattr("camforge.pipeline.results.__version__", "9.0.0")
+    assert stages_run(camforge.run(tiny, **options)) == []
+    assert "others" not in (tmp_path / "w/run.log").read_text()
+    for module in ("session", "results"):
+        monkeypatch.setattr(f"camforge.pipeline.{module}.NUMBERS", "9.0.0")
+    assert set(stages_run(camforge.run(tiny, **options))) == set(stages_run(first))
+    told = "numbers of CamForge 0.1.0 may be others: no stage of then is used, all are made anew"
+    assert (tmp_path / "w/run.log").read_text().count(told) == 1
+
+
 def test_a_finished_stage_is_picked_up_and_a_changed_one_is_not(tiny: Path, tmp_path: Path) -> None:
     first = camforge.run(tiny, overrides=["report.images=0"], work_dir=tmp_path / "w", quiet=True)
     second = camforge.run(tiny, overrides=["report.images=0"], work_dir=tmp_path / "w", quiet=True)
