@@ -36,6 +36,8 @@ def test_the_choice_is_the_best_threshold_of_what_was_seen() -> None:
     total[0, 0, 31] = 50  # beside it, reach those up to 0.30
     chosen = sweep.calibrate(total)
     assert (sweep.needs_calibration, chosen.needs_calibration) == (True, False)
+    assert sweep.thresholds == chosen.thresholds == {"tuned_threshold": "tuned_miou"}, "no score of its own, no rank"
+    assert set(ThresholdSweep(choose="self").thresholds) <= set(ThresholdSweep().compute(total, ("cat",)))
     assert 0.30 < chosen.threshold <= 0.60
     assert chosen.compute(total, ("cat",))["tuned_miou"] == 100.0
     other = total.roll(20, dims=-1)  # on other images the same threshold is no longer the best

@@ -23,7 +23,8 @@ for (const button of document.querySelectorAll('.sortable thead button')) {
   });
 }
 
-// A line above each table that goes on beyond the edge: the reader of a narrow screen sees that there is more.
+// A line above each table or row of pictures that goes on beyond the edge: the reader of a narrow screen sees that
+// there is more.
 function tellOnward(scroll) {
   const line = document.createElement('p');
   line.className = 'onward';
@@ -31,14 +32,17 @@ function tellOnward(scroll) {
   const look = () => {
     const cells = [...scroll.querySelectorAll('thead th')], edge = scroll.getBoundingClientRect().right + 1;
     const beyond = cells.filter(cell => cell.getBoundingClientRect().right > edge).length;
-    line.textContent = `${beyond} more column${beyond === 1 ? '' : 's'} →`;
-    line.hidden = scroll.clientWidth === 0 || scroll.scrollWidth <= scroll.clientWidth + 1 || beyond === 0;
+    const columns = `${beyond} more column${beyond === 1 ? '' : 's'} →`;
+    const left = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft;
+    line.textContent = cells.length ? columns : 'more →';
+    line.hidden = scroll.clientWidth === 0 || left <= 1 || (cells.length > 0 && beyond === 0);
   };
   scroll.addEventListener('scroll', look, { passive: true });
-  new ResizeObserver(look).observe(scroll);
+  const sizes = new ResizeObserver(look);
+  for (const watched of [scroll, ...scroll.children]) sizes.observe(watched);
 }
 
-for (const scroll of document.querySelectorAll('.scroll:has(> .numbers)')) tellOnward(scroll);
+for (const scroll of document.querySelectorAll('.scroll:has(> .numbers, > img)')) tellOnward(scroll);
 
 document.getElementById('theme').addEventListener('click', () => {
   const root = document.documentElement, system = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';

@@ -44,7 +44,7 @@ class ThresholdSweep(Metric):
 
     @property
     def _word(self) -> str:
-        return "best" if self.threshold is None else "tuned"
+        return "tuned" if self.choose == "train" or self.threshold is not None else "best"
 
     @property
     def requires(self) -> frozenset[Requirement]:
