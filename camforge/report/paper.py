@@ -18,16 +18,30 @@ from camforge.report.suite import SuiteReport, SuiteRow
 
 
 @dataclass(frozen=True)
-class PaperLine:
-    """One number of one row, everything as it is written. ``recipe``: where the manifest lies, relative to the page."""
+class PaperHead:
+    """A column of numbers: the metric as it is written, and the split that it is taken on."""
 
-    row: str
     metric: str
     split: str
-    printed: str
+
+
+@dataclass(frozen=True)
+class PaperNumber:
+    """One number of one row as it is written. ``value``: the measured one, to sort by; None where there is none."""
+
     measured: str
-    spread: str
-    difference: str
+    value: float | None = None
+    spread: str = ""
+    printed: str = ""
+    difference: str = ""
+
+
+@dataclass(frozen=True)
+class PaperLine:
+    """One row, a number for each head. ``recipe``: where the manifest lies, relative to the page."""
+
+    row: str
+    numbers: tuple[PaperNumber, ...]
     recipe: str
     control: bool
 
@@ -92,6 +106,7 @@ class PaperTable:
     experiment: str
     data: str
     address: str
+    heads: tuple[PaperHead, ...] = ()
     lines: tuple[PaperLine, ...] = ()
     charts: tuple[Chart, ...] = ()
     picture: str = ""
@@ -141,11 +156,13 @@ def split_of(metric: str) -> tuple[str, str]:
 def paper_table(suite: SuiteReport, item: Shown) -> PaperTable:
     """What an item of a paper shows of an experiment; numbers row by row, controls last."""
     data = suite.recipe.get("config", {}).get("dataset", "")
+    shown = _columns(suite, item.metrics)
     return PaperTable(
         experiment=suite.title,
         data=data.get("name", "") if isinstance(data, Mapping) else str(data),
         address=f"{suite.title}/suite.html",
-        lines=tuple(_lines(suite, item.metrics)),
+        heads=tuple(_head(column) for column in shown),
+        lines=tuple(_lines(suite, shown)),
         charts=tuple(_charts(suite, item.metrics)),
         picture=_picture(suite) if item.pictures else "",
         groupings=groupings(suite.arms, suite.classes) if item.groups else (),
@@ -153,12 +170,23 @@ def paper_table(suite: SuiteReport, item: Shown) -> PaperTable:
     )
 
 
-def _lines(suite: SuiteReport, metrics: Sequence[str]) -> Iterator[PaperLine]:
-    shown = {column.metric: column for column in columns(suite.arms)}
+def _columns(suite: SuiteReport, metrics: Sequence[str]) -> list[Column]:
+    """Those of the metrics in print that some arm has, in the order of print."""
+    measured = {column.metric: column for column in columns(suite.arms)}
+    return [measured[metric] for metric in metrics if metric in measured]
+
+
+def _head(column: Column) -> PaperHead:
+    name, split = split_of(column.metric)
+    return PaperHead(f"{name} ↓" if column.lower_is_better else name, split)
+
+
+def _lines(suite: SuiteReport, shown: Sequence[Column]) -> Iterator[PaperLine]:
     for row in sorted(suite.rows, key=lambda row: row.arm.control):
-        for metric in metrics:
-            if metric in shown and (metric in row.arm.metrics or metric in row.paper):
-                yield _line(row, metric, shown[metric], suite.title)
+        if any(column.metric in row.arm.metrics or column.metric in row.paper for column in shown):
+            numbers = tuple(_paper_number(row, column) for column in shown)
+            recipe = f"{suite.title}/{row.recipe}" if row.recipe else ""
+            yield PaperLine(row.arm.name, numbers, recipe, row.arm.control)
 
 
 def _charts(suite: SuiteReport, metrics: Sequence[str]) -> Iterator[Chart]:
@@ -182,14 +210,13 @@ def _picture(suite: SuiteReport) -> str:
     return "" if picture is None else data_uri(picture)
 
 
-def _line(row: SuiteRow, metric: str, column: Column, folder: str) -> PaperLine:
-    name, split = split_of(metric)
+def _paper_number(row: SuiteRow, column: Column) -> PaperNumber:
+    metric, value = column.metric, row.arm.metrics.get(column.metric)
     spread = f"± {column.number(row.spread[metric])}" if metric in row.spread else ""
-    return PaperLine(
-        row.arm.name, f"{name} ↓" if column.lower_is_better else name, split, column.number(row.paper.get(metric)),
-        column.text(row.arm), spread, column.number(row.difference(metric), sign=True),
-        f"{folder}/{row.recipe}" if row.recipe else "", row.arm.control,
-    )  # fmt: skip
+    if metric not in row.paper:
+        return PaperNumber(column.text(row.arm), value, spread)
+    difference = "" if value is None else column.number(row.difference(metric), sign=True)
+    return PaperNumber(column.text(row.arm), value, spread, column.number(row.paper[metric]), difference)
 
 
 def _number(value: float | None, nothing: str = NO_NUMBER) -> str:

@@ -97,3 +97,19 @@ def test_a_contact_sheet_of_many_arms_says_how_many_it_leaves_out() -> None:
     column = most - few
     assert column > 128
     assert more == most + column
+
+
+def test_an_arms_parts_stand_before_what_they_are_fused_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    arms = tuple(ArmReport(name, {"miou": 0.5}) for name in ("one", "two", "levels"))
+    values = {0: torch.rand(4, 4)}
+    parts = {
+        "two": {"classes, branch 1": values, "classes, branch 2": values},
+        "levels": {"classes, branch 1": values, "level 1, branch 1": values},
+    }
+    pixels, maps = torch.zeros(3, 16, 16, dtype=torch.uint8), {arm.name: values for arm in arms}
+    image = GalleryImage("one", pixels, torch.tensor([True]), maps, before_fusion=parts)
+    rows: list[list[tuple[str, torch.Tensor]]] = []
+    monkeypatch.setattr("camforge.report.contact.sheet", rows.extend)
+    contact_sheet(ReportData("sheet", ("cat",), arms, gallery=(image,)), before_fusion=True)
+    expected = ["cat", "one", "branch 1", "branch 2", "= two", "classes, branch 1", "level 1, branch 1", "= levels"]
+    assert [caption for caption, _ in rows[0]] == expected
