@@ -42,7 +42,10 @@ def experiment_file(path: str | Path) -> Path:
     found = known.get(text) or known.get(dashed(text))
     if found is None:
         experiments = [name for name, file in known.items() if file.parent.name != SUITES]
-        raise CamForgeError(f"no experiment is called {text!r}; {choices(text, experiments)}; or give a file")
+        near = choices(text, experiments).partition("known: ")[0]  # the whole list has ninety names
+        raise CamForgeError(
+            f"no experiment is called {text!r}; {near}`camforge bench --list` names all; or give a file"
+        )
     if found.parent.name == SUITES:
         raise CamForgeError(f"{text!r} is a suite of experiments: camforge bench {text}")
     return found

@@ -21,6 +21,11 @@ class ShownValue:
     value: Any
     origin: str
 
+    @property
+    def written(self) -> bool:
+        """Whether a file or the command line gives it; otherwise it is a default."""
+        return not self.origin.startswith("default")
+
 
 def shown_values(path: str | Path, overrides: Sequence[str] = ()) -> list[ShownValue]:
     """Every value of an experiment: those that are written in the file's order, then the defaults beside them.
@@ -33,12 +38,17 @@ def shown_values(path: str | Path, overrides: Sequence[str] = ()) -> list[ShownV
 
 
 def differences(first: Sequence[ShownValue], second: Sequence[ShownValue]) -> Iterator[tuple[str, ShownValue]]:
-    """("-", a value of the first) and ("+", a value of the second) wherever the two differ, key by key."""
+    """("-", a value of the first) and ("+", a value of the second) wherever the two differ, key by key.
+
+    Of an arm or a plugin that only one of them has, the defaults are left out: what is written says what it is.
+    """
     before, after = ({shown.key: shown for shown in values} for values in (first, second))
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key), after.get(key)
-        if old is None or new is None or old.value != new.value:
-            yield from ((sign, shown) for sign, shown in (("-", old), ("+", new)) if shown is not None)
+        if old is not None and new is not None:
+            yield from (("-", old), ("+", new)) if old.value != new.value else ()
+        else:
+            yield from ((sign, one) for sign, one in (("-", old), ("+", new)) if one is not None and one.written)
 
 
 def _unshared(loaded: Loaded) -> dict[str, Any]:

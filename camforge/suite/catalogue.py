@@ -95,7 +95,8 @@ def _file_of(name: str) -> Path:
         return path
     known = named()
     if name not in known:
-        raise CamForgeError(f"no suite is called {name!r}; {choices(name, known)}; or give a file")
+        near = choices(name, known).partition("known: ")[0]  # the whole list has a hundred names
+        raise CamForgeError(f"no suite is called {name!r}; {near}`camforge bench --list` names all; or give a file")
     return known[name]
 
 

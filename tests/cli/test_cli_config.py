@@ -101,6 +101,17 @@ def test_differences_of_two_files(camforge: Camforge, small: Path) -> None:
     assert camforge("config", "show", small, "--diff", small)[1] == "no difference\n"
 
 
+def test_what_only_one_file_has_is_told_without_its_defaults(camforge: Camforge, small: Path) -> None:
+    Path("child.yaml").write_text(
+        f"_base_: {small}\n\nextractor: {{_delete_: true, name: cam}}\narms: {{c: {{note: new}}}}\n"
+    )
+    found = camforge("config", "show", "child.yaml", "--diff", small)[1].splitlines()
+    assert '+ extractor.name = "cam"  # child.yaml:3' in found
+    assert '- extractor.layers = ["stage1", "stage2"]  # small.yaml:4' in found
+    assert '+ arms.c.note = "new"  # child.yaml:4' in found
+    assert not any("default of" in line for line in found)
+
+
 def test_schema_is_a_schema(camforge: Camforge) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="checks the schema with an independent reader")
     _, out, _ = camforge("config", "schema")
