@@ -59,10 +59,10 @@ def _page(plugin: PluginClass, experiments: Sequence[tuple[Path, list[Recorded]]
 
 
 def _experiments(scores: Sequence[Path]) -> Iterator[tuple[Path, list[Recorded]]]:
-    """(folder, its rows) of every experiment."""
-    for root in scores:
+    """(folder, as the page names it, and its rows) of every experiment."""
+    for root in map(Path.resolve, scores):
         for recipe in sorted(root.rglob(RECIPE)):
-            yield recipe.parent, list(recorded(recipe.parent))
+            yield recipe.parent.relative_to(root.parents[1]), list(recorded(recipe.parent))
 
 
 def _table(plugin: PluginClass, folder: Path, rows: Sequence[Recorded]) -> PluginTable | None:
