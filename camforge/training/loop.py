@@ -74,10 +74,10 @@ class _Model(BaseModel):
         distributed.share_statistics(self.learner, of >= distributed.size())
         if task.size is not None:
             images, targets = cropped(images, targets, task.size, of, mine)
-        images = task.data.geometry.normalise(images)
-        if task.trainer.flip:
+        if task.trainer.flip:  # of bytes: a quarter of the memory of what the network sees
             chosen = (torch.rand(of)[mine] < 0.5).to(images.device, non_blocking=True)
             images, targets = (mirrored(values, chosen) for values in (images, targets))
+        images = task.data.geometry.normalise(images)
         if task.trainer.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with autocast(task.trainer.amp, images.device):
