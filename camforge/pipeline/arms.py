@@ -23,7 +23,7 @@ from camforge.pipeline.group import group
 from camforge.pipeline.measure import Measurement, calibrate_metrics, measure
 from camforge.pipeline.requirements import lacking
 from camforge.pipeline.session import Session, recipe_of
-from camforge.pipeline.stored_maps import load_maps
+from camforge.store.stored_maps import load_maps
 from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest
 from camforge.training import distributed

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from camforge.maps import all_finite, all_zero
-from camforge.pipeline.stored_maps import StoredMaps
+from camforge.store.stored_maps import StoredMaps
 from camforge.types import Grouping, View
 
 AT_ONCE = 4096  # maps: they lie on the disk, and only these come into memory

@@ -18,7 +18,7 @@ from camforge.data.prepared import Prepared
 from camforge.host.failure import blaming
 from camforge.interfaces import Extractor
 from camforge.pipeline.session import Session, data_recipe, recipe_of
-from camforge.pipeline.stored_maps import MapWriter
+from camforge.store.stored_maps import MapWriter
 from camforge.store.store import digest
 from camforge.training import distributed
 from camforge.training.precision import autocast

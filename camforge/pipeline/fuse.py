@@ -18,7 +18,7 @@ from camforge.host.failure import blaming
 from camforge.interfaces import ExplainedModel, Extractor, Fuser, MetricInput
 from camforge.maps import resize
 from camforge.measuring.explained import Networks
-from camforge.pipeline.stored_maps import StoredMaps, row_table
+from camforge.store.stored_maps import StoredMaps, row_table
 from camforge.types import Batch, CamForgeError, Grouping, Maps, View
 
 

@@ -13,7 +13,7 @@ from camforge.maps import max_normalise, resize
 from camforge.pipeline.extract import MapRequest, extract, unwrap_or_raise
 from camforge.pipeline.fuse import MapFuser
 from camforge.pipeline.session import Session, recipe_of
-from camforge.pipeline.stored_maps import MapWriter, StoredMaps, load_maps
+from camforge.store.stored_maps import MapWriter, StoredMaps, load_maps
 from camforge.store.store import digest
 from camforge.types import Grouping, TrainedModel, View
 

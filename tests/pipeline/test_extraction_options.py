@@ -8,7 +8,7 @@ import torch
 
 import camforge
 from camforge import CamForgeError
-from camforge.pipeline.stored_maps import StoredMaps, load_maps
+from camforge.store.stored_maps import StoredMaps, load_maps
 
 PLAIN = ["report.images=0"]
 

@@ -6,7 +6,7 @@ from torch.nn.functional import interpolate
 
 from camforge.config.schema import Arm
 from camforge.pipeline.fuse import MapFuser
-from camforge.pipeline.stored_maps import StoredMaps, row_table
+from camforge.store.stored_maps import StoredMaps, row_table
 from camforge.types import CamForgeError, Grouping, Maps, View
 from camforge_plugins.extractors.gradcam import GradCAM
 from camforge_plugins.fusers.mean import Mean

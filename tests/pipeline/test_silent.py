@@ -7,7 +7,7 @@ import torch
 
 import camforge
 from camforge.pipeline.diagnostics import degenerate_maps
-from camforge.pipeline.stored_maps import StoredMaps, load_maps
+from camforge.store.stored_maps import StoredMaps, load_maps
 from camforge.types import View
 
 
