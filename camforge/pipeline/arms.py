@@ -23,9 +23,9 @@ from camforge.pipeline.group import group
 from camforge.pipeline.measure import Measurement, calibrate_metrics, measure
 from camforge.pipeline.requirements import lacking
 from camforge.pipeline.session import Session, recipe_of
-from camforge.store.stored_maps import load_maps
 from camforge.pipeline.train import ArmContext
 from camforge.store.store import digest
+from camforge.store.stored_maps import load_maps
 from camforge.training import distributed
 from camforge.types import CamForgeError, Grouping, TrainedModel, View
 
@@ -201,7 +201,7 @@ def fused_maps(trained: TrainedArm, entries: Entries, split: Prepared, session: 
     keys = [digest(request.recipe(split)) for request in trained.requests]
     stored = [load_maps(unwrap_or_raise(entries[key])) for key in keys]
     fuser = MapFuser(trained.name, trained.arm.extractor, trained.arm.fusers, trained.grouping, stored)
-    logits = None if trained.plain is None else stored[trained.plain].logits
+    logits = None if trained.plain is None else stored[trained.plain].mean_logits
     recipe = {
         "extracted": keys, "fusers": [recipe_of(f) for f in trained.arm.fusers], "grouping": trained.grouping_key
     }  # fmt: skip

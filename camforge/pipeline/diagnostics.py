@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from camforge.maps import all_finite, all_zero
-from camforge.store.stored_maps import StoredMaps
+from camforge.store.stored_maps import Rows, StoredMaps
 from camforge.types import Grouping, View
 
 AT_ONCE = 4096  # maps: they lie on the disk, and only these come into memory
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,25 @@ def degenerate_maps(
 ) -> DegenerateMaps | None:
     """Over all views, branches and layers of an arm; None where every map says something.
 
-    ids   the name of each image, a row of ``StoredMaps.rows`` each
+    ids   the name of each image, in the order of ``StoredMaps.asked``
     """
     count = empty = broken = 0
-    named: list[str] = []
+    named: dict[str, None] = {}
     for found, view in zip(extracted, views, strict=True):
-        images, outputs = (found.rows >= 0).nonzero(as_tuple=True)
-        for layers in found.maps:
-            zero = _all(layers, all_zero)
-            wrong = ~_all(layers, all_finite)
+        for start, zero, wrong in chain.from_iterable(map(_tested, found.maps)):
             count, empty, broken = count + len(zero), empty + int(zero.sum()), broken + int(wrong.sum())
-            for pair in (zero | wrong).nonzero().flatten().tolist()[:3]:
-                output = view.outputs[int(outputs[pair])]
-                named.append(f"image {ids[int(images[pair])]!r}, {output!r} of {view.name!r}")
-    return DegenerateMaps(count, empty, broken, tuple(dict.fromkeys(named))[:3]) if empty or broken else None
+            for row in (zero | wrong).nonzero().flatten().tolist() if len(named) < NAMED else ():
+                image, output = found.pair(start + row)
+                named[f"image {ids[image]!r}, {view.outputs[output]!r} of {view.name!r}"] = None
+    return DegenerateMaps(count, empty, broken, tuple(named)[:NAMED]) if empty or broken else None
 
 
-def _all(layers: Sequence[Tensor], test: Callable[[Tensor], Tensor]) -> Tensor:
-    """(Q,) bool: the maps for which the test holds on every layer, looked at some at a time."""
-    tested = [torch.cat([test(some) for some in maps.split(AT_ONCE)]) for maps in layers]
-    return torch.stack(tested).all(0)
+def _tested(layers: Sequence[Rows]) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Some maps of a branch at a time: the first row, and (q,) bool each, zero on every layer, not finite on any."""
+    for start in range(0, len(layers[0]), AT_ONCE):
+        some = [maps[start : start + AT_ONCE] for maps in layers]
+        zero, finite = (torch.stack([test(maps) for maps in some]).all(0) for test in (all_zero, all_finite))
+        yield start, zero, ~finite
 
 
 def recovered(

@@ -18,8 +18,8 @@ from camforge.data.prepared import Prepared
 from camforge.host.failure import blaming
 from camforge.interfaces import Extractor
 from camforge.pipeline.session import Session, data_recipe, recipe_of
-from camforge.store.stored_maps import MapWriter
 from camforge.store.store import digest
+from camforge.store.stored_maps import MapWriter, everything
 from camforge.training import distributed
 from camforge.training.precision import autocast
 from camforge.types import Batch, CamForgeError, Network, TrainedModel
@@ -52,8 +52,8 @@ class MapRequest:
 
     def targets(self, split: Prepared) -> Tensor:
         """(N, K) bool: the outputs whose maps are asked for."""
-        shown = self.model.view.targets(split.labels)
-        return shown if self.target_classes == "present" else torch.ones_like(shown)
+        view = self.model.view
+        return everything(len(split), len(view.outputs)) if self.target_classes == "all" else view.targets(split.labels)
 
 
 def extract(requests: Sequence[MapRequest], session: Session, split: Prepared) -> dict[str, Path | Exception]:
@@ -69,7 +69,8 @@ def extract(requests: Sequence[MapRequest], session: Session, split: Prepared) -
             missing.setdefault((request.model.key, request.target_classes), {})[key] = request
     for same_pass in session.progress.track("extract", missing.values()):
         with session.progress.spent_on(same_pass):
-            done |= _isolated(same_pass, session, split)
+            for group in _groups(same_pass, session, split):
+                done |= _isolated(group, session, split)
     return done
 
 
@@ -78,6 +79,32 @@ def unwrap_or_raise(entry: Path | Exception) -> Path:
     if isinstance(entry, Exception):
         raise entry
     return entry
+
+
+def _groups(
+    requests: Mapping[str, MapRequest], session: Session, split: Prepared
+) -> Iterator[Mapping[str, MapRequest]]:
+    """Those that share a pass; and each by itself that fails on one image, where it would take the others with it."""
+    targets = next(iter(requests.values())).targets(split)
+    shown = targets.any(1).nonzero().flatten().tolist()
+    if len(requests) == 1 or not shown:
+        yield requests
+        return
+    batch = split.batch(shown[:1], session.device)
+    works = {key: _works(request, session, shown[:1], batch, targets) for key, request in requests.items()}
+    if any(works.values()):
+        yield {key: request for key, request in requests.items() if works[key]}
+    yield from ({key: request} for key, request in requests.items() if not works[key])
+
+
+def _works(request: MapRequest, session: Session, places: list[int], batch: Batch, targets: Tensor) -> bool:
+    """Whether there are maps of one image. Its own pass tells why not."""
+    passes = _Passes([request.extractor], session, "", 1)
+    try:
+        distributed.on_all_ranks(lambda: passes.of(request.model.networks[0], places, batch, targets))
+    except Exception:
+        return False
+    return True
 
 
 def _isolated(requests: Mapping[str, MapRequest], session: Session, split: Prepared) -> Mapping[str, Path | Exception]:
@@ -102,12 +129,12 @@ def _one_network(requests: Mapping[str, MapRequest], session: Session, split: Pr
         if distributed.rank() == 0:
             folder = stack.enter_context(session.store.temporary_dir())
             writers = {key: MapWriter(folder / key, targets) for key in requests}
-        logits = _passes(requests, session, split, targets, list(writers.values()))
+        _passes(requests, session, split, targets, list(writers.values()))
         done = {}
         for key, request in requests.items():
 
             def write(draft: Path, key: str = key) -> None:
-                writers[key].close(logits)
+                writers[key].close()
                 writers[key].move_to(draft)
 
             done[key] = session.store.commit("maps", key, request.recipe(split), write)
@@ -132,25 +159,19 @@ class BatchMaps:
 def _passes(
     requests: Mapping[str, MapRequest], session: Session, split: Prepared, targets: Tensor,
     writers: Sequence[MapWriter],
-) -> Tensor:  # fmt: skip
-    """Every branch over the split, its maps appended by the leader; the logits (N, K), the mean over the branches."""
+) -> None:  # fmt: skip
+    """Every branch over the split; the leader appends its maps and logits as they come."""
     model = next(iter(requests.values())).model
     extractors = [request.extractor for request in requests.values()]
     label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {model.view.name}"
-    logits = []
     with session.progress.task(label) as tick:
         passes = _Passes(extractors, session, label, session.experiment.batch_size)
         for branch, network in enumerate(model.networks):
             passes.lay_out(network)
-            parts = []
-            for batch_maps in _rounds(
-                passes, network, split, targets, partial(_tick, tick, branch, len(model.networks))
-            ):
-                parts.append(batch_maps.logits)
+            counted = partial(_tick, tick, branch, len(model.networks))
+            for batch_maps in _rounds(passes, network, split, targets, counted):
                 for place, writer in enumerate(writers):
-                    writer.append(branch, batch_maps.maps[place])
-            logits.append(torch.cat(parts) if parts else torch.zeros(0))
-    return torch.stack(logits).mean(0)
+                    writer.append(branch, batch_maps.maps[place], batch_maps.logits)
 
 
 def _tick(tick: Tick, branch: int, branches: int, done: int, total: int) -> None:

@@ -18,8 +18,11 @@ from camforge.host.failure import blaming
 from camforge.interfaces import ExplainedModel, Extractor, Fuser, MetricInput
 from camforge.maps import resize
 from camforge.measuring.explained import Networks
-from camforge.store.stored_maps import StoredMaps, row_table
+from camforge.store.stored_maps import StoredMaps
 from camforge.types import Batch, CamForgeError, Grouping, Maps, View
+
+AT_ONCE = 512 << 20  # bytes of the stack that fusers of all classes see
+PAIRS = 4096  # (image, class) pairs that they see: some hold each against each
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +61,17 @@ class FusedMaps(SplitMaps):
     """An arm's maps.
 
     fuser   from stored maps to one per image and label
-    logits  (N, C) of the arm's ungrouped network for the whole split, None where it has none
+    logits  places (B,) -> (B, C) of the arm's ungrouped network, None where it has none
     model   the arm's networks, where that is one of them
     """
 
     fuser: MapFuser
-    logits: Tensor | None
+    logits: Callable[[list[int]], Tensor] | None
     model: ExplainedModel | None
 
     def metric_input(self, places: list[int], batch: Batch) -> MetricInput:
         maps = self.fuser.fused(places, batch.labels, batch.images)
-        logits = None if self.logits is None else self.logits[places].to(batch.labels.device)
+        logits = None if self.logits is None else self.logits(places).to(batch.labels.device)
         removed = self.without_part(places, batch)
         return MetricInput(batch, maps.values, maps.images, maps.classes, logits, self.model, removed)
 
@@ -96,7 +99,7 @@ class ArmMaps:
         wanted = torch.ones_like(shown) if self.arm.targets == "all" else shown
         found = [extract_maps(network, images, [self.arm.extractor], wanted) for network in branches]
         maps = tuple(tuple(layer.float() for layer in branch.maps[0]) for branch in found)
-        return StoredMaps(row_table(wanted.cpu()), maps, found[0].logits)
+        return StoredMaps(wanted.cpu(), maps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +116,25 @@ class MapFuser:
     stored: Sequence[StoredMaps]
 
     def fused(self, places: list[int], labels: Tensor, photographs: Tensor) -> Maps:
-        """Labels (B, C) bool and photographs (B, 3, H, W) at ``places`` -> a map (P, H, W) per image and label."""
+        """Labels (B, C) bool and photographs (B, 3, H, W) at ``places`` -> a map (P, H, W) per image and label.
+
+        Where fusers need all classes, as many images at a time as AT_ONCE and PAIRS have room for.
+        """
         pairs = torch.ones_like(labels) if target_classes(self.fusers) == "all" else labels
+        each = 4 * self._slots().numel() * sum(map(len, self.stored[0].maps)) * photographs[0, 0].numel()
+        size = len(places) if pairs is labels else max(1, min(AT_ONCE // each, PAIRS // labels.shape[1]))
+        starts = range(0, max(1, len(places)), max(1, size))
+        some = [slice(start, start + size) for start in starts]
+        parts = [self._fused(places[part], pairs[part], labels[part], photographs[part]) for part in some]
+        if len(parts) == 1:
+            return parts[0]
+        images = torch.cat([part.images + start for part, start in zip(parts, starts, strict=True)])
+        values, classes, valid, outputs = (
+            torch.cat([getattr(part, name) for part in parts]) for name in ("values", "classes", "valid", "outputs")
+        )
+        return Maps(values, (), images, classes, valid, outputs, labels, photographs)
+
+    def _fused(self, places: list[int], pairs: Tensor, labels: Tensor, photographs: Tensor) -> Maps:
         height, width = photographs.shape[-2:]
         maps = replace(self.stack(places, pairs, labels, (height, width)), photographs=photographs)
         for fuser in self.fusers:
@@ -133,7 +153,6 @@ class MapFuser:
         outputs = torch.full_like(slots, -1)
         branches, layers = len(self.stored[0].maps), len(self.stored[0].maps[0])
         values = torch.zeros(len(images), slots.shape[1], branches, layers, *size, device=labels.device)
-        where = torch.tensor(places, device=labels.device)[images]
         for v, stored in enumerate(self.stored):
             pair, slot = (slots == v).nonzero(as_tuple=True)
             if len(pair) == 0:
@@ -141,7 +160,7 @@ class MapFuser:
             assignment = self.grouping.views[v].assignment
             owner = torch.tensor([-1 if o is None else o for o in assignment], device=labels.device)
             outputs[pair, slot] = owner[classes[pair]]
-            rows = stored.rows[where[pair].cpu(), owner[classes[pair]].cpu()]
+            rows = stored.rows(places)[images[pair].cpu(), owner[classes[pair]].cpu()]
             for b, branch in enumerate(stored.maps):
                 for layer, maps in enumerate(branch):
                     values[pair, slot, b, layer] = resize(maps[rows].to(labels.device), size)

@@ -13,8 +13,8 @@ from camforge.maps import max_normalise, resize
 from camforge.pipeline.extract import MapRequest, extract, unwrap_or_raise
 from camforge.pipeline.fuse import MapFuser
 from camforge.pipeline.session import Session, recipe_of
-from camforge.store.stored_maps import MapWriter, StoredMaps, load_maps
 from camforge.store.store import digest
+from camforge.store.stored_maps import MapWriter, StoredMaps, load_maps
 from camforge.types import Grouping, TrainedModel, View
 
 SHRINK = 4  # of each side of the network's square: seeds are kept at this part of it
@@ -51,12 +51,12 @@ def _write(draft: Path, seeds: Seeds, model: TrainedModel, raw: StoredMaps, sess
             small = [max(1, side // SHRINK) for side in maps.shape[1:]]
             writer.append(0, [resize(max_normalise(maps), small).cpu()])
             tick(places[-1] + 1, len(split))
-        writer.close(raw.logits)
+        writer.close()
         writer.move_to(draft)
 
 
 def _at(kept: StoredMaps, places: Tensor) -> Tensor:
-    rows, maps = kept.rows[places], kept.maps[0][0]
+    rows, maps = kept.rows(places), kept.maps[0][0]
     found = torch.zeros(*rows.shape, *maps.shape[1:])
     found[rows >= 0] = maps[rows[rows >= 0]]
     return found

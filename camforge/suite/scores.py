@@ -111,7 +111,7 @@ def _entries(manifest: Mapping[str, Any], row: str) -> list[str]:
 
 
 def _checksum(store: Path, key: str) -> str:
-    """Of the maps alone: the store has the checksum of each file, and an entry's other file is written by torch."""
+    """Of the maps alone, not of the logits beside them: the store has the checksum of each file."""
     files = read_recipe(store / f"maps-{key}").files
     listed = "".join(f"{name} {sum_}\n" for name, sum_ in sorted(files.items()) if name.endswith(".float32"))
     return hashlib.sha256(listed.encode()).hexdigest()

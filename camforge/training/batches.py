@@ -32,7 +32,7 @@ class Batches(Dataset[Any]):
     def fetch(self, items: list[int]) -> dict[str, Tensor]:
         mine = items[distributed.share(len(items))]
         pixels = self.data.pixels(self.places[mine].tolist(), self.device)
-        targets = self.targets[mine] if self.seeds is None else self.seeds.at(self.places[mine])
+        targets = self.targets[mine].float() if self.seeds is None else self.seeds.at(self.places[mine])
         return {"images": pixels, "targets": targets}
 
     def __getitems__(self, items: list[int]) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def train(task: Training) -> tuple[Learner, list[dict[str, float]]]:
         if task.trainer.channels_last:
             learner = learner.to(memory_format=torch.channels_last)
         learner = cast(Learner, distributed.synchronise_batch_norms(learner.to(task.device)))
-        batches = Batches(task.data, places, targets[places].float(), task.device, task.seeds)
+        batches = Batches(task.data, places, targets[places], task.device, task.seeds)
         runner = _runner(task, learner, batches, history)
         try:
             runner.train()

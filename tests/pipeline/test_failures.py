@@ -11,6 +11,7 @@ from torch import Tensor
 
 from camforge import CamForgeError, run
 from camforge.capture import Extraction, extract_maps
+from camforge.interfaces import Extractor
 from camforge_plugins.extractors.hirescam import HiResCAM
 from camforge_plugins.fusers.max import Max
 from camforge_plugins.groupers.given import Given
@@ -125,3 +126,25 @@ def test_nothing_is_left_where_every_arm_fails(five: Path, tmp_path: Path, monke
     with pytest.raises(CamForgeError, match=r"(?s)arm 'baseline': metric 'miou' of camforge failed.*arm 'softmax'"):
         run(five, work_dir=tmp_path / "w", device="cpu", quiet=True)
     assert not (tmp_path / "w" / "results.json").exists()
+
+
+def test_an_extractor_that_cannot_read_the_network_takes_no_other_out_of_the_shared_pass(
+    five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[tuple[list[str], int]] = []
+
+    def counted(model: torch.nn.Module, images: Tensor, extractors: list[Extractor], targets: Tensor) -> Extraction:
+        passes.append(([extractor.name for extractor in extractors], len(images)))
+        return extract_maps(model, images, extractors, targets)
+
+    monkeypatch.setattr("camforge.pipeline.extract.extract_maps", counted)
+    arms = "arms={baseline: {}, hires: {extractor: hirescam}, attention: {extractor: legrad}}"
+    run(five, overrides=[arms, "batch_size=6", "metrics=[miou]"], work_dir=tmp_path / "w", device="cpu", quiet=True)
+    shared = [count for names, count in passes if names == ["gradcam", "hirescam"]]
+    alone = [(names, count) for names, count in passes if len(names) == 1]
+    assert shared == [6, 6]  # every image once
+    assert alone == [(["gradcam"], 1), (["hirescam"], 1), (["legrad"], 1), (["legrad"], 6)]
+    told = json.loads((tmp_path / "w/results.json").read_text())
+    assert list(told["failures"]) == ["attention"]
+    assert "attention" in told["failures"]["attention"]
+    assert "a pass with" not in (tmp_path / "w/run.log").read_text()

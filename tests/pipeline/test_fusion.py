@@ -6,9 +6,10 @@ from torch.nn.functional import interpolate
 
 from camforge.config.schema import Arm
 from camforge.pipeline.fuse import MapFuser
-from camforge.store.stored_maps import StoredMaps, row_table
+from camforge.store.stored_maps import StoredMaps, everything
 from camforge.types import CamForgeError, Grouping, Maps, View
 from camforge_plugins.extractors.gradcam import GradCAM
+from camforge_plugins.fusers.hierarchy import Hierarchy
 from camforge_plugins.fusers.mean import Mean
 from camforge_plugins.groupers.none import NoGrouping
 
@@ -27,12 +28,12 @@ SIZE = (6, 9)
 
 def extracted(view: View, seed: int) -> StoredMaps:
     generator = torch.Generator().manual_seed(seed)
-    rows = row_table(view.targets(LABELS))
-    count = int(rows.max()) + 1
+    asked = view.targets(LABELS)
+    count = int(asked.sum())
     maps = tuple(
         tuple(torch.rand(count, *size, generator=generator) for size in ((3, 4), (6, 9))) for _branch in range(2)
     )
-    return StoredMaps(rows, maps, torch.zeros(len(LABELS), len(view.outputs)))
+    return StoredMaps(asked, maps)
 
 
 @pytest.fixture
@@ -80,3 +81,27 @@ def test_fusers_reduce_axis_by_axis(map_fuser: MapFuser) -> None:
     whole = map_fuser.stack([0], LABELS[:1], LABELS[:1], SIZE)
     cat, dog = whole.values[0].mean((0, 1, 2)), whole.values[1, :2].mean((0, 1, 2))  # dog has two views
     torch.testing.assert_close(fused.values, torch.stack([cat, dog]))
+
+
+def test_all_classes_of_few_images_at_a_time_make_the_same_maps(
+    map_fuser: MapFuser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every class is fused with every other of its image, in parts of one image, of two, and as a whole."""
+    views = Grouping((View.identity(CLASSES), View.of_groups("animals", [[0, 1], [2]], CLASSES, 1)))
+    every = [
+        StoredMaps(
+            everything(3, len(view.outputs)),
+            ((torch.rand(3 * len(view.outputs), 3, 4, generator=torch.Generator().manual_seed(i)),),),
+        )
+        for i, view in enumerate(views.views)
+    ]
+    fusers = (Hierarchy(rest="all_others"),)
+    fuser = MapFuser("arm", map_fuser.extractor, fusers, views, every)
+    images = torch.zeros(3, 3, *SIZE)
+    whole = fuser.fused([0, 1, 2], LABELS, images)
+    assert torch.stack([whole.images, whole.classes], 1).tolist() == LABELS.nonzero().tolist()
+    for pairs in (3, 6):
+        monkeypatch.setattr("camforge.pipeline.fuse.PAIRS", pairs)
+        parts = fuser.fused([0, 1, 2], LABELS, images)
+        for name in ("values", "images", "classes", "valid", "outputs"):
+            assert torch.equal(getattr(parts, name), getattr(whole, name))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 import camforge
+from camforge.store.stored_maps import load_maps
 from camforge.training.seeds import cropped, mirrored
 
 CONFIG = """
@@ -39,16 +40,14 @@ def test_a_run_with_seeds(tmp_path: Path) -> None:
     results = camforge.run(tmp_path / "seeds.py", work_dir=tmp_path / "work", device="cpu", quiet=True)
     assert not results.failures
     (entry,) = (tmp_path / "work" / "store").glob("seeds-*")
-    index = torch.load(entry / "index.pt", weights_only=True)
-    assert index["rows"].shape == (24, 12)
-    (shape,) = index["shapes"][0]
-    assert tuple(shape) == (8, 8)
-    count = int(index["rows"].max()) + 1
+    kept = load_maps(entry)
+    assert kept.asked[:].shape == (24, 12)
+    count = int(kept.asked[:].sum())
+    assert [rows.shape for rows in kept.maps[0]] == [(count, 8, 8)]
     maps = torch.from_file(str(entry / "branch0-layer0.float32"), size=count * 64).view(count, 8, 8)
     (raw,) = [
         folder for folder in (tmp_path / "work" / "store").glob("maps-*")
-        if torch.equal(torch.load(folder / "index.pt", weights_only=True)["rows"], index["rows"])
-        and len(torch.load(folder / "index.pt", weights_only=True)["shapes"][0]) == 2
+        if torch.equal(load_maps(folder).asked[:], kept.asked[:]) and len(load_maps(folder).maps[0]) == 2
     ]  # fmt: skip
     torch.testing.assert_close(maps, expected_seeds(raw, count), rtol=0, atol=1e-6)
 
@@ -56,7 +55,7 @@ def test_a_run_with_seeds(tmp_path: Path) -> None:
 def expected_seeds(raw: Path, count: int) -> Tensor:
     """Two layers' maps over their maxima at the images' size, summed, over the maximum, at a quarter of the size."""
     total = torch.zeros(count, 32, 32, dtype=torch.float64)
-    for layer, (height, width) in enumerate(torch.load(raw / "index.pt", weights_only=True)["shapes"][0]):
+    for layer, (height, width) in enumerate(rows.shape[1:] for rows in load_maps(raw).maps[0]):
         file = raw / f"branch0-layer{layer}.float32"
         maps = torch.from_file(str(file), size=count * height * width).view(count, 1, height, width).double()
         grown = torch.nn.functional.interpolate(maps, size=(32, 32), mode="bilinear")[:, 0].clamp(min=0)
