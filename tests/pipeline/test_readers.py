@@ -27,7 +27,7 @@ def may_mount() -> bool:
 
 
 def test_runs_need_hardly_any_shared_memory(tiny: Path, tmp_path: Path) -> None:
-    """64 KiB, where a batch of 32 images is 96 KiB; with images read once, and decoded at each use by other processes."""
+    """64 KiB, where a batch of images is 96 KiB; images are read once, or decoded at each use by other processes."""
     if not may_mount():
         pytest.skip("mounting a small /dev/shm needs Linux and the right to")
     once = ["report.images=0", "arms={baseline: {}}", "dataset.train=160"]
