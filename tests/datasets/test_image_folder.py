@@ -71,6 +71,9 @@ def test_every_problem_is_told_at_once(root: Path, told: Callable) -> None:
     ):
         assert part in text
     assert "val/fish: the training split has no class 'fish'" in told(ImageFolder(root=str(root)), "val")
+    for split, name in (("train", "cafe\u0301"), ("val", "caf\u00e9")):
+        (root / split / name).mkdir()
+    assert "but one that is spelt with other Unicode characters" in told(ImageFolder(root=str(root)), "val")
 
 
 @pytest.mark.parametrize(

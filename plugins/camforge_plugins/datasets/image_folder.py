@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
+from unicodedata import normalize
 
 import torch
 from pydantic import Field
@@ -52,7 +54,7 @@ class ImageFolder(Dataset):
         classes = self.classes if self.classes is not None else tuple(known)
         problems = wrong_classes(classes, known)
         strangers = [] if self.classes is not None else [name for name in class_folders(folder) if name not in known]
-        problems += [f"{folder / name}: the training split has no class {name!r}" for name in strangers]
+        problems += [f"{folder / name}: {_stranger(name, known)}" for name in strangers]
         boxes = _read_boxes(self.boxes, problems) if self.boxes is not None else {}
         entries = [
             self._entry(root, folder, file, c, boxes)
@@ -114,6 +116,13 @@ class ImageFolder(Dataset):
             refuse_blurred(entry.mask, values, "set dataset.threshold, such as 128")
         mask = torch.where(values >= (self.threshold or 1), 1 + entry.shown[0], 0).to(torch.uint8)
         return mask if self.ignored is None else mask.masked_fill(values == self.ignored, IGNORED)
+
+
+def _stranger(name: str, known: Sequence[str]) -> str:
+    """Why a folder is no class; archives made on a Mac spell é as e and an accent."""
+    looks_alike = normalize("NFC", name) in {normalize("NFC", other) for other in known}
+    alike = ", but one that is spelt with other Unicode characters and looks the same: rename the folder"
+    return f"the training split has no class {name!r}{alike * looks_alike}"
 
 
 def _beside(folder: Path) -> list[str]:
