@@ -25,7 +25,7 @@ _recipe = dict(
     batch_size=32,
 )
 _single = dict(name="single", **_recipe)
-_orthogonal = dict(name="two_branch_orthogonal", **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", features="maps", **_recipe)
 _independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)
 # The network whose rows are clustered by their direction. Rows of either optimiser find the families on three seeds;
 # raw rows after SGD miss a class on one of them (configs/studies/README.md).

@@ -84,13 +84,22 @@ def test_a_branch_learns_nothing_from_the_other_without_the_orthogonal_loss(
     assert all(p.grad is None for p in learner.networks[1].parameters())
 
 
+def test_the_default_is_the_reading_that_trains(two_convs: Backbone) -> None:
+    """configs/studies/README.md: both cross entropies fall from scratch and from pretrained networks."""
+    trainer = TwoBranchOrthogonal(backbone=two_convs)
+    assert (trainer.features, trainer.reduction, trainer.weight) == ("pooled", "batch_mean", 1e-4)
+
+
 def test_equal_branches_are_refused(constant_backbone: Backbone) -> None:
     with pytest.raises(CamForgeError, match="'two_convs': its two branches start equal"):
         TwoBranchOrthogonal(backbone=constant_backbone).learner(2)
 
 
-def test_training_lowers_the_overlap(two_convs: Backbone, batch: tuple[Tensor, Tensor]) -> None:
-    learner = TwoBranchOrthogonal(backbone=two_convs, weight=0.1).learner(2)
+@pytest.mark.parametrize(("features", "weight"), [("maps", 0.1), ("pooled", 10.0)])
+def test_training_lowers_the_overlap(
+    two_convs: Backbone, batch: tuple[Tensor, Tensor], features: str, weight: float
+) -> None:
+    learner = TwoBranchOrthogonal(backbone=two_convs, features=features, weight=weight).learner(2)
     history = []
     for _ in range(20):
         losses = learner.losses(*batch)

@@ -13,7 +13,7 @@ _recipe = dict(
     schedule="onecycle", epochs=4, batch_size=32,
 )  # fmt: skip
 _single = dict(name="single", **_recipe)
-_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", features="maps", weight=1e-4, **_recipe)
 _branches = dict(name="mean", axis="branch")
 _levels = dict(name="hierarchy", rest="image", reduce="max")
 _clusters = dict(name="kmeans_hierarchy", sizes=[7, 5, 3], trainer=_single)

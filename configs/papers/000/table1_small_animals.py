@@ -13,7 +13,7 @@ _mobilenet = dict(
 )
 _recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
 _single = dict(name="single", **_recipe)
-_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", features="maps", weight=1e-4, **_recipe)
 _branches = dict(name="mean", axis="branch")
 _levels = dict(name="hierarchy", rest="image", reduce="max")
 

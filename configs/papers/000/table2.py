@@ -15,7 +15,7 @@ _recipe = dict(
     epochs=100, batch_size=20, lr=1e-4, optimizer="adam", schedule="plateau",
 )  # fmt: skip
 _single = dict(name="single", **_recipe)
-_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", features="maps", weight=1e-4, **_recipe)
 _branches = dict(name="mean", axis="branch")
 _levels = dict(name="hierarchy", rest="image", reduce="max")
 _independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)

@@ -26,7 +26,7 @@ def _single(backbone):
 
 
 def _orthogonal(backbone):
-    return dict(name="two_branch_orthogonal", backbone=backbone, weight=1e-4, **_recipe)
+    return dict(name="two_branch_orthogonal", backbone=backbone, features="maps", weight=1e-4, **_recipe)
 
 
 _clusters = dict(name="kmeans_hierarchy", sizes=[12, 8, 5], trainer=_single(_resnet))

@@ -14,7 +14,7 @@ _recipe = dict(
     backbone=dict(name="torchvision", arch="resnet50", weights="IMAGENET1K_V1"),
     epochs=100, batch_size=20, lr=1e-4, optimizer="adam", schedule="plateau",
 )  # fmt: skip
-_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", features="maps", weight=1e-4, **_recipe)
 _branches = dict(name="mean", axis="branch")
 _independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)
 

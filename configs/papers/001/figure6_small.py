@@ -12,7 +12,7 @@ _recipe = dict(
     backbone=dict(name="small"), optimizer="adamw", lr=0.01, head_lr=0.05, weight_decay=1e-3,
     schedule="onecycle", epochs=4, batch_size=32,
 )  # fmt: skip
-_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", features="maps", weight=1e-4, **_recipe)
 _branches = dict(name="mean", axis="branch")
 _independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)
 

@@ -12,7 +12,7 @@ _mobilenet = dict(
     name="torchvision", arch="mobilenet_v2", weights="$CAMFORGE_DATA/weights/mobilenet_v2_imagenet_fp16.pt"
 )
 _recipe = dict(backbone=_mobilenet, epochs=4, lr=1e-4, batch_size=20)
-_orthogonal = dict(name="two_branch_orthogonal", weight=1e-4, **_recipe)
+_orthogonal = dict(name="two_branch_orthogonal", features="maps", weight=1e-4, **_recipe)
 _branches = dict(name="mean", axis="branch")
 _independent = dict(name="two_branch_orthogonal", weight=0.0, **_recipe)
 

@@ -62,8 +62,10 @@ class TwoBranchOrthogonal(Trainer):
     """Two networks, L = Lc1 + Lc2 + weight * Lo (Huang et al. 2019, eq. 4; Meng et al. 2020, eq. 5).
 
     The features are the last stage's activation, which follows a ReLU in the networks of the papers. Taken literally,
-    Lo is a sum over the batch beside losses that are means over it: at the papers' weight it drowns them. Per image it
-    lets all three fall (configs/studies/orthogonal.py).
+    Lo is a sum over the batch beside losses that are means over it: at the papers' weight it drowns them. Per image and
+    of pooled features ("features f1 and f2, followed by FC layer") all three fall, from scratch and from pretrained
+    networks; of maps ("deep convolutional features") they do from scratch, where a pretrained start overlaps thirty
+    times as much and wants a smaller weight or a long training (configs/studies/README.md).
     """
 
     name = "two_branch_orthogonal"
@@ -71,8 +73,8 @@ class TwoBranchOrthogonal(Trainer):
     """"bce": every output by itself; "softmax": one class of all."""
     weight: Annotated[float, Field(ge=0)] = 1e-4
     """Lambda, the weight of the orthogonal loss. 0: two independent networks."""
-    features: Literal["maps", "pooled"] = "maps"
-    """"maps": the convolutional maps before pooling; "pooled": their spatial mean."""
+    features: Literal["maps", "pooled"] = "pooled"
+    """"pooled": the spatial mean of the last maps, which the classifier reads; "maps": the maps themselves."""
     reduction: Reduction = "batch_mean"
     """"batch_mean": each image's sum, and of these the mean, as of the other losses; "sum": over all elements of the
     batch, as printed."""
