@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -36,8 +38,9 @@ def path(offset: Offset) -> list[Offset]:
 
 def highest_between(values: Tensor, offsets: list[Offset]) -> Tensor:
     """(B, h, w) -> (B, O, h, w): the highest value on the path to each offset, infinite where that is outside."""
-    paths = [[shifted(values, step, torch.inf) for step in path(offset)] for offset in offsets]
-    return torch.stack([torch.stack(steps).amax(0) for steps in paths], 1)
+    paths = [path(offset) for offset in offsets]
+    at = {step: shifted(values, step, torch.inf) for step in dict.fromkeys(chain(*paths))}
+    return torch.stack([torch.stack([at[step] for step in steps]).amax(0) for steps in paths], 1)
 
 
 def distances(features: Tensor, offsets: list[Offset]) -> Tensor:
