@@ -84,7 +84,7 @@ def segmenter(classes: int, weights: str | None) -> LRASPP:
     """LR-ASPP on two stages of a MobileNetV2, which lie at strides 4 and 16; (B, 1 + classes, H, W) in "out"."""
     body = mobilenet_v2()
     if weights:
-        load_state_dict(body, read_state_dict(weights))
+        load_state_dict(body, read_state_dict(weights), "classifier.1", weights, new_head=True)
     stages = create_feature_extractor(body, {"features.3": "low", "features.13": "high"})
     return LRASPP(stages, low_channels=24, high_channels=96, num_classes=1 + classes)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
+from PIL import Image
 
 import camforge
 from camforge.analysis.export import export
@@ -37,6 +39,27 @@ def test_from_a_run_to_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert all(0 <= value <= 100 for row in (seeds, network, told) for value in row)
     assert seeds[0] > 4  # more than half of the background alone, a thirteenth
     assert "network, told the classes" in capsys.readouterr().out
+
+
+def test_weights_of_a_file_are_those_that_learn(tmp_path: Path) -> None:
+    segmenter = runpy.run_path(str(EXAMPLE))["segmenter"]
+    torch.manual_seed(0)
+    body = torchvision.models.mobilenet_v2()
+    torch.save({name: value.half() for name, value in body.state_dict().items()}, tmp_path / "mobilenet.pt")
+    model = segmenter(6, str(tmp_path / "mobilenet.pt"))
+    first = model.backbone.get_submodule("features.0.0").weight
+    assert torch.equal(first, body.features[0][0].weight.half().float())
+
+
+def test_what_the_seeds_saw_is_a_rectangle(tmp_path: Path) -> None:
+    found = runpy.run_path(str(EXAMPLE))["Exported"](tmp_path, camforge.build("dataset", "partworld").open("val"))
+    (tmp_path / "masks").mkdir()
+    mask = torch.full((6, 8), 255, dtype=torch.uint8)
+    mask[1, 3], mask[4, 6] = 0, 2
+    Image.fromarray(mask.numpy()).save(tmp_path / "masks" / f"{found.images.ids[1]}.png")
+    seen = found.seen(1)
+    assert seen.sum() == 4 * 4
+    assert seen[1:5, 3:7].all()
 
 
 def test_the_mean_iou_pixel_by_pixel() -> None:
