@@ -7,7 +7,7 @@ refinement were chosen on other images (``dataset.seed=1``), the threshold on th
 
 name = "champion_partworld"
 about = "Twelve drawn classes covered from labels alone: each ingredient of the champion in turn."
-cost = "8 minutes a seed on one core"
+cost = "1.5 minutes a seed on one core"
 dataset = dict(name="partworld", train=800, val=200)
 images = dict(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
