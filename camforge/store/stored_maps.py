@@ -16,7 +16,7 @@ from torch import Tensor
 from camforge.store.store import write_tensors
 
 INDEX, ASKED = "index.pt", "asked.bool"
-AT_ONCE = 4096  # images whose outputs are counted together
+AT_ONCE = 512  # images whose outputs are counted together
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ class StoredMaps:
     @cached_property
     def _starts(self) -> Tensor:
         """(N + 1,) int64: the row of each image's first map."""
-        parts = (self.asked[start : start + AT_ONCE] for start in range(0, len(self.asked), AT_ONCE))
-        counts = [part.sum(1) for part in parts]
-        return torch.cat([torch.zeros(1, dtype=torch.int64), *counts]).cumsum(0)
+        return torch.cat([torch.zeros(1, dtype=torch.int64), _counts(self.asked)]).cumsum(0)
 
     def rows(self, images: Sequence[int] | Tensor) -> Tensor:
         """(B,) places -> (B, K) int64: the row of each image's and output's map, -1 where there is none."""
@@ -108,7 +106,7 @@ class MapWriter:
         if not every:
             self.asked.numpy().tofile(self.folder / ASKED)
         index = {
-            "shape": tuple(self.asked.shape), "every": every, "count": int(self.asked.sum()), "logits": self._logits,
+            "shape": tuple(self.asked.shape), "every": every, "logits": self._logits,
             "shapes": [self._shapes[branch] for branch in sorted(self._shapes)],
         }  # fmt: skip
         write_tensors(self.folder / INDEX, index)
@@ -128,7 +126,7 @@ def load_maps(folder: Path) -> StoredMaps:
     """A finished extraction."""
     index = torch.load(folder / INDEX, map_location="cpu", weights_only=True)
     asked, logits = _kept_whole(index) if "rows" in index else _kept_in_files(index, folder)
-    count = int(asked.sum()) if isinstance(asked, Tensor) else index["count"]
+    count = int(_counts(asked).sum())
     maps = (
         tuple(FileRows(_layer(folder, branch, layer), (count, *size)) for layer, size in enumerate(sizes))
         for branch, sizes in enumerate(index["shapes"])
@@ -146,6 +144,12 @@ def _kept_in_files(index: Mapping[str, Any], folder: Path) -> tuple[Rows, tuple[
 def _kept_whole(index: Mapping[str, Any]) -> tuple[Rows, tuple[Rows, ...]]:
     """As 0.1 wrote it: a table of rows, and the branches' mean logits."""
     return index["rows"] >= 0, (index["logits"],)
+
+
+def _counts(asked: Rows) -> Tensor:
+    """(N,) int64: how many outputs of each image, counted some images at a time."""
+    parts = (asked[start : start + AT_ONCE] for start in range(0, len(asked), AT_ONCE))
+    return torch.cat([torch.zeros(0, dtype=torch.int64), *(part.sum(1) for part in parts)])
 
 
 def _append(path: Path, values: Tensor) -> None:
