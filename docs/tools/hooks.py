@@ -28,6 +28,7 @@ from shape import plain_braces  # noqa: E402
 _MADE = "hero|gallery|variants|plugins|experiment|interface|contracts"
 _MARK = re.compile(rf"^<!-- ({_MADE}|configs: (?:\d{{3}}|all)) -->$", re.M)
 _OUTSIDE = re.compile(r"""<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=["']?(?:https?:)?//[^>]*>""")
+REFERENCE = ("reference/", "papers/")
 HERO = ("gradcam", "layercam", "fullgrad", "ltgradcam", "scorecam", "eigencam")
 
 
@@ -48,7 +49,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put what was made in the place of its mark."""
-    del page, config, files
+    del config, files
+    if page.file.src_uri.startswith(REFERENCE):  # who searches for a word wants it explained first, then defined
+        page.meta.setdefault("search", {"boost": 0.3})
     return plain_braces(_MARK.sub(lambda found: _filled(found[1]), markdown))
 
 
