@@ -49,9 +49,15 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     return tensors
 
 
+def weights_file(path: str | Path) -> Path | None:
+    """The file that FILE, or FILE:NAME with one of its networks, names; None where there is none."""
+    file = Path(_split(str(path))[0])
+    return file if file.is_file() else None
+
+
 def is_weights_file(path: str | Path) -> bool:
     """Whether ``path`` is a file, or a file with the name of one of its networks: FILE:NAME."""
-    return Path(_split(str(path))[0]).is_file()
+    return weights_file(path) is not None
 
 
 def head_outputs(given: Mapping[str, Tensor], model: nn.Module, head: str) -> int | None:

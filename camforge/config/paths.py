@@ -22,8 +22,10 @@ from camforge.types import CamForgeError
 DATA = "CAMFORGE_DATA"
 """The environment variable of the folder that holds data sets; where it is not set, ``data`` of the current folder."""
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_WEIGHTS = re.compile(r"[./].*|.*\.(?:pt|pth|ckpt|bin|npz|safetensors)(?::.*)?", re.DOTALL)
-"""Text that can be nothing but a file, whether it is there or not."""
+_FILE = r".*\.(?:pth\.tar|pt|pth|ckpt|bin|npz|safetensors)(?::.*)?"
+_NAMED_AS_FILE = re.compile(_FILE, re.DOTALL | re.IGNORECASE)
+_WEIGHTS = re.compile(rf"(?!\w+://)(?:[./].*|{_FILE})", re.DOTALL | re.IGNORECASE)
+"""Text that can be nothing but a file, whether it is there or not; an address is none."""
 _KINDS = {section: kind for kind, section in SECTIONS.items()}
 
 
@@ -52,7 +54,7 @@ def resolve_paths(config: dict[str, Any], location: SourceLocation) -> None:
         written = found.options[found.name]
         text = os.path.expanduser(_filled(written, f"{place}: {'.'.join(map(str, found.key))}"))
         path = Path(os.path.normpath(folder / text))
-        if not found.or_text or text != written or _WEIGHTS.fullmatch(text) or _exists(path):
+        if not found.or_text or text != written or _WEIGHTS.fullmatch(text) or (text and _exists(path)):
             found.options[found.name] = str(path)
 
 
@@ -61,11 +63,22 @@ def absent_files(config: dict[str, Any], location: SourceLocation) -> list[str]:
 
     Data sets say themselves what they lack, when they are opened.
     """
+    named = [(found, found.options[found.name]) for found in _paths(config) if found.or_text]
     return [
-        f"{location.find(found.key)}: {'.'.join(map(str, found.key))}: no such file: {written}"
-        for found in _paths(config)
-        if found.or_text and _WEIGHTS.fullmatch(written := found.options[found.name]) and not _exists(Path(written))
+        f"{location.find(found.key)}: {'.'.join(map(str, found.key))}: {problem}: {written}"
+        for found, written in named
+        if (problem := _lack(written))
     ]
+
+
+def _lack(written: str) -> str:
+    """What is wrong with a file of weights, or nothing. A folder may be a model, but not by the name of a file."""
+    if not _WEIGHTS.fullmatch(written):
+        return ""
+    is_file = _NAMED_AS_FILE.fullmatch(written)
+    if is_file and os.path.isdir(written):
+        return "a folder, not a file"
+    return "" if _exists(Path(written)) else "no such file"
 
 
 def _filled(text: str, label: str) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from camforge.config.schema import Experiment
 from camforge.data.prepared import Prepared
-from camforge.interfaces import Metric, ObjectTrainer
+from camforge.interfaces import Metric, ObjectTrainer, Plugin
 from camforge.pipeline.measure import at_split
 from camforge.pipeline.session import Session, Splits
 from camforge.progress.progress import Progress
@@ -29,15 +29,27 @@ def arm_problems(session: Session) -> list[str]:
     """All that groupers and trainers cannot do with this data, one line each."""
     train = session.train
     untaught = [] if train.truth & {"masks", "boxes"} else [
-        f"arms.{name}.trainer ({arm.trainer.name}): needs masks or boxes, and the train split has none"
+        f"arms.{name}.{key} ({plugin.name}): needs masks or boxes, and the train split has none"
         for name, arm in session.experiment.arms.items()
-        if isinstance(arm.trainer, ObjectTrainer)
+        for start, outer in (("trainer", arm.trainer), ("grouper", arm.grouper))
+        for key, plugin in _within(outer, start)
+        if isinstance(plugin, ObjectTrainer)
     ]  # fmt: skip
     return untaught + [
         f"arms.{name}.grouper ({arm.grouper.name}): {problem}"
         for name, arm in session.experiment.arms.items()
         for problem in arm.grouper.check(train.dataset.classes, train.labels)
     ]
+
+
+def _within(plugin: Plugin, key: str) -> Iterator[tuple[str, Plugin]]:
+    """A plugin and those that its options name, however deep, with the place of each."""
+    yield key, plugin
+    for name in type(plugin).model_fields:
+        given = getattr(plugin, name)
+        for inner in given if isinstance(given, tuple) else (given,):
+            if isinstance(inner, Plugin):
+                yield from _within(inner, f"{key}.{name}")
 
 
 def left_out_metrics(session: Session) -> dict[str, str]:

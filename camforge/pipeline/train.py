@@ -20,6 +20,7 @@ from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.store.store import digest, write_json, write_tensors
 from camforge.training.seeds import FoundSeeds
 from camforge.types import CamForgeError, Network, TrainedModel, View
+from camforge.weights import weights_file
 
 LOGGERS = {
     "tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend",
@@ -178,5 +179,5 @@ def _networks(entry: Path, trainer: Trainer, outputs: int, device: torch.device)
 def _weight_files(trainer: Trainer) -> dict[str, str]:
     """The checksum of the file that the backbone reads its weights from: a path alone does not say what it holds."""
     weights = trainer.backbone.spec().get("weights")
-    path = Path(weights) if isinstance(weights, str) else None
-    return {path.name: checksum(path)} if path is not None and path.is_file() else {}
+    path = weights_file(weights) if isinstance(weights, str) else None
+    return {} if path is None else {path.name: checksum(path)}

@@ -212,10 +212,11 @@ def _picture(suite: SuiteReport) -> str:
 
 def _paper_number(row: SuiteRow, column: Column) -> PaperNumber:
     metric, value = column.metric, row.arm.metrics.get(column.metric)
-    spread = f"± {column.number(row.spread[metric])}" if metric in row.spread else ""
+    is_number = value is not None and math.isfinite(value)
+    spread = f"± {column.number(row.spread[metric])}" if is_number and metric in row.spread else ""
     if metric not in row.paper:
         return PaperNumber(column.text(row.arm), value, spread)
-    difference = "" if value is None else column.number(row.difference(metric), sign=True)
+    difference = "" if not is_number else column.number(row.difference(metric), sign=True)
     return PaperNumber(column.text(row.arm), value, spread, column.number(row.paper[metric]), difference)
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from camforge import load_model
 from camforge.api import CamForgeError, head_outputs, load_state_dict, read_state_dict
+from camforge.host.registry import build
+from camforge.pipeline.train import _weight_files
 from camforge.weights import WeightsWarning
 from camforge_plugins.backbones import Torchvision
 
@@ -149,3 +151,18 @@ def test_explained_networks_have_the_head_of_their_file(squeezenet: State, tmp_p
 def test_published_weights_tell_their_outputs_without_a_download() -> None:
     assert Torchvision(arch="resnet18", weights="IMAGENET1K_V1").trained_outputs() == 1000
     assert Torchvision(arch="resnet18").trained_outputs() is None
+
+
+def test_what_a_named_file_holds_is_part_of_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "last.pt"
+    found = []
+    for content in (b"one", b"another"):
+        file.write_bytes(content)
+        for weights in (str(file), f"{file}:ema"):
+            backbone = {"name": "torchvision", "arch": "resnet18", "weights": weights}
+            found.append(_weight_files(build("trainer", {"name": "single", "backbone": backbone})))  # type: ignore[arg-type]
+    one, ema, other, other_ema = found
+    assert one == ema
+    assert other == other_ema
+    assert one.keys() == other.keys() == {"last.pt"}
+    assert one != other

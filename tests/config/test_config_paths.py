@@ -95,6 +95,31 @@ def test_weights_that_are_not_there_are_told_before_anything_runs(config: Path, 
         run(config, work_dir=tmp_path / "work", quiet=True)
 
 
+@pytest.mark.parametrize("weights", ["DEFAULT", "tag.v2", "https://x.org/best.pth", "''"])
+def test_names_and_addresses_of_weights_are_no_files(config: Path, weights: str) -> None:
+    config.write_text(TEXT.replace("best.pt", weights))
+    values, location = read(config)
+    assert values["arms"]["b"]["trainer"]["backbone"]["weights"] == weights.strip("'")
+    assert absent_files(values, location) == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "problem"),
+    [
+        ("BEST.PT", "no such file"),
+        ("best.pth.tar", "no such file"),
+        ("last.pt:ema", "no such file"),
+        ("whole.pt", "a folder, not a file"),
+    ],
+)
+def test_what_is_no_file_of_weights(config: Path, weights: str, problem: str) -> None:
+    (config.parent / "whole.pt").mkdir()
+    config.write_text(TEXT.replace("best.pt", weights))
+    values, location = read(config)
+    (line,) = absent_files(values, location)
+    assert line.endswith(f"arms.b.trainer.backbone.weights: {problem}: {config.parent}/{weights}")
+
+
 @pytest.mark.parametrize("name", sorted(name for name, file in named().items() if file.parent.name != "suites"))
 def test_no_shipped_experiment_keeps_a_variable(name: str) -> None:
     assert "$" not in json.dumps(read(name)[0], default=str)

@@ -8,7 +8,8 @@ import torch
 from extractor_references import line
 from torch import Tensor
 
-from camforge.api import SeedLearner
+import camforge
+from camforge.api import CamForgeError, SeedLearner
 from camforge.host.registry import build
 from camforge_plugins.neighbours import half_disc, path
 from camforge_plugins.trainers.heads import SurePairs
@@ -124,3 +125,18 @@ def test_the_classifier_stays_and_a_boundary_rises_between_halves() -> None:
     middle = len(columns) // 2
     assert columns[middle - 1 : middle + 1].max() > 0.8
     assert torch.cat([columns[: middle - 3], columns[middle + 3 :]]).max() < 0.3
+
+
+@pytest.mark.parametrize("trainer", ["irn", "affinity", "pixels"])
+def test_thresholds_that_contradict_each_other(trainer: str) -> None:
+    spec = {"name": trainer, "backbone": "small", "seeds": SEEDS, "foreground": 0.3}
+    with pytest.raises(CamForgeError, match=r"background 0\.4 is above foreground 0\.3"):
+        build("trainer", spec | {"background": 0.4})
+    build("trainer", spec | {"background": 0.3})
+
+
+def test_a_walk_needs_one_boundary() -> None:
+    network = learner().eval().networks[0]
+    walk = {"name": "boundarywalk", "layer": "relations", "steps": 1}
+    with pytest.raises(CamForgeError, match="layer 'relations' returns 3 channels: a boundary is one"):
+        camforge.explain(network, torch.rand(1, 3, 32, 32), 0, walk)

@@ -33,6 +33,17 @@ def learner() -> SeedLearner:
     return found
 
 
+NESTED = """
+_few = trainer
+_seeds = dict(trainer=_few, extractor=extractor)
+arms = dict(
+    seeded=dict(trainer=dict(name="affinity", backbone=_small, seeds=_seeds), extractor="cam"),
+    grouped=dict(trainer=dict(name="single", backbone=_small), extractor="cam", fusers=[dict(name="hierarchy")],
+        grouper=dict(name="kmeans_hierarchy", sizes=[2], trainer=_few)),
+)
+"""
+
+
 def test_the_loss_pixel_by_pixel() -> None:
     one = learner().double().eval()
     images, targets = torch.randn(2, 3, 32, 32, dtype=torch.float64), torch.rand(2, 1, 8, 8, dtype=torch.float64)
@@ -83,3 +94,13 @@ def test_a_run_learns_from_masks_or_boxes(layout: tuple, tmp_path: Path) -> None
     config.write_text(CONFIG.format(root=tmp_path, folder=folder, train="train", metric=metric))
     with pytest.raises(CamForgeError, match=r"arms.few.trainer \(saliency\): needs masks or boxes"):
         camforge.run(config, work_dir=tmp_path / "none", device="cpu", quiet=True)
+
+
+def test_what_it_asks_of_the_data_it_asks_wherever_it_stands(tmp_path: Path) -> None:
+    openimages(tmp_path)
+    config = tmp_path / "few.py"
+    config.write_text(CONFIG.format(root=tmp_path, folder="OpenImages", train="train", metric="pxap") + NESTED)
+    with pytest.raises(CamForgeError) as refused:
+        camforge.run(config, work_dir=tmp_path / "none", device="cpu", quiet=True)
+    for place in ("arms.seeded.trainer.seeds.trainer", "arms.grouped.grouper.trainer"):
+        assert f"{place} (saliency): needs masks or boxes" in str(refused.value)

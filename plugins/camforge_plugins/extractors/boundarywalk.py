@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from camforge.api import Capture
+from camforge.api import CamForgeError, Capture
 from camforge_plugins.extractors.affinitywalk import AffinityWalk
 from camforge_plugins.neighbours import Offset, highest_between
 
@@ -35,5 +35,7 @@ class BoundaryWalk(AffinityWalk):
 
     def apart(self, values: Tensor, offsets: list[Offset]) -> Tensor:
         """-log of the affinity; the first of ``offsets`` is the place itself."""
+        if values.shape[1] != 1:
+            raise CamForgeError(f"layer {self.layer!r} returns {values.shape[1]} channels: a boundary is one")
         crossed = softplus(highest_between(values[:, 0], offsets[1:]))
         return torch.cat([torch.zeros_like(values), crossed], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from camforge.api import Network, SeedLearner, SeedTrainer
@@ -15,6 +15,7 @@ from camforge_plugins.trainers.heads import (
     SurePairs,
     TwoHeads,
     classifier_and_layers,
+    in_order,
     mean_of,
     sure_places,
     with_second_head,
@@ -73,6 +74,8 @@ class Affinity(SeedTrainer):
     """A place is an output's where that seed is the image's highest and above it."""
     background: Fraction = 0.2
     """A place is background where all seeds are below it."""
+
+    _thresholds_in_order = model_validator(mode="after")(in_order)
 
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
         network, layers = classifier_and_layers(self.name, self.backbone, outputs, pretrained, self.layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +115,13 @@ def classifier_and_layers(
     if missing:
         raise CamForgeError(f"{trainer}: backbone {backbone.name!r} has no layer {min(missing)!r}")
     return network, layers
+
+
+def in_order(trainer: Any) -> Any:
+    """Validates thresholds: a place cannot be above one and below the other. Raises ValueError."""
+    if trainer.background > trainer.foreground:
+        raise ValueError(f"background {trainer.background} is above foreground {trainer.foreground}")
+    return trainer
 
 
 def with_second_head(network: Network, body: TwoHeads) -> Network:

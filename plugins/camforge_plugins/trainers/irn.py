@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -17,6 +17,7 @@ from camforge_plugins.trainers.heads import (
     TwoHeads,
     classifier_and_layers,
     finest_of,
+    in_order,
     mean_of,
     sure_places,
     with_second_head,
@@ -113,6 +114,8 @@ class IRN(SeedTrainer):
     """A place is an output's where that seed is the image's highest and above it."""
     background: Fraction = 0.05
     """A place is background where all seeds are below it."""
+
+    _thresholds_in_order = model_validator(mode="after")(in_order)
 
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
         network, layers = classifier_and_layers(self.name, self.backbone, outputs, pretrained, self.layers)

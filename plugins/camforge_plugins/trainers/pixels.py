@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -13,6 +13,7 @@ from camforge_plugins.trainers.heads import (
     HeadLearner,
     TwoHeads,
     classifier_and_layers,
+    in_order,
     sure_places,
     with_second_head,
 )
@@ -74,6 +75,8 @@ class Pixels(SeedTrainer):
     """A place is background where all seeds are below this."""
     freeze: bool = True
     """Train the classifier of places alone; otherwise the whole network, on the image labels as well."""
+
+    _thresholds_in_order = model_validator(mode="after")(in_order)
 
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
         network, layers = classifier_and_layers(self.name, self.backbone, outputs, pretrained, self.layers)
