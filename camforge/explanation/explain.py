@@ -17,7 +17,7 @@ from camforge.capture.structures import check_runnable
 from camforge.explanation.batches import Run, explain_inputs, explain_photographs
 from camforge.explanation.explanation import Explanation
 from camforge.explanation.inputs import model_input, photographs_of
-from camforge.explanation.names import check_count, with_indices
+from camforge.explanation.names import check_count, names_of, with_indices
 from camforge.explanation.recipe import preparation, recipe_of
 from camforge.explanation.targets import ClassScores, DetectedBox
 from camforge.host.registry import build
@@ -109,6 +109,7 @@ def explain(
     if not isinstance(batch_size, int) or batch_size < 1:
         raise CamForgeError(f"explain: batch_size={batch_size!r}; give a number from 1 on")
     check_runnable(unwrap(model))
+    classes = names_of(() if classes is None else classes)
     reader, called = _reader(select, unwrap(model), classes)
     chosen, recipe = [_built(choice) for choice in _listed(extractor)], recipe_of(model, classes or called)
     run = Run(model, chosen, recipe, normalise, reader, create_graph)

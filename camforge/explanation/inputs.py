@@ -109,7 +109,7 @@ def _files(path: Path, recursive: bool) -> list[Photograph]:
 
 
 def _is_file_of_photograph(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _below(folder: Path) -> list[Path]:

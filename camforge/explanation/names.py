@@ -47,6 +47,15 @@ def index_of(name: str, classes: Sequence[str]) -> int:
     raise CamForgeError(f"target {name!r}: no class of the model is called so; {near}it has {len(classes)} classes")
 
 
+def names_of(classes: Any) -> tuple[str, ...]:
+    """The names of outputs as a user gives them, arrays too. Raises CamForgeError where they are no list of names."""
+    is_list = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)
+    names = tuple(classes) if is_list else ()
+    if not is_list or not all(isinstance(name, str) for name in names):
+        raise CamForgeError("classes: give a list of names, one for each output, in their order")
+    return tuple(map(str, names))
+
+
 def check_count(classes: Sequence[str], outputs: int) -> None:
     """Raises CamForgeError where names are not as many as outputs: from the first gap on each is another's."""
     if classes and len(classes) != outputs:

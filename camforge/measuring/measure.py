@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from camforge.capture import Targets, extract_maps, target_lists, unwrap
 from camforge.capture.structures import check_runnable
 from camforge.explanation.inputs import model_input
-from camforge.explanation.names import check_count, with_indices
+from camforge.explanation.names import check_count, names_of, with_indices
 from camforge.explanation.recipe import recipe_of
 from camforge.host.registry import build
 from camforge.interfaces import Extractor, Metric, MetricInput
@@ -72,6 +72,7 @@ def measure(
         )
     check_masks(masks, inputs.shape[2:])
     check_boxes(boxes, inputs.shape[2:])
+    classes = names_of(() if classes is None else classes)
     names = recipe_of(model, classes).classes
     logits = torch.cat([_logits(select, model, part) for part in inputs.split(batch_size)])
     check_count(classes, logits.shape[1])

@@ -185,6 +185,10 @@ def test_top_and_class_names(model: nn.Module) -> None:
             CamForgeError, match=f"classes: {len(some)} names for 3 outputs; give one each, in their order"
         ):
             camforge.explain(model, pixels, 0, classes=some, **OPTIONS)
+    assert camforge.explain(model, pixels, 0, classes=np.array(names), **OPTIONS).labels == (names[0].split(",")[0],)
+    for wrong_kind in ("abc", {0: "a", 1: "b", 2: "c"}, [1, 2, 3], iter(names)):
+        with pytest.raises(CamForgeError, match="classes: give a list of names, one for each output, in their order"):
+            camforge.explain(model, pixels, 0, classes=wrong_kind, **OPTIONS)
     with pytest.raises(CamForgeError, match="names of the model's outputs are not known; give a number, or classes="):
         camforge.explain(model, pixels, "cat", **OPTIONS)
     with pytest.raises(CamForgeError, match="give targets or top, not both"):
