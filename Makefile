@@ -13,8 +13,11 @@ demo: install
 	$(BIN)/camforge run configs/quickstart.py
 	@echo "open work/quickstart/report.html"
 
+# JOBS=2: in two processes, file by file; with one thread each (OMP_NUM_THREADS=1) they do not get in each other's way.
+JOBS ?= 0
+
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 # The tests on the oldest version of every dependency that pyproject.toml allows; `make test` takes the newest.
 lowest: $(LOWEST)/installed
