@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -177,7 +178,11 @@ def _networks(entry: Path, trainer: Trainer, outputs: int, device: torch.device)
 
 
 def _weight_files(trainer: Trainer) -> dict[str, str]:
-    """The checksum of the file that the backbone reads its weights from: a path alone does not say what it holds."""
+    """Checksums of the file of weights, or of the folder's files, that the backbone reads: a path does not say them."""
+    named = [value for value in trainer.backbone.spec().values() if isinstance(value, str)]
     weights = trainer.backbone.spec().get("weights")
     path = weights_file(weights) if isinstance(weights, str) else None
-    return {} if path is None else {path.name: checksum(path)}
+    files = {} if path is None else {path.name: path}
+    for folder in (Path(text) for text in named if os.path.isabs(text) and os.path.isdir(text)):
+        files |= {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {name: checksum(file) for name, file in files.items()}

@@ -166,3 +166,13 @@ def test_what_a_named_file_holds_is_part_of_the_key(tmp_path: Path) -> None:
     assert other == other_ema
     assert one.keys() == other.keys() == {"last.pt"}
     assert one != other
+
+
+def test_what_a_named_folder_holds_is_part_of_the_key(tmp_path: Path) -> None:
+    trainer = build("trainer", {"name": "single", "backbone": {"name": "transformers", "arch": str(tmp_path)}})
+    found = []
+    for content in (b"one", b"another"):
+        (tmp_path / "model.safetensors").write_bytes(content)
+        found.append(_weight_files(trainer))  # type: ignore[arg-type]
+    assert found[0].keys() == found[1].keys() == {"model.safetensors"}
+    assert found[0] != found[1]
