@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from camforge.config.locations import SourceLocation
 from camforge.host.describe import SECTIONS
-from camforge.host.errors import KeyPath
+from camforge.host.errors import KeyPath, dotted
 from camforge.host.registry import registry
 from camforge.interfaces import Plugin
 from camforge.types import CamForgeError
@@ -52,7 +52,7 @@ def resolve_paths(config: dict[str, Any], location: SourceLocation) -> None:
         place = location.find(found.key)
         folder = Path.cwd() if place.file.startswith("--set") else Path(place.file).absolute().parent
         written = found.options[found.name]
-        text = os.path.expanduser(_filled(written, f"{place}: {'.'.join(map(str, found.key))}"))
+        text = os.path.expanduser(_filled(written, f"{place}: {dotted(found.key)}"))
         path = Path(os.path.normpath(folder / text))
         if not found.or_text or text != written or _WEIGHTS.fullmatch(text) or (text and _exists(path)):
             found.options[found.name] = str(path)
@@ -65,7 +65,7 @@ def absent_files(config: dict[str, Any], location: SourceLocation) -> list[str]:
     """
     named = [(found, found.options[found.name]) for found in _paths(config) if found.or_text]
     return [
-        f"{location.find(found.key)}: {'.'.join(map(str, found.key))}: {problem}: {written}"
+        f"{location.find(found.key)}: {dotted(found.key)}: {problem}: {written}"
         for found, written in named
         if (problem := _lack(written))
     ]

@@ -29,11 +29,17 @@ class Mistake:
 
     @property
     def key(self) -> str:
-        return ".".join(map(str, self.path))
+        return dotted(self.path)
 
     def __str__(self) -> str:
         given = "" if self.given is NOT_GIVEN else f" (given: {_short(self.given)})"
         return f"{self.key}: {self.problem}{given}" if self.path else f"{self.problem}{given}"
+
+
+def dotted(path: KeyPath) -> str:
+    """``arms.a.trainer``; a key that a line would hide, such as one that begins with a blank, stands in quotes."""
+    texts = [str(part) for part in path]
+    return ".".join(text if text and text == text.strip() and text.isprintable() else repr(text) for text in texts)
 
 
 def mistakes(error: ValidationError, given: Any) -> list[Mistake]:

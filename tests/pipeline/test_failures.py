@@ -99,7 +99,8 @@ def test_extraction_goes_on_in_smaller_passes_where_memory_runs_out(
 
     monkeypatch.setattr("camforge.pipeline.extract.extract_maps", small)
     again = run(tiny_double, overrides=overrides, work_dir=tmp_path / "w", device="cpu", quiet=True)
-    assert tried == [6, 3, 3, 3, 3] * 2 + [6, *[3] * 8] * 2  # 12 images; two networks, and two with two branches
+    # one image for each of the two extractors that share a pass; 12 images; two networks, and two with two branches
+    assert tried == [1, 1] + [6, 3, 3, 3, 3] * 2 + [6, *[3] * 8] * 2
     assert "memory ran out with 6 images at a time, 3 fit" in (tmp_path / "w/run.log").read_text()
     for arm, metrics in whole.arms.items():
         assert again.arms[arm] == pytest.approx(metrics, rel=1e-9), arm
