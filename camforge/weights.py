@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import pickle
 import re
@@ -52,7 +53,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 def weights_file(path: str | Path) -> Path | None:
     """The file that FILE, or FILE:NAME with one of its networks, names; None where there is none."""
     file = Path(_split(str(path))[0])
-    return file if file.is_file() else None
+    return file if os.path.isfile(file) else None
 
 
 def is_weights_file(path: str | Path) -> bool:
@@ -86,8 +87,8 @@ def load_state_dict(model: nn.Module, given: Mapping[str, Tensor], head: str, la
 
 
 def _split(path: str) -> tuple[str, str]:
-    file, colon, name = path.rpartition(":")
-    return (file, name) if colon and not Path(path).exists() and Path(file).is_file() else (path, "")
+    file, colon, name = path.rpartition(":")  # os.path answers for what is too long for a path, too
+    return (file, name) if colon and not os.path.exists(path) and os.path.isfile(file) else (path, "")
 
 
 def _read(file: str) -> object:

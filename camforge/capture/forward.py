@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.conv import _ConvNd
 from torch.overrides import TorchFunctionMode
@@ -175,7 +175,7 @@ def run_forward(
 
 
 def gradients(
-    model: nn.Module, score: Tensor, wrt: Mapping[str, RecordedOutput], leaf: Sequence[Tensor],
+    runner: Runner, score: Tensor, wrt: Mapping[str, RecordedOutput], leaf: Sequence[Tensor],
     create_graph: bool, keep: bool,
 ) -> tuple[dict[str, Tensor], list[Tensor]]:  # fmt: skip
     """d score / d each recorded call, and / d each leaf; zeros where the score does not depend on it.
@@ -193,15 +193,16 @@ def gradients(
     except RuntimeError as error:
         raise _no_way_back(error, list(wrt)) from error
     if any(g is None for g in found):
-        _refuse_quantised(model)
+        _refuse_quantised(runner)
     shapes = [recorded.shape for recorded in wrt.values()] + [tensor.shape for tensor in leaf]
     filled = [score.new_zeros(shape) if g is None else g for g, shape in zip(found, shapes, strict=True)]
     return dict(zip(wrt, filled[: len(wrt)], strict=True)), filled[len(wrt) :]
 
 
-def _refuse_quantised(model: nn.Module) -> None:
+def _refuse_quantised(runner: Runner) -> None:
     """Their kernels have no derivative, and autograd goes on as if the score did not depend on what comes before."""
-    found = [name for name, module in model.named_modules() if ".quantized" in type(module).__module__]
+    named = runner.model_layers.model.named_modules
+    found = runner.structure.kept("quantised", lambda: [n for n, m in named() if ".quantized" in type(m).__module__])
     if found:
         raise CamForgeError(
             f"no gradient comes back through the quantised layer {found[0]!r}: explain the network as it was before, "

@@ -86,8 +86,8 @@ def _derive(forward: Forward, needs: Needs, rank: Rank, keep: bool) -> _Derived:
     found, of_leaf = dict[str, Tensor](), list[Tensor]()
     if wrt or leaf:
         score = _scores(forward, needs, rank).sum()
-        create, model = create_graph or bool(needs.curvatures), forward.runner.model_layers.model
-        found, of_leaf = gradients(model, score, wrt, leaf, create, keep or bool(of_attention))
+        create = create_graph or bool(needs.curvatures)
+        found, of_leaf = gradients(forward.runner, score, wrt, leaf, create, keep or bool(of_attention))
 
     def grid(values: Tensor, name: str) -> Tensor:
         return rank.pick(forward.grids(values if create_graph else values.detach(), name))

@@ -18,6 +18,7 @@ from camforge.host.errors import KeyPath, dotted
 from camforge.host.registry import registry
 from camforge.interfaces import Plugin
 from camforge.types import CamForgeError
+from camforge.weights import is_weights_file
 
 DATA = "CAMFORGE_DATA"
 """The environment variable of the folder that holds data sets; where it is not set, ``data`` of the current folder."""
@@ -95,9 +96,8 @@ def _filled(text: str, label: str) -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Weights may name one of the networks in their file: FILE:NAME."""
-    # os.path answers for what is too long for a path, too
-    return os.path.exists(path) or os.path.isfile(str(path).rpartition(":")[0] or path)
+    """Weights may name one of the networks in their file."""
+    return os.path.exists(path) or is_weights_file(path)
 
 
 def _paths(config: dict[str, Any]) -> Iterator[NamedPath]:

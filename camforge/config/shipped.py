@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import camforge
-from camforge.interfaces.base import choices
+from camforge.interfaces.base import nearest
 from camforge.types import CamForgeError
 
 SUITES = "suites"
@@ -42,7 +42,7 @@ def experiment_file(path: str | Path) -> Path:
     found = known.get(text) or known.get(dashed(text))
     if found is None:
         experiments = [name for name, file in known.items() if file.parent.name != SUITES]
-        near = choices(text, experiments).partition("known: ")[0]  # the whole list has ninety names
+        near = nearest(text, experiments)  # the whole list has ninety names
         raise CamForgeError(
             f"no experiment is called {text!r}; {near}`camforge bench --list` names all; or give a file"
         )

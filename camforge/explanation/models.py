@@ -12,7 +12,7 @@ from torch import nn
 from camforge.explanation.recipe import Recipe, attach, imagenet_classes, preparation, recipe_of
 from camforge.host.registry import build, registry
 from camforge.interfaces import Backbone
-from camforge.interfaces.base import choices
+from camforge.interfaces.base import choices, nearest
 from camforge.types import CamForgeError
 from camforge.weights import is_weights_file, load_state_dict, read_state_dict
 
@@ -51,7 +51,7 @@ def _kind_of(name: str) -> str:
         return "torchvision"
     if name in registry().plugins["backbone"]:
         return "backbone"
-    hint = choices(name, [*registry().plugins["backbone"], *known]).partition("known: ")[0]
+    hint = nearest(name, [*registry().plugins["backbone"], *known])
     kinds = ", ".join(f"{kind}:…" for kind in _LOADERS if kind != "backbone")
     raise CamForgeError(f"unknown model {name!r}; {hint}known: backbone plugins, torchvision's models, {kinds}")
 
@@ -64,7 +64,7 @@ def _torchvision(arch: str, weights: str | None) -> nn.Module:
     from torchvision import models
 
     if arch not in models.list_models():
-        hint = choices(arch, models.list_models()).partition("known: ")[0]
+        hint = nearest(arch, models.list_models())
         raise CamForgeError(f"torchvision has no model {arch!r}; {hint}see torchvision.models.list_models()")
     published = models.get_model_weights(arch)
     named = published.__members__.get(weights or "DEFAULT")
@@ -121,7 +121,7 @@ def _open_clip(name: str, weights: str | None) -> nn.Module:
         raise CamForgeError("open_clip is not installed: pip install 'camforge[open_clip]'") from None
     arch, _, tag = name.partition(":")
     if arch not in open_clip.list_models():
-        hint = choices(arch, open_clip.list_models()).partition("known: ")[0]
+        hint = nearest(arch, open_clip.list_models())
         raise CamForgeError(f"open_clip has no model {arch!r}; {hint}see open_clip.list_models()")
     if not tag and weights is None:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)[:5])

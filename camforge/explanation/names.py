@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from camforge.interfaces.base import choices
+from camforge.interfaces.base import nearest
 from camforge.types import CamForgeError
 
 
@@ -43,7 +43,7 @@ def index_of(name: str, classes: Sequence[str]) -> int:
         if fits:
             some = ", ".join(repr(classes[i]) for i in fits[:5]) + (", …" if len(fits) > 5 else "")
             raise CamForgeError(f"target {name!r} may be {some}: name one in full, or give its number")
-    near = choices(name, classes).partition("known: ")[0]
+    near = nearest(name, classes)
     raise CamForgeError(f"target {name!r}: no class of the model is called so; {near}it has {len(classes)} classes")
 
 

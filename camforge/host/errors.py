@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from camforge.interfaces.base import choices
+from camforge.interfaces.base import nearest
 from camforge.types import CamForgeError
 
 KeyPath = tuple[str | int, ...]
@@ -111,7 +111,7 @@ _AS_WRITTEN = {
 
 
 def _nearest(given: Any, allowed: str) -> str:
-    hint = choices(given, re.findall(r"'([^']*)'", allowed)).partition("known: ")[0].strip()
+    hint = nearest(given, re.findall(r"'([^']*)'", allowed)).strip()
     return f"; {hint}" if hint else ""
 
 

@@ -105,8 +105,13 @@ class Plugin(Options):
 def choices(wrong: Any, known: Iterable[str], label: str = "known") -> str:
     """``did you mean 'x'? known: x, y``: the nearest match, if there is one, and the whole list."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(wrong), names, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"{label}: {', '.join(names) or 'none'}"
+    return f"{nearest(wrong, names)}{label}: {', '.join(names) or 'none'}"
+
+
+def nearest(wrong: Any, known: Iterable[str]) -> str:
+    """``did you mean 'x'? ``, or nothing: where the whole list would be too long to tell."""
+    near = difflib.get_close_matches(str(wrong), sorted(known), n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def _is_counted(given: Any, taken: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -66,9 +67,10 @@ def measure(
         raise CamForgeError(f"measure: batch_size={batch_size!r}; give a number from 1 on")
     if isinstance(extractor, list | tuple):
         raise CamForgeError("measure: give one extractor; call it once for each of several")
-    if twice := next((m.name for i, m in enumerate(chosen) if m.name in [other.name for other in chosen[:i]]), None):
+    name, times = Counter(metric.name for metric in chosen).most_common(1)[0]
+    if times > 1:
         raise CamForgeError(
-            f"measure: metric {twice!r} is given twice, and both would report its numbers: call it once each"
+            f"measure: metric {name!r} is given twice, and both would report its numbers: call it once each"
         )
     check_masks(masks, inputs.shape[2:])
     check_boxes(boxes, inputs.shape[2:])

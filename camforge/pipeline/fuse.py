@@ -120,10 +120,12 @@ class MapFuser:
 
         Where fusers need all classes, as many images at a time as AT_ONCE and PAIRS have room for.
         """
-        pairs = torch.ones_like(labels) if target_classes(self.fusers) == "all" else labels
+        if target_classes(self.fusers) == "present":
+            return self._fused(places, labels, labels, photographs)
+        pairs = torch.ones_like(labels)
         each = 4 * self._slots().numel() * sum(map(len, self.stored[0].maps)) * photographs[0, 0].numel()
-        size = len(places) if pairs is labels else max(1, min(AT_ONCE // each, PAIRS // labels.shape[1]))
-        starts = range(0, max(1, len(places)), max(1, size))
+        size = max(1, min(AT_ONCE // each, PAIRS // labels.shape[1]))
+        starts = range(0, max(1, len(places)), size)
         some = [slice(start, start + size) for start in starts]
         parts = [self._fused(places[part], pairs[part], labels[part], photographs[part]) for part in some]
         if len(parts) == 1:

@@ -179,10 +179,9 @@ def _networks(entry: Path, trainer: Trainer, outputs: int, device: torch.device)
 
 def _weight_files(trainer: Trainer) -> dict[str, str]:
     """Checksums of the file of weights, or of the folder's files, that the backbone reads: a path does not say them."""
-    named = [value for value in trainer.backbone.spec().values() if isinstance(value, str)]
-    weights = trainer.backbone.spec().get("weights")
-    path = weights_file(weights) if isinstance(weights, str) else None
+    named = {option: value for option, value in trainer.backbone.spec().items() if isinstance(value, str)}
+    path = weights_file(named["weights"]) if "weights" in named else None
     files = {} if path is None else {path.name: path}
-    for folder in (Path(text) for text in named if os.path.isabs(text) and os.path.isdir(text)):
+    for folder in (Path(text) for text in named.values() if os.path.isabs(text) and os.path.isdir(text)):
         files |= {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
     return {name: checksum(file) for name, file in files.items()}

@@ -15,7 +15,7 @@ from camforge.config.schema import FolderName
 from camforge.config.shipped import dashed, named
 from camforge.config.sources import shown
 from camforge.host.errors import option_errors
-from camforge.interfaces.base import Options, choices
+from camforge.interfaces.base import Options, nearest
 from camforge.suite.every import Joining
 from camforge.suite.papers import Paper
 from camforge.types import CamForgeError
@@ -95,7 +95,7 @@ def _file_of(name: str) -> Path:
         return path
     known = named()
     if name not in known:
-        near = choices(name, known).partition("known: ")[0]  # the whole list has a hundred names
+        near = nearest(name, known)  # the whole list has a hundred names
         raise CamForgeError(f"no suite is called {name!r}; {near}`camforge bench --list` names all; or give a file")
     return known[name]
 

@@ -11,19 +11,14 @@ _base_ = "cam_resnet50.py"
 name = "seeds_affinity_resnet50"
 about = "Class activation maps of a ResNet-50 carried along affinities that it learned from them."
 
-_resnet = dict(name="torchvision", arch="resnet50", weights="IMAGENET1K_V1", output_stride=16)
-_single = dict(
-    name="single", backbone=_resnet, epochs=5, batch_size=16, lr=0.1, head_lr=1.0, optimizer="sgd", weight_decay=1e-4,
-    schedule="poly", flip=True,
-)  # fmt: skip
-_seen = dict(scales=[0.5, 1.0, 1.5, 2.0], flip=True)
-_cam = dict(name="cam", **_seen)
+_single = _base_.trainer
+_cam = _base_.arms["CAM"]["extractor"]
 _affinity = dict(
-    name="affinity", backbone=_resnet, layers=["layer2", "layer3", "layer4"], epochs=3, batch_size=16, lr=0.01,
-    optimizer="adamw", weight_decay=1e-3, schedule="onecycle", flip=True, foreground=0.4, background=0.1,
+    name="affinity", backbone=_single["backbone"], layers=["layer2", "layer3", "layer4"], epochs=3, batch_size=16,
+    lr=0.01, optimizer="adamw", weight_decay=1e-3, schedule="onecycle", flip=True, foreground=0.4, background=0.1,
     seeds=dict(trainer=_single, extractor=_cam),
 )  # fmt: skip
-_walk = dict(name="affinitywalk", base="cam", **_seen)
+_walk = dict(_cam, name="affinitywalk", base="cam")
 
 arms = dict(
     _delete_=True,

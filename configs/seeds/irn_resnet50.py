@@ -11,16 +11,11 @@ _base_ = "cam_resnet50.py"
 name = "seeds_irn_resnet50"
 about = "Class activation maps of a ResNet-50 carried between boundaries that it learned from them."
 
-_resnet = dict(name="torchvision", arch="resnet50", weights="IMAGENET1K_V1", output_stride=16)
-_single = dict(
-    name="single", backbone=_resnet, epochs=5, batch_size=16, lr=0.1, head_lr=1.0, optimizer="sgd", weight_decay=1e-4,
-    schedule="poly", flip=True,
-)  # fmt: skip
-_seen = dict(scales=[0.5, 1.0, 1.5, 2.0], flip=True)
-_cam = dict(name="cam", **_seen)
+_single = _base_.trainer
+_cam = _base_.arms["CAM"]["extractor"]
 _irn = dict(
-    name="irn", backbone=_resnet, layers=["maxpool", "layer1", "layer2", "layer3", "layer4"], epochs=3, batch_size=32,
-    lr=0.1, optimizer="sgd", weight_decay=1e-4, schedule="poly", flip=True,
+    name="irn", backbone=_single["backbone"], layers=["maxpool", "layer1", "layer2", "layer3", "layer4"], epochs=3,
+    batch_size=32, lr=0.1, optimizer="sgd", weight_decay=1e-4, schedule="poly", flip=True,
     seeds=dict(trainer=_single, extractor=_cam),
 )  # fmt: skip
 
@@ -28,7 +23,7 @@ arms = dict(
     _delete_=True,
     **{
         "the seeds": dict(extractor=_cam),
-        "IRN": dict(trainer=_irn, extractor=dict(name="boundarywalk", base="cam", **_seen)),
+        "IRN": dict(trainer=_irn, extractor=dict(_cam, name="boundarywalk", base="cam")),
     },
 )
 paper = dict(_delete_=True, IRN={"best_miou": 66.5})  # IRN's Table 2; users of its code report 64.9

@@ -8,11 +8,7 @@ _base_ = "cam_resnet50.py"
 name = "seeds_places_resnet50"
 about = "Semantic information maps shared among classes, refined, and a classifier of places learned from them."
 
-_resnet = dict(name="torchvision", arch="resnet50", weights="IMAGENET1K_V1", output_stride=16)
-_single = dict(
-    name="single", backbone=_resnet, epochs=5, batch_size=16, lr=0.1, head_lr=1.0, optimizer="sgd", weight_decay=1e-4,
-    schedule="poly", flip=True,
-)  # fmt: skip
+_single = _base_.trainer
 _fusers = [dict(name="share", sharpness=0.8), dict(name="pamr")]
 
 
@@ -26,8 +22,9 @@ def _sim(inside=""):
 
 _first = dict(extractor=_beside(_sim(), dict(name="cam")), fusers=_fusers)
 _pixels = dict(
-    name="pixels", backbone=_resnet, layers=["layer2", "layer3", "layer4"], epochs=2, batch_size=16, lr=0.01,
-    optimizer="adamw", weight_decay=1e-3, schedule="onecycle", flip=True, seeds=dict(trainer=_single, **_first),
+    name="pixels", backbone=_single["backbone"], layers=["layer2", "layer3", "layer4"], epochs=2, batch_size=16,
+    lr=0.01, optimizer="adamw", weight_decay=1e-3, schedule="onecycle", flip=True,
+    seeds=dict(trainer=_single, **_first),
 )  # fmt: skip
 
 arms = dict(

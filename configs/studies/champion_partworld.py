@@ -36,7 +36,7 @@ def _beside(*extractors, **options):
 
 _seeds = dict(extractor=_beside(_layercam(), _cam), fusers=[_shared, _refined])
 _pixels = dict(
-    _recipe, name="pixels", layers=["stage1", "stage2", "stage3", "stage4"], epochs=4, lr=0.01, flip=True,
+    _recipe, name="pixels", layers=_stages, epochs=4, lr=0.01, flip=True,
     seeds=dict(trainer=_single, **_seeds),
 )  # fmt: skip
 _both = _beside(dict(name="pixels"), _layercam("classifier."), _cam)

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from camforge.api import Network, SeedLearner, SeedTrainer
+from camforge.api import SeedLearner
 from camforge_plugins.neighbours import distances, half_disc
 from camforge_plugins.trainers.heads import (
-    HeadLearner,
     SurePairs,
+    SurePlaces,
+    SurePlacesLearner,
     TwoHeads,
-    classifier_and_layers,
-    in_order,
     mean_of,
-    sure_places,
     with_second_head,
 )
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
 _NEAREST = 1e-5  # a distance of 0 would make the loss of a pair of two classes infinite
 
 
@@ -37,21 +34,18 @@ class AffinityNetwork(TwoHeads):
         )
 
 
-class AffinityLearner(HeadLearner):
+class AffinityLearner(SurePlacesLearner):
     """Cross entropy of the affinity of near pairs of places at which the seeds are sure."""
 
-    def __init__(self, network: Network, options: Affinity) -> None:
-        super().__init__(network, options.name, frozen=True)
-        self.options = options
+    options: Affinity
 
     def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         _, features = self.body.both(images, frozen=True)
-        height, width = features.shape[-2:]
-        labels = sure_places(targets, (height, width), self.options.foreground, self.options.background)
+        labels = self.labels(targets, features)
         return {"loss_affinity": affinity_loss(features, labels, self.options.radius)}
 
 
-class Affinity(SeedTrainer):
+class Affinity(SurePlaces):
     """Features whose distance says whether two places are of one class, learned from seeds (AffinityNet).
 
     Ahn and Kwak, CVPR 2018, sec. 3.2: the affinity of places i and j is exp(-|f_i - f_j|), the L1 distance. Pairs
@@ -62,23 +56,15 @@ class Affinity(SeedTrainer):
     """
 
     name = "affinity"
-    layers: tuple[str, ...] = ()
-    """Modules of the backbone whose features are read; none: the backbone's stages, without the first and the last."""
     hidden: Annotated[int, Field(ge=1)] = 64
     """Channels between the two convolutions."""
     features: Annotated[int, Field(ge=1)] = 32
     """Numbers at each place between which distances are taken."""
     radius: Annotated[int, Field(ge=2)] = 5
     """Of a pair, in places of the finest layer."""
-    foreground: Fraction = 0.5
-    """A place is an output's where that seed is the image's highest and above it."""
-    background: Fraction = 0.2
-    """A place is background where all seeds are below it."""
-
-    _thresholds_in_order = model_validator(mode="after")(in_order)
 
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
-        network, layers = classifier_and_layers(self.name, self.backbone, outputs, pretrained, self.layers)
+        network, layers = self.classifier(outputs, pretrained)
         body = AffinityNetwork(network.body.eval(), layers, self.hidden, self.features)
         return AffinityLearner(with_second_head(network, body), self)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Annotated, Self, cast
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
-from camforge.api import IGNORED, Backbone, CamForgeError, Network, SeedLearner, resize
+from camforge.api import IGNORED, CamForgeError, Network, SeedLearner, SeedTrainer, resize
 from camforge_plugins.neighbours import Offset, shifted
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class TwoHeads(nn.Module):
@@ -105,23 +108,46 @@ class HeadLearner(SeedLearner):
         return self
 
 
-def classifier_and_layers(
-    trainer: str, backbone: Backbone, outputs: int, pretrained: bool, layers: tuple[str, ...]
-) -> tuple[Network, tuple[str, ...]]:
-    """The classifier, and the layers that a head reads: those named, or its stages without the first and the last."""
-    network = backbone.build(outputs, pretrained)
-    layers = layers or network.stages[1:-1] or network.stages[-1:]
-    missing = set(layers) - {name for name, _ in network.body.named_modules()}
-    if missing:
-        raise CamForgeError(f"{trainer}: backbone {backbone.name!r} has no layer {min(missing)!r}")
-    return network, layers
+class SurePlaces(SeedTrainer):
+    """A trainer of a second head at the places where the seeds are sure."""
+
+    layers: tuple[str, ...] = ()
+    """Modules of the backbone whose features are read; none: the backbone's stages, without the first and the last."""
+    foreground: Fraction = 0.5
+    """A place is an output's where that seed is the image's highest and above it."""
+    background: Fraction = 0.2
+    """A place is background where all seeds are below it."""
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> Self:
+        """A place cannot be above one and below the other."""
+        if self.background > self.foreground:
+            raise ValueError(f"background {self.background} is above foreground {self.foreground}")
+        return self
+
+    def classifier(self, outputs: int, pretrained: bool) -> tuple[Network, tuple[str, ...]]:
+        """The untrained classifier, and the layers that the head reads. Raises CamForgeError where it lacks one."""
+        network = self.backbone.build(outputs, pretrained)
+        layers = self.layers or network.stages[1:-1] or network.stages[-1:]
+        missing = set(layers) - {name for name, _ in network.body.named_modules()}
+        if missing:
+            raise CamForgeError(f"{self.name}: backbone {self.backbone.name!r} has no layer {min(missing)!r}")
+        return network, layers
 
 
-def in_order(trainer: Any) -> Any:
-    """Validates thresholds: a place cannot be above one and below the other. Raises ValueError."""
-    if trainer.background > trainer.foreground:
-        raise ValueError(f"background {trainer.background} is above foreground {trainer.foreground}")
-    return trainer
+class SurePlacesLearner(HeadLearner):
+    """A learner of a head at the places where the seeds are sure."""
+
+    options: SurePlaces
+
+    def __init__(self, network: Network, options: SurePlaces, frozen: bool = True) -> None:
+        super().__init__(network, options.name, frozen)
+        self.options = options
+
+    def labels(self, seeds: Tensor, grid: Tensor) -> Tensor:
+        """Seeds (B, K, H, W) and what the head returned (B, C, h, w) -> ``sure_places`` (B, h, w)."""
+        height, width = grid.shape[-2:]
+        return sure_places(seeds, (height, width), self.options.foreground, self.options.background)
 
 
 def with_second_head(network: Network, body: TwoHeads) -> Network:

@@ -5,25 +5,23 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from camforge.api import Network, SeedLearner, SeedTrainer, resize
+from camforge.api import SeedLearner, resize
 from camforge_plugins.neighbours import Offset, half_disc, highest_between, shifted
 from camforge_plugins.trainers.heads import (
-    HeadLearner,
+    Fraction,
     SurePairs,
+    SurePlaces,
+    SurePlacesLearner,
     TwoHeads,
-    classifier_and_layers,
     finest_of,
-    in_order,
     mean_of,
-    sure_places,
     with_second_head,
 )
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
 _GROUP = 8  # channels that a group norm takes together
 
 
@@ -71,17 +69,14 @@ class InterPixelNetwork(TwoHeads):
         return grids
 
 
-class InterPixelLearner(HeadLearner):
+class InterPixelLearner(SurePlacesLearner):
     """Boundaries and displacements at near pairs of places at which the seeds are sure."""
 
-    def __init__(self, network: Network, options: IRN) -> None:
-        super().__init__(network, options.name, frozen=True)
-        self.options = options
+    options: IRN
 
     def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         _, relations = self.body.both(images, frozen=True)
-        height, width = relations.shape[-2:]
-        labels = sure_places(targets, (height, width), self.options.foreground, self.options.background)
+        labels = self.labels(targets, relations)
         offsets = half_disc(self.options.radius)
         pairs = SurePairs.of(labels, offsets)
         return {
@@ -90,7 +85,7 @@ class InterPixelLearner(HeadLearner):
         }
 
 
-class IRN(SeedTrainer):
+class IRN(SurePlaces):
     """Boundaries between classes and displacements to an object's middle, learned from seeds: the inter-pixel network.
 
     Ahn, Cho and Kwak, CVPR 2019, sec. 4: of two places nearer than ``radius`` at which the seeds are sure, a_ij = 1 -
@@ -104,21 +99,15 @@ class IRN(SeedTrainer):
     """
 
     name = "irn"
-    layers: tuple[str, ...] = ()
-    """Modules of the backbone whose features are read; none: the backbone's stages, without the first and the last."""
     hidden: Annotated[int, Field(ge=_GROUP, multiple_of=_GROUP)] = 32
     """Channels to which the boundary's branch reduces each layer; the displacement's has twice as many."""
     radius: Annotated[int, Field(ge=2)] = 10
     """Of a pair, in places of the finest layer."""
     foreground: Fraction = 0.3
-    """A place is an output's where that seed is the image's highest and above it."""
     background: Fraction = 0.05
-    """A place is background where all seeds are below it."""
-
-    _thresholds_in_order = model_validator(mode="after")(in_order)
 
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
-        network, layers = classifier_and_layers(self.name, self.backbone, outputs, pretrained, self.layers)
+        network, layers = self.classifier(outputs, pretrained)
         body = InterPixelNetwork(network.body.eval(), layers, self.hidden)
         return InterPixelLearner(with_second_head(network, body), self)
 
