@@ -1,13 +1,17 @@
 """What all tests share."""
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 pytest_plugins = ["pytester"]  # contracts are tried on broken plugins in a pytest inside pytest
 
@@ -27,8 +31,11 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """Debian's Chromium without a window."""
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """Debian's Chromium without a window. Selenium is imported here: a machine with a GPU may lack both."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
     browser, service = shutil.which("chromium"), shutil.which("chromedriver")
     if not browser or not service:
         pytest.skip("needs Debian's chromium and chromium-driver, which are not installed")
