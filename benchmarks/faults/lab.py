@@ -170,7 +170,7 @@ def _camforge(words: Sequence[str], said: Path, at: Any, before: Callable[[], No
         main()
     finally:  # a process that was forked waits for idle workers, for minutes; one that a shell starts ends them
         for worker in multiprocessing.active_children():
-            worker.kill()
+            worker.terminate()  # a worker of joblib knows no kill()
 
 
 def _tell_stages(at: Any) -> None:

@@ -85,7 +85,7 @@ def run_seeds(
     title = next(iter(asked.values())).experiment.name
     with ExitStack() as held:
         for folder in asked:
-            held.enter_context(_alone_in(folder))
+            held.enter_context(alone_in(folder))
         with reports[0].experiment(title, STAGES):
             sessions = _opened(asked, reports, store, device, fresh)
             for made in filter(None, map(other_numbers, asked)):
@@ -111,8 +111,11 @@ def _joined(launcher: distributed.Launcher) -> Iterator[None]:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """The folder made, and no other run in it; the leader holds the lock for its team."""
+def alone_in(folder: Path) -> Iterator[None]:
+    """The folder made, and no other run in it; the leader holds the lock for its team.
+
+    Raises CamForgeError where there is one, or where the disk fails within.
+    """
     lock = FileLock(folder / ".lock", timeout=0)
 
     def enter() -> None:

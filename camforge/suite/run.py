@@ -12,7 +12,7 @@ from camforge.analysis.oracle import Oracle, oracle
 from camforge.config.load import Loaded, load, read
 from camforge.files import file_name, write_atomically
 from camforge.host.registry import registry
-from camforge.pipeline.run import run_seeds
+from camforge.pipeline.run import alone_in, run_seeds
 from camforge.progress.progress import Progress
 from camforge.report.paper import write_paper
 from camforge.report.suite import Front, SuiteReport, TableEntry, write_front, write_suite
@@ -104,7 +104,8 @@ def bench(
     cluster    the same on a Dask cluster, "dask://HOST:8786"
     data       a folder of photographs that a leaderboard measures on as well
     A finished stage is picked up; an experiment that fails is named in the results, the others go on.
-    Raises CamForgeError where a file is wrong, with every mistake, before anything runs.
+    Raises CamForgeError where a file is wrong, with every mistake, or where another bench is at work in the folder,
+    before anything runs.
     """
     found = open_suite(suite, small)
     folder = Path(work_dir) if work_dir is not None else Path("work/bench") / found.name
@@ -113,7 +114,7 @@ def bench(
     progress = Progress(quiet)
     results = SuiteResults(found.name, folder)
     start = time.perf_counter()
-    with open_pool(workers, cluster) as pool:
+    with alone_in(folder), open_pool(workers, cluster) as pool:
         for number, experiment in enumerate(planned):
             name = experiment.loaded.experiment.name
             progress.say(_headline(name, number, len(planned), time.perf_counter() - start))

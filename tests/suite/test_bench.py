@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from tiny_suite import write_suite
 
 from camforge import CamForgeError, bench
@@ -133,6 +134,14 @@ def test_mistakes_of_all_files_come_before_anything_runs(suite: Path, tmp_path: 
     with pytest.raises(CamForgeError, match=r"(?s)first\.py.*second\.py"):
         bench(str(suite), work_dir=tmp_path / "work")
     assert not (tmp_path / "work").exists()
+
+
+def test_a_suite_that_another_bench_runs_is_refused_whole(suite: Path, tmp_path: Path) -> None:
+    """Not one experiment after another: each of the two would get half of them."""
+    (tmp_path / "work").mkdir()
+    with FileLock(tmp_path / "work/.lock"), pytest.raises(CamForgeError, match=r"another run is at work in .*work: "):
+        bench(str(suite), work_dir=tmp_path / "work", device="cpu", quiet=True)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize(
