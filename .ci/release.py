@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 SERIES = ("3.11", "3.12", "3.13", "3.14")
-TESTS = os.environ.get("TESTS", "tests/fusers tests/host/test_registry.py tests/config/test_overrides.py").split()
+TESTS = os.environ.get("TESTS", "tests/fusers tests/host/test_registry.py tests/config/test_config_mistakes.py").split()
 """Of the repository, run against what was installed."""
 TINY = ("dataset.train=48", "dataset.val=8", "trainer.epochs=1", "trainer.batch_size=16", "report.images=2")
 

@@ -112,8 +112,9 @@ def _strikes(lab: Lab, victim: Victim) -> Iterator[Row]:
     for number in (signal.SIGKILL, signal.SIGTERM):
         ends = [_struck(lab, victim, number, random.uniform(0, took)) for _ in range(lab.times)]
         hit = sum(code == -number for code, _ in ends)
+        over = sum(code == 0 for code, _ in ends)
         lost = sum(contents != whole for _, contents in ends)
-        tried = f"{hit} of {lab.times} ended by it, at random moments of {took:.1f} s"
+        tried = f"{hit} of {lab.times} ended by it, {over} had finished, at random moments of {took:.1f} s"
         yield lab.row(f"{number.name} in {victim.name}", tried, lost)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
@@ -48,10 +51,26 @@ def open_pool(workers: int, cluster: str | None) -> Iterator[Pool | None]:
             yield pool
     elif workers > 1:
         share = str(max(1, torch.get_num_threads() // workers))
-        executor = get_reusable_executor(workers, timeout=IDLE, env=dict.fromkeys(THREADS, share))
+        executor = get_reusable_executor(
+            workers, timeout=IDLE, initializer=end_with, initargs=(os.getpid(),), env=dict.fromkeys(THREADS, share)
+        )
         yield Pool(executor, workers, workers, None, lambda: executor.shutdown(kill_workers=True))
     else:
         yield None
+
+
+def end_with(parent: int) -> None:
+    """In a worker, of systems that give an orphan another parent: end with the run, which may have been killed.
+
+    It would go on with its task, and then hold its memory as long as a worker is kept.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What others need to take the project over: files that are read by machines say what is so."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def test_workflows_run_what_is_there(path: Path) -> None:
             targets |= set(re.findall(r"\bmake (\w+)", step.get("run", "")))
         assert all(re.search(rf"^{target}:", MAKEFILE, re.M) for target in targets), targets
     assert len(path.read_text().splitlines()) < 50
+
+
+def test_a_release_is_tested_by_tests_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TESTS", raising=False)
+    tests = runpy.run_path(str(ROOT / ".ci/release.py"))["TESTS"]
+    assert tests
+    assert [path for path in tests if not (ROOT / path).exists()] == []
 
 
 def test_workflows_speak_for_three_systems() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ import camforge
 from camforge import CamForgeError, build
 from camforge.host.failure import Failure
 from camforge.pipeline.parallel import Task, TaskQueue, TaskResult, _check_pickles
+from camforge.training.executors import end_with
 from camforge.types import View
 
 
@@ -115,6 +117,28 @@ def _children() -> list[int]:
         if parent == os.getpid() and b"popen_loky_posix" in command:
             found.append(int(line.parent.name))
     return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks, and an orphan gets another parent")
+def test_a_worker_ends_with_its_run() -> None:
+    """A run that is killed cannot end its workers, which hold a network and the images."""
+    from_worker, to_test = os.pipe()
+    run = os.fork()
+    if run == 0:
+        worker = os.fork()
+        if worker == 0:
+            end_with(os.getppid())
+            os.write(to_test, b"!")
+        time.sleep(60)  # both at work: the worker alone holds the pipe's end, once the run is killed
+        os._exit(0)
+    os.close(to_test)
+    assert os.read(from_worker, 1) == b"!"
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+    ended, _, _ = select.select([from_worker], [], [], 60)
+    assert ended, "the worker is still there"
+    assert os.read(from_worker, 1) == b""
+    os.close(from_worker)
 
 
 def test_a_plugin_that_cannot_be_sent_is_named() -> None:
