@@ -22,13 +22,32 @@ _CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP})
 """What file systems without fsync of a folder answer."""
 
 
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)\d)(\.|$)", re.IGNORECASE)
+"""What Windows opens as a device, with any suffix."""
+
+
 class DiskError(CamForgeError):
     """One line about what the disk refused; the OSError is its cause. No plugin is at fault, and no arm can go on."""
 
 
 def file_name(text: str) -> str:
-    """A text, such as an image's id, as the name of one file: no folder, nothing that leads out of the one it is in."""
-    return re.sub(r"[/\\\x00-\x1f]", "_", text).lstrip(".") or "_"
+    """A text, such as an image's id, as the name of one file: no folder, nothing that leads out of the one it is in.
+
+    Windows, and archives that are unpacked there, know it, too.
+    """
+    name = re.sub(r'[/\\<>:"|?*\x00-\x1f\x7f]', "_", text).lstrip(".").rstrip(". ") or "_"
+    return f"_{name}" if _DEVICE.match(name) else name
+
+
+def free_name(text: str, taken: set[str]) -> str:
+    """``file_name`` or, where ``taken`` has it in whatever case, with a number; it is taken from now on."""
+    stem = name = file_name(text)
+    number = 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}--{number}"
+    taken.add(name.casefold())
+    return name
 
 
 def write_atomically(path: Path | str, content: bytes) -> Path:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from camforge.analysis.finished import Finished
 from camforge.analysis.seed_files import class_masks, label_map, save_confidence, save_label_map
-from camforge.files import file_name, write_strict_json
+from camforge.files import free_name, write_strict_json
 from camforge.interfaces import Split
 from camforge.maps import max_normalise
 from camforge.pipeline.fuse import FusedMaps
@@ -31,6 +31,7 @@ Seeds of arm {arm!r} of experiment {experiment!r}, {split} images, made by CamFo
 masks/ID.png     palette PNG in the size of the photograph: 0 background, 1 + place in classes.txt, 255 not seen
                  (outside the square that the network saw) or not sure. A pixel has the class whose map, divided by its
                  maximum, is highest, where that reaches {threshold}; below {background} it is background.
+                 ID is the image's "stem" in masks.json: its id, as far as a file can be called that.
 masks.json       COCO: the same masks as run lengths, one per class; "score" is the mean of the map inside.
 confidence/ID.npz
                  numpy.load(file): scores (P, h, w) float16, the maps divided by their maxima, in the size of the
@@ -139,13 +140,15 @@ def _write(
     pictures: list[dict[str, Any]] = []
     shard: list[Seeds] = []
     shards = 0
+    taken: set[str] = set()
     with progress.task("write") as tick:
         for number, seeds in enumerate(_each(fused, size), start=1):
             scaled, label = _placed(seeds, fused, thresholds)
-            name = file_name(seeds.id)
+            name = free_name(seeds.id, taken)
             save_label_map(draft / "masks" / f"{name}.png", label)
             save_confidence(draft / "confidence" / f"{name}.npz", scaled, seeds.classes)
-            pictures.append({"id": number, "file_name": seeds.id, "height": seeds.size[0], "width": seeds.size[1]})
+            height, width = seeds.size
+            pictures.append({"id": number, "file_name": seeds.id, "height": height, "width": width, "stem": name})
             boxes += _boxes(scaled, seeds.classes, thresholds[0], number, len(boxes))
             masks += class_masks(label, scaled, seeds.classes, number, len(masks))
             shard.append(seeds)

@@ -21,7 +21,7 @@ from camforge.explanation.page import page
 from camforge.explanation.placement import Placement, measure
 from camforge.explanation.recipe import recipe_of
 from camforge.explanation.targets import DetectedBox, NoBox, What, box_caption
-from camforge.files import file_name, write_atomically
+from camforge.files import free_name, write_atomically
 from camforge.interfaces import Extractor
 from camforge.pictures import enlarged, save, sheet, signed_overlay
 from camforge.types import CamForgeError
@@ -163,7 +163,8 @@ def _one(
         place = explanation.placements[0].scaled((shown.shape[1], shown.shape[2]))
         for pair, values in enumerate(place.bring_back(explanation.maps).detach().cpu()):
             target = int(explanation.targets[pair])
-            picture = out / _free(f"{_stem(name)}-{key.replace('#', '-')}-{_end(explanation, pair)}", taken)
+            stem = free_name(f"{_stem(name)}-{key.replace('#', '-')}-{_end(explanation, pair)}", taken)
+            picture = out / f"{stem}.png"
             over = signed_overlay(shown, values)
             save(picture, over)
             overlays.append(_told(explanation, pair, name, target, picture))
@@ -186,17 +187,6 @@ def _end(found: Explanation, pair: int) -> str:
     target, label = int(found.targets[pair]), found.label(pair)
     words = re.sub(r"[^\w.-]+", "_", label)
     return str(target) if label == f"output {target}" else f"{target}-{words}"
-
-
-def _free(stem: str, taken: set[str]) -> str:
-    """A file name that no other picture of this call has."""
-    stem = file_name(stem)
-    name, number = f"{stem}.png", 1
-    while name in taken:
-        number += 1
-        name = f"{stem}-{number}.png"
-    taken.add(name)
-    return name
 
 
 def layers_read(overlays: Sequence[Overlay]) -> Mapping[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from camforge.files import file_name, write_atomically
+from camforge.files import free_name, write_atomically
 from camforge.pictures import save, signed_overlay
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ def _entry(found: Explanation, pair: int) -> dict[str, object]:
 def _stems(found: Explanation) -> list[str]:
     """Of every pair, one that no other has: ``dog-golden_retriever``, or ``0-output_207`` of tensors."""
     stems: list[str] = []
+    taken: set[str] = set()
     for pair, image in enumerate(found.images.tolist()):
         name = Path(found.photographs[image].name).stem if found.photographs else str(image)
-        stem = file_name(f"{name}-{found.label(pair)}".replace(" ", "_"))
-        number = 1 + sum(other == stem or other.startswith(f"{stem}--") for other in stems)
-        stems.append(stem if number == 1 else f"{stem}--{number}")
+        stems.append(free_name(f"{name}-{found.label(pair)}".replace(" ", "_"), taken))
     return stems

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from camforge.config.schema import filled
-from camforge.files import file_name, write_strict_json
+from camforge.files import free_name, write_strict_json
 from camforge.interfaces.base import choices
 from camforge.pipeline.results import Results
 from camforge.report.data import ArmReport, ReportData
@@ -67,7 +67,8 @@ def write_scores(folder: Path, results: Results) -> None:
     """A run's rows, a file each, and its recipe; files of rows that it no longer has go."""
     manifest = results.report_data.recipe
     scores = [_score(arm, results) for arm in results.report_data.arms]
-    files = {f"{file_name(score.row)}.json": score.model_dump(mode="json") for score in scores}
+    taken = {RECIPE.removesuffix(".json")}
+    files = {f"{free_name(score.row, taken)}.json": score.model_dump(mode="json") for score in scores}
     shared = {key: value for key, value in manifest["config"].items() if key not in ("arms", "paper", "report")}
     kept = {key: manifest[key] for key in ("camforge", "python", "versions", "platform", "device", "threads", "data")}
     kept |= _directions(results.report_data)

@@ -123,7 +123,7 @@ def test_equal_names_do_not_overwrite_one_another(camforge: Camforge, tmp_path: 
     files = [photograph(tmp_path / "a.png"), photograph(tmp_path / "other" / "a.png", seed=5)]
     options = ("--model", "squeezenet1_1", "--weights", weights, "--target", 0, "--out", tmp_path / "out")
     camforge("explain", *files, *options)
-    assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == ["a-gradcam-0-2.png", "a-gradcam-0.png"]
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == ["a-gradcam-0--2.png", "a-gradcam-0.png"]
 
 
 @pytest.mark.parametrize(

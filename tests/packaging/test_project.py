@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import camforge
+from camforge.files import file_name
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -50,6 +51,14 @@ def test_workflows_run_what_is_there(path: Path) -> None:
             targets |= set(re.findall(r"\bmake (\w+)", step.get("run", "")))
         assert all(re.search(rf"^{target}:", MAKEFILE, re.M) for target in targets), targets
     assert len(path.read_text().splitlines()) < 50
+
+
+def test_every_file_can_be_unpacked_on_windows() -> None:
+    """An archive with another name is refused by some installers on every system."""
+    folders = ("camforge", "plugins", "configs", "docs", "examples", "benchmarks", "tests", ".github", ".ci")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+    assert len(paths) > 500
+    assert [path for path in paths if file_name(path.name.lstrip(".")) != path.name.lstrip(".")] == []
 
 
 def test_a_release_is_tested_by_tests_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 import camforge
 from camforge.analysis.export import export
 from camforge.data.inspection import contact
-from camforge.files import file_name
+from camforge.files import file_name, free_name
 from camforge.progress.progress import Progress
 from camforge.progress.terminal import Count, TerminalView
 from camforge.store.maintenance import list_entries
@@ -166,3 +166,16 @@ def test_file_names() -> None:
     assert [file_name(text) for text in ("../a/b", "..", "", "a\\b\0c\nd", "café")] == [
         "_a_b", "_", "_", "a_b_c_d", "café",
     ]  # fmt: skip
+    windows = ("control: all", 'x<y>z|"?*', "dots. .", "con", "NUL.txt", "com7", "console", "a.con")
+    assert [file_name(text) for text in windows] == [
+        "control_ all", "x_y_z____", "dots", "_con", "_NUL.txt", "_com7", "console", "a.con",
+    ]  # fmt: skip
+
+
+def test_no_two_texts_get_one_file_name() -> None:
+    """Not in a file system either that takes upper for lower case."""
+    taken: set[str] = set()
+    texts = ("x > 1", "x < 1", "X < 1", "x _ 1--2", "x > 1", "y")
+    names = [free_name(text, taken) for text in texts]
+    assert names == ["x _ 1", "x _ 1--2", "X _ 1--3", "x _ 1--2--2", "x _ 1--4", "y"]
+    assert len({name.casefold() for name in names}) == len(texts)
