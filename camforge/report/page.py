@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from camforge.files import write_atomically
 from camforge.pictures import data_uri, heat_colours
 from camforge.report.data import ArmReport, ReportData, ViewReport
-from camforge.report.figures import HUES, Tree, bars, charts, tree
+from camforge.report.figures import HUES, Chart, Tree, bars, charts, tree
 from camforge.report.gallery import BUDGET, FUSED, Packed, pack_gallery
 from camforge.report.standing import Column, columns, duration, in_order, per_class
 from camforge.report.table import asides, remarks
@@ -76,7 +76,7 @@ def context_of(report_data: ReportData, budget: int = BUDGET) -> dict[str, Any]:
         "per_class": classwise,
         "bars": {metric: bars(arms, metric, labels) for metric, labels in classwise.items()},
         "groupings": groupings(report_data.arms, report_data.classes),
-        "charts": {arm.name: charts(arm.curves) for arm in report_data.arms if arm.curves},
+        "trainings": trainings(report_data.arms),
         "gallery": gallery,
         "index": _index(report_data, gallery),
     }
@@ -89,7 +89,7 @@ def render_template(name: str, **context: object) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"pretty": _pretty, "brief": _brief, "is_brief": _is_brief, "json_text": _json_text}
-    environment.filters["duration"] = duration
+    environment.filters |= {"duration": duration, "breakable": _breakable, "code": _code}
     style = _source(environment, "page.css")
     script = "(() => {\n'use strict';\n" + "\n".join(_source(environment, part) for part in SCRIPTS) + "\n})();"
     policy = (
@@ -113,6 +113,19 @@ def _pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def _breakable(text: str) -> Markup:
+    """A name that a narrow column breaks after an underscore."""
+    return Markup("_<wbr>").join(text.split("_"))
+
+
+def _code(text: str) -> Markup:
+    """Prose whose code stands in double backticks."""
+    parts = text.split("``")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup().join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
 def _json_text(text: str) -> Markup:
     """JSON for a script element: in JSON these letters stand only inside strings, where an escape means the same."""
     return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))
@@ -131,6 +144,15 @@ def _headline(report_data: ReportData) -> tuple[Column, ArmReport] | None:
     first = next(iter(columns(report_data.arms)), None)
     leader = next((arm for arm in report_data.arms if first and arm.name in first.best), None)
     return (first, leader) if first and leader else None
+
+
+def trainings(arms: Sequence[ArmReport]) -> list[tuple[tuple[str, ...], list[Chart]]]:
+    """Every training once: the arms that share it, and its curves."""
+    shared: dict[str, list[ArmReport]] = {}
+    for arm in arms:
+        if arm.curves:
+            shared.setdefault(repr(arm.curves), []).append(arm)
+    return [(tuple(arm.name for arm in sharing), charts(sharing[0].curves)) for sharing in shared.values()]
 
 
 def groupings(arms: Sequence[ArmReport], classes: tuple[str, ...]) -> list[GroupingPart]:

@@ -9,13 +9,14 @@ from inspect import cleandoc, getdoc
 from pathlib import Path
 from typing import Any
 
+from camforge.config.schema import Experiment
 from camforge.config.shipped import shipped
 from camforge.files import file_name
 from camforge.host.describe import example, options_of
 from camforge.host.discovery import PluginClass
 from camforge.report.data import ArmReport
 from camforge.report.plugin import PluginOption, PluginPage, PluginTable, write_plugin_page
-from camforge.report.suite import SuiteReport, SuiteRow
+from camforge.report.suite import SuiteReport
 from camforge.suite.scores import RECIPE, Recorded, recorded
 
 WORK = Path("work/bench")
@@ -33,14 +34,10 @@ def write_plugin_pages(folder: Path, plugins: Iterable[PluginClass], scores: Seq
     return [write_plugin_page(folder / _file(one.kind, one.cls.name), _page(one, experiments)) for one in plugins]
 
 
-def linked(table: SuiteReport, folder: str) -> SuiteReport:
-    """The table with each row's link to the page of its extractor, below a suite's folder."""
-    return replace(table, rows=tuple(_linked(row, folder) for row in table.rows))
-
-
-def _linked(row: SuiteRow, folder: str) -> SuiteRow:
-    name = row.arm.spec.get("extractor", {}).get("name")
-    return replace(row, page=f"{folder}/{_file('extractor', name)}") if name else row
+def linked(table: SuiteReport, experiment: Experiment, folder: str) -> SuiteReport:
+    """The table with each arm's link to the page of its extractor, below a suite's folder."""
+    pages = {name: f"{folder}/{_file('extractor', arm.extractor.name)}" for name, arm in experiment.arms.items()}
+    return replace(table, rows=tuple(replace(row, page=pages.get(row.arm.name, "")) for row in table.rows))
 
 
 def _file(kind: str, name: str) -> str:

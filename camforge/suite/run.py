@@ -177,7 +177,7 @@ def _run_seeds(
         write_scores(folder.parent / SCORES / run.folder.relative_to(folder.parent), run)
     page = folder / "suite.html"
     table = suite_report(runs, planned.loaded.experiment.paper, page, (time.perf_counter() - start) / 60)
-    table = linked(table, PAGES) if planned.with_pages else table
+    table = linked(table, planned.loaded.experiment, PAGES) if planned.with_pages else table
     write_suite(page, table)
     return table
 

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import pytest
 from synthetic_report import CLASSES, HOSTILE_ID
 
-from camforge.report.data import ReportData
-from camforge.report.page import render, write_page
+from camforge.report.data import ArmReport, ReportData, TrainingCurve
+from camforge.report.page import _breakable, _code, render, trainings, write_page
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
@@ -120,3 +120,29 @@ def test_a_story_with_nothing_in_it_is_a_page(report_data: ReportData, tmp_path)
     reader = Reader(path.read_text())
     assert "Bare" in reader.text()
     assert not any(attrs.get("id") == "gallery" for _, attrs in reader.elements)
+
+
+def test_arms_that_share_a_training_share_its_card() -> None:
+    def arm(name: str, *losses: float) -> ArmReport:
+        epochs = tuple({"epoch": 1 + i, "loss": loss} for i, loss in enumerate(losses))
+        return ArmReport(name, {}, curves=(TrainingCurve("classes", epochs),))
+
+    cards = trainings([arm("a", 3, 2), arm("b", 3, 1), arm("c", 3, 2), ArmReport("control", {}, control=True)])
+    assert [names for names, _ in cards] == [("a", "c"), ("b",)]
+    assert [[chart.title for chart in drawn] for _, drawn in cards] == [["loss"], ["loss"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("``a<b>`` of <c>", "<code>a&lt;b&gt;</code> of &lt;c&gt;"),
+        ("plain", "plain"),
+        ("an odd `` one & more", "an odd `` one &amp; more"),
+    ],
+)
+def test_code_in_prose(text: str, expected: str) -> None:
+    assert str(_code(text)) == expected
+
+
+def test_names_break_after_an_underscore_and_stay_text() -> None:
+    assert str(_breakable("a_<b>_c")) == "a_<wbr>&lt;b&gt;_<wbr>c"

@@ -3,18 +3,22 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import pytest
 from typer.testing import CliRunner
 
-from camforge import CamForgeError, bench
+from camforge import CamForgeError, bench, build
 from camforge.cli import app
 from camforge.config.shipped import shipped
 from camforge.host.registry import registry
+from camforge.report.data import ArmReport
+from camforge.report.suite import SuiteReport, SuiteRow
 from camforge.store.stored_maps import load_maps
 from camforge.suite.again import again
 from camforge.suite.catalogue import open_suite
 from camforge.suite.every import every, overrides_for_every
+from camforge.suite.plugin_pages import linked
 from camforge.suite.run import SuiteResults, plan
 from camforge.suite.scores import find, recorded
 
@@ -183,3 +187,12 @@ def test_the_scores_that_come_with_camforge_are_whole() -> None:
     own = [row for row in rows if not row.score.control]
     assert {row.score.arm["extractor"]["name"] for row in own} <= set(registry().plugins["extractor"])
     assert all(row.score.maps for row in own if not row.score.failure)
+
+
+def test_an_arm_that_failed_leads_to_its_plugin_as_well() -> None:
+    """What it is tells why it failed."""
+    arms = {"a": Namespace(extractor=build("extractor", "legrad")), "b": Namespace(extractor=build("extractor", "cam"))}
+    rows = (ArmReport("a", {}, failure="no attention"), ArmReport("b", {"miou": 1.0}), ArmReport("c", {}, control=True))
+    table = SuiteReport("t", ("x",), tuple(map(SuiteRow, rows)))
+    found = linked(table, Namespace(arms=arms), "plugins")  # type: ignore[arg-type]
+    assert [row.page for row in found.rows] == ["plugins/extractor-legrad.html", "plugins/extractor-cam.html", ""]
