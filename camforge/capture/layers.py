@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence, Set
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
@@ -18,6 +18,8 @@ from camforge.capture.mismatch import mismatch
 from camforge.capture.model.borrowing import is_compiled
 from camforge.capture.model.structure import Structure
 from camforge.types import CamForgeError, Network
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,13 @@ class ModelLayers:
     model: nn.Module
     inputs: tuple[Any, ...]
     names: tuple[str, ...] = ()
+    _kept: dict[Hashable, Any] = field(default_factory=dict, init=False)
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` finds in the model's modules: looked for once in a pass."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return cast(T, self._kept[key])
 
     def run(self, inputs: tuple[Any, ...]) -> Any:
         """What the model returns for other inputs like its own. Raises CamForgeError where it cannot take them."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from camforge.api import (
@@ -20,7 +20,7 @@ from camforge.api import (
     minmax_normalise,
     resize,
 )
-from camforge_plugins.extractors.implicit_bias import constant_bias, has_bias, has_curve, implicit_bias
+from camforge_plugins.extractors.implicit_bias import constant_biases, has_bias, has_curve, implicit_bias
 
 BiasLayers = Literal["all"] | tuple[str, ...]
 
@@ -46,12 +46,16 @@ class FullGrad(Truncation, Extractor):
     """Raise an error where the terms miss the logit by more than this fraction; only with all layers, untruncated."""
 
     def needs(self, model_layers: ModelLayers) -> Needs:
-        paths = tuple(f"{path}#*" for path in self.paths(model_layers))
-        curved = tuple(f"{p}#*" for p in self.paths(model_layers) if has_curve(model_layers.model.get_submodule(p)))
+        paths = self.paths(model_layers)
+        curved = tuple(f"{p}#*" for p in paths if has_curve(model_layers.model.get_submodule(p)))
+        paths = tuple(f"{path}#*" for path in paths)
         return Needs(raw_gradients=paths, raw_inputs=curved, input_gradients=True)
 
-    def paths(self, model_layers: ModelLayers) -> list[str]:
+    def paths(self, model_layers: ModelLayers) -> tuple[str, ...]:
         """The modules whose bias is read."""
+        return model_layers.kept(("biases", self.layers), lambda: tuple(self._paths(model_layers)))
+
+    def _paths(self, model_layers: ModelLayers) -> list[str]:
         if isinstance(self.layers, tuple):
             named = [path.partition("#")[0] for path in model_layers.resolve(self.layers)]
             without = [path for path in named if not has_bias(model_layers.model.get_submodule(path))]
@@ -65,24 +69,31 @@ class FullGrad(Truncation, Extractor):
             self.check(capture)
         size = capture.inputs.shape[2:]
         total = capture.inputs.new_zeros(len(capture), *size)
+        same: dict[torch.Size, Tensor] = {}  # upsampling is linear: terms of one size are upsampled as one
         for path, term in self.terms(capture):
             if path == "input":
                 total = total + self._input(term)
             elif (grid := capture.grids.find(term, path)) is not None:
-                total = total + self._upsampled(self._psi(grid), size)
-        return [total]
+                found = self._psi(grid)
+                same[found.shape] = same[found.shape] + found if found.shape in same else found
+        return [sum((self._upsampled(maps, size) for maps in same.values()), total)]
 
     def terms(self, capture: Capture) -> Iterator[tuple[str, Tensor]]:
         """The term "input" and every bias's path#k with its term (P, …) in the module's own layout."""
         assert capture.input_gradients is not None  # it is among the needs
         yield "input", capture.inputs * capture.input_gradients
-        wanted = {path: capture.model_layers.model.get_submodule(path) for path in self.paths(capture.model_layers)}
+        layers = capture.model_layers
+        wanted = {path: layers.model.get_submodule(path) for path in self.paths(layers)}
+        constant = [path for path, module in wanted.items() if not has_curve(module)]
+        biases = dict(zip(constant, constant_biases([wanted[path] for path in constant]), strict=True))
         for name, gradients in capture.raw_gradients.items():
-            module = wanted.get(name.partition("#")[0])
-            if module is None:  # another extractor's
+            path = name.partition("#")[0]
+            if path not in wanted:  # another extractor's
                 continue
-            curved = has_curve(module)
-            bias = implicit_bias(module, capture.raw_inputs[name]) if curved else constant_bias(module, gradients.dim())
+            if path in biases:
+                bias = _along_channels(wanted[path], biases[path], gradients.dim())
+            else:
+                bias = implicit_bias(wanted[path], capture.raw_inputs[name])
             yield name, self._truncated_in_place(capture, name, gradients) * bias
 
     def check(self, capture: Capture) -> None:
@@ -117,11 +128,11 @@ class FullGrad(Truncation, Extractor):
 
     def _psi(self, term: Tensor) -> Tensor:
         """(P, C, h, w) -> (P, h, w): |.| scaled to [0, 1], summed over the channels."""
-        size, channels = term.abs(), term.shape[1]
+        size = term.abs_()  # of a product that nobody else reads
         if self.psi == "sample":
-            axes = tuple(range(1, term.dim()))
-            low, high = size.amin(axes, keepdim=True)[:, 0], size.amax(axes, keepdim=True)[:, 0]
-            return (size.sum(1) - channels * low) / (high - low + 1e-6)
+            axes, places = tuple(range(1, term.dim())), (-1, *(1,) * (term.dim() - 2))
+            low, high = size.amin(axes).view(places), size.amax(axes).view(places)
+            return torch.sub(size.sum(1), low, alpha=term.shape[1]) / (high - low + 1e-6)
         return minmax_normalise(size, term.dim() - 2).sum(1)
 
     def _upsampled(self, maps: Tensor, size: torch.Size) -> Tensor:
@@ -129,3 +140,8 @@ class FullGrad(Truncation, Extractor):
             return resize(maps, size)
         mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(size)]
         return interpolate(maps[:, None], size=size, mode=mode, align_corners=True)[:, 0]
+
+
+def _along_channels(module: nn.Module, bias: Tensor, dims: int) -> Tensor:
+    """A bias (C,) in the shape of the module's outputs (P, …) of ``dims`` axes."""
+    return bias if isinstance(module, nn.Linear) else bias.view(-1, *(1,) * (dims - 2))

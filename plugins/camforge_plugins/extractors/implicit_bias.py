@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,16 +30,28 @@ def has_bias(module: nn.Module) -> bool:
     return isinstance(module, nn.modules.batchnorm._BatchNorm) or has_curve(module)
 
 
-def constant_bias(module: nn.Module, dims: int) -> Tensor:
-    """The layer's bias, BatchNorm's beta - mean * gamma / std; shaped for outputs (P, …) of ``dims`` axes."""
-    if isinstance(module, nn.Linear):
-        return module.bias
-    places = (None, ..., *(None,) * (dims - 2))
-    if not isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return module.get_parameter("bias")[places]
-    mean, variance = module.get_buffer("running_mean"), module.get_buffer("running_var")
-    shift = mean / (variance + module.eps).sqrt()
-    return (-shift if module.weight is None else module.bias - shift * module.weight)[places]
+def constant_biases(modules: Sequence[nn.Module]) -> list[Tensor]:
+    """Every layer's bias (C,), BatchNorm's beta - mean * gamma / std: all of them in few operations of the device."""
+    norms = [module for module in modules if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    shifts = dict(zip(map(id, norms), _shifts(norms), strict=True))
+    return [-shifts[id(m)] if id(m) in shifts else m.get_parameter("bias") for m in modules]
+
+
+def _shifts(norms: Sequence[nn.modules.batchnorm._BatchNorm]) -> Sequence[Tensor]:
+    """mean * gamma / std - beta of each; those of one kind together."""
+    found: dict[int, Tensor] = {}
+    kinds: dict[tuple[Any, ...], list[int]] = {}
+    for place, norm in enumerate(norms):
+        mean = norm.get_buffer("running_mean")
+        kinds.setdefault((norm.eps, norm.affine, mean.device, mean.dtype), []).append(place)
+    for (eps, affine, *_), places in kinds.items():
+        same = [norms[place] for place in places]
+        means = [norm.get_buffer("running_mean") for norm in same]
+        shift = torch.cat(means) / (torch.cat([norm.get_buffer("running_var") for norm in same]) + eps).sqrt()
+        if affine:
+            shift = shift * torch.cat([norm.weight for norm in same]) - torch.cat([norm.bias for norm in same])
+        found |= zip(places, shift.split([len(mean) for mean in means]), strict=True)
+    return [found[place] for place in range(len(norms))]
 
 
 def implicit_bias(module: nn.Module, inputs: Tensor) -> Tensor:
