@@ -12,16 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.module import _has_any_global_hook
 from torch.overrides import TorchFunctionMode
 
+from camforge.capture.arriving import Arriving
 from camforge.capture.attention.blocks import blocks_of
 from camforge.capture.attention.recorded import RecordedAttention, recording_attention
 from camforge.capture.captured import Needs
 from camforge.capture.head import LinearHead, linear_head
 from camforge.capture.layers import ModelLayers
-from camforge.capture.layout.grids import Grids
+from camforge.capture.layout.grids import Grids, is_convolutional
 from camforge.capture.model.structure import Structure
-from camforge.capture.recording import Record, RecordedOutput, recording
+from camforge.capture.recording import Lightly, Record, RecordedOutput, recording
 from camforge.capture.structures import described, logits_of
 from camforge.types import CamForgeError
 
@@ -43,16 +45,19 @@ class Runner:
 
     select        takes the logits out of a dict or tuple output
     create_graph  the maps are to be trained through
-    finite        0 for every row of logits that was finite, else NaN, run by run
+    first         the first run's logits (B, K)
+    sums          every run's logits added up, float64: finite where all of them are
     doubts        scalar bools: whether what was taken for a linear head is one
-    The last two are read at the end of the pass: a GPU is not waited for in between.
+    The last two are read after the pass: a GPU is not waited for in between.
     """
 
     model_layers: ModelLayers
     select: Select | None
     create_graph: bool
-    finite: list[Tensor] = field(default_factory=list)
+    first: list[Tensor] = field(default_factory=list)
+    sums: list[Tensor] = field(default_factory=list)
     doubts: list[Tensor] = field(default_factory=list)
+    _settled: list[Arriving] = field(default_factory=list)
 
     @cached_property
     def structure(self) -> Structure:
@@ -77,24 +82,39 @@ class Runner:
             raise CamForgeError(
                 f"the model returns {tuple(output.shape)} for {images}: not one row of logits per image"
             )
-        values = output.detach()
-        self.finite.append((values - values).sum(1))  # NaN and infinity less themselves are NaN
+        self.first[:] = self.first or [output.detach()]
+        self.sums.append(output.detach().sum(dtype=torch.float32 if output.is_mps else torch.float64))
         return output
+
+    def settle(self) -> None:
+        """At the end of the pass: what the checks read sets out for the host."""
+        numbers = self.sums + [doubt.to(self.sums[0].dtype) for doubt in self.doubts]
+        self._settled.append(Arriving(torch.stack(numbers) if len(numbers) > 1 else numbers[0].view(1)))
 
     def check_finite(self) -> None:
         """Raise CamForgeError where any logits so far were NaN or infinite. Waits for the device."""
-        runs = self.finite if len(self.finite) < 2 else [torch.cat(self.finite)]
-        if runs and runs[0].sum().item() != 0:
-            images = self.finite[0].isnan().nonzero().flatten().tolist()
+        sums = self._settled[0].wait() if self._settled else torch.stack(self.sums or [torch.zeros(())])
+        if not sums.isfinite().all():
+            images = (~self.first[0].isfinite().all(1)).nonzero().flatten().tolist()
             where = f"images {images} of the batch" if images else "images that an extractor changed"
             raise CamForgeError(f"NaN or infinite logits for {where}: no map can be made of them")
 
     def check_head(self) -> bool:
         """Whether what was taken for a linear head is one; if not, nothing of this model is from now on."""
-        certain = not self.doubts or bool(torch.stack(self.doubts).all())
+        certain = not self.doubts or bool(self._settled[0].wait()[len(self.sums) :].all())
         if not certain:
             self.structure.keep("has a head", False)
         return certain
+
+    def runs_lightly(self, needs: Needs) -> bool:
+        """Up to the first layer that is read, the forward may run in inference mode, which the host is through sooner.
+
+        Only where nothing there is read or kept: models made of torchvision's own modules, without anybody's hooks.
+        """
+        read = needs.input_gradients or needs.raw_inputs or needs.reads_attention or not needs.layers
+        if read or self.create_graph or self.structure.hooked or _has_any_global_hook():
+            return False
+        return self.structure.kept("runs lightly", lambda: is_convolutional(self.model_layers.model))
 
     def laid_out(self, images: Tensor) -> Tensor:
         """A copy of the images, which the model may overwrite, in the layout in which its convolutions are fastest."""
@@ -155,7 +175,8 @@ def run_forward(
     first = inputs[0].clone() if inputs[0].is_inference() else inputs[0]
     first = first if runner.create_graph else first.detach()
     values = (*needs.activations, *needs.curvatures)
-    recorded = recording(runner.model_layers.model, values, needs.differentiated, needs.raw_inputs)
+    lightly = Lightly(mode is None and runner.runs_lightly(needs))
+    recorded = recording(runner.model_layers.model, values, needs.differentiated, needs.raw_inputs, lightly.end)
     blocks = blocks_of(runner.model_layers, inputs) if needs.reads_attention else None
     attention = recording_attention(runner.model_layers.model, blocks, runner.create_graph)
     twice = runner.create_graph or bool(needs.curvatures)
@@ -164,9 +185,12 @@ def run_forward(
         leaf = _leaf(first, needs)
         given = runner.laid_out(leaf)
         try:
-            logits = runner.logits((given, *inputs[1:]))
-        except RuntimeError:  # a model may .view() what only lies in order in the plain layout
-            if given.is_contiguous():
+            with lightly:
+                logits = runner.logits((given, *inputs[1:]))
+        except RuntimeError as error:  # a model may .view() what only lies in order in the plain layout
+            if "nference tensor" in str(error):
+                runner.structure.keep("runs lightly", False)
+            elif given.is_contiguous():
                 raise
             record.clear()
             recorder.clear()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from camforge.capture.rerun import RerunCache
 from camforge.capture.structures import check_runnable, named_inputs
 from camforge.capture.targets import Rank, Target, Targets, pairs_at_once, ranks, target_lists
 from camforge.maps import all_finite, all_zero
+
+T = TypeVar("T")
 
 
 class MapMaker(Protocol):
@@ -81,23 +83,47 @@ def extract_maps(
     caller is in.
     Extractors with test-time augmentation get further runs, shared by those that want the same views.
     """
+    same: Callable[[Extraction], Extraction] = lambda found: found  # noqa: E731
+    return start_maps(model, images, extractors, targets, same, select=select, create_graph=create_graph)()
+
+
+def start_maps(
+    model: nn.Module,
+    images: Tensor | tuple[Any, ...] | Mapping[str, Any],
+    extractors: Sequence[MapMaker],
+    targets: Targets,
+    then: Callable[[Extraction], T],
+    *,
+    select: Select | None = None,
+    create_graph: bool = False,
+) -> Callable[[], T]:
+    """``then(extract_maps(…))`` set going on a GPU; the function returned waits for it and raises what checks find."""
     model = unwrap(model)
     check_runnable(model)
     inputs, names = named_inputs(model, images)
 
-    def attempt() -> Extraction | None:
+    def attempt() -> tuple[T, Runner]:
         runner = Runner(ModelLayers(model, inputs, names), select, create_graph)
         try:
-            found = _extraction(runner, inputs, extractors, targets)
+            found = then(_extraction(runner, inputs, extractors, targets))
         except Exception:
             runner.check_finite()  # NaN explains what failed on them
             raise
-        runner.check_finite()
-        return found if runner.check_head() else None
+        runner.settle()
+        return found, runner
 
-    found = borrowed(model, not create_graph, lambda: attempt() or attempt())
-    assert found is not None  # the second attempt takes nothing for a head
-    return found
+    started = borrowed(model, not create_graph, attempt)
+
+    def finish() -> T:
+        found, runner = started
+        runner.check_finite()
+        if runner.check_head():
+            return found
+        found, runner = borrowed(model, not create_graph, attempt)  # takes nothing for a head
+        runner.check_finite()
+        return found
+
+    return finish
 
 
 def _extraction(
@@ -140,13 +166,15 @@ def _run(runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker]
     """One forward for all extractors; all targets at once for those that need no backward."""
     needs = [extractor.needs(runner.model_layers) for extractor in extractors]
     forward = run_forward(runner, inputs, reduce(or_, needs, Needs()))
-    lists = target_lists(targets, forward.logits)
-    todo, cache = ranks(lists, forward.logits.device), RerunCache()
+    lists, device = target_lists(targets, forward.logits), forward.logits.device
+    several, cache = max(map(len, lists), default=0) > 1, RerunCache()
     maps: dict[int, list[Tensor]] = {}
-    closed = [len(todo) > 1 and needs_no_backward(forward, one, lists) for one in needs]
+    closed = [several and needs_no_backward(forward, one, lists) for one in needs]
+    pairs = pairs_at_once(lists, device, pairs_that_fit(forward)) if any(closed) else []
+    todo = pairs if pairs and all(closed) else ranks(lists, device)
     for at_once in dict.fromkeys(closed):
         chosen = [i for i, one in enumerate(closed) if one is at_once]
-        some = pairs_at_once(lists, forward.logits.device, pairs_that_fit(forward)) if at_once else todo
+        some = pairs if at_once else todo
         same = [extractors[i] for i in chosen], [needs[i] for i in chosen]
         maps |= dict(zip(chosen, _maps(forward, *same, some, inputs, cache), strict=True))
     return _Run(wide(forward.logits.detach()), lists, todo, [maps[i] for i in range(len(extractors))])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
@@ -63,16 +64,40 @@ class Record:
             inputs.clear()
 
 
+class Lightly:
+    """Inference mode from the beginning of the ``with`` block until ``end`` is called, or the block ends."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._mode = torch.inference_mode() if wanted else None
+
+    def __enter__(self) -> None:
+        if self._mode is not None:
+            self._mode.__enter__()
+
+    def end(self) -> None:
+        """Autograd records from here on."""
+        mode, self._mode = self._mode, None
+        if mode is not None:
+            mode.__exit__(None, None, None)
+
+    def __exit__(self, *_raised: object) -> None:
+        self.end()
+
+
 @contextmanager
 def recording(
-    model: nn.Module, values: Sequence[str], edges: Sequence[str], inputs: Sequence[str] = ()
+    model: nn.Module, values: Sequence[str], edges: Sequence[str], inputs: Sequence[str], first: Callable[[], None]
 ) -> Iterator[Record]:
-    """Record while the model runs inside the ``with`` block: outputs with their values, outputs as edges, inputs."""
+    """Record while the model runs inside the ``with`` block: outputs with their values, outputs as edges, inputs.
+
+    first  is called when the first output is there: autograd must record from there on
+    """
     record, kept, handles = Record(), set(_paths(values)), []
     try:
         for path in _paths((*values, *edges)):
             calls = record.outputs[path] = []
-            handles.append(model.get_submodule(path).register_forward_hook(_output_hook(path, calls, path in kept)))
+            hook = _output_hook(path, calls, path in kept, first)
+            handles.append(model.get_submodule(path).register_forward_hook(hook))
         for path in _paths(inputs):
             got = record.inputs[path] = []
             handles.append(model.get_submodule(path).register_forward_pre_hook(_input_hook(got)))
@@ -86,7 +111,7 @@ def _paths(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name.partition("#")[0] for name in names))
 
 
-def _output_hook(path: str, calls: list[RecordedOutput], keep: bool) -> Callable[..., Any]:
+def _output_hook(path: str, calls: list[RecordedOutput], keep: bool, begin: Callable[[], None]) -> Callable[..., Any]:
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         first = lead_tensor(output)
         if first is None:
@@ -94,7 +119,9 @@ def _output_hook(path: str, calls: list[RecordedOutput], keep: bool) -> Callable
         if first.requires_grad:
             calls.append(RecordedOutput(get_gradient_edge(first), first.shape, first.clone() if keep else None))
             return None
-        leaf = first.detach().requires_grad_()  # nothing is recorded below the shallowest layer
+        begin()
+        plain = first.clone() if first.is_inference() else first.detach()
+        leaf = plain.requires_grad_()  # nothing is recorded below the shallowest layer
         calls.append(RecordedOutput(leaf, leaf.shape, leaf))
         return with_lead_tensor(output, leaf.clone())
 

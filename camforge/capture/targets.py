@@ -84,6 +84,8 @@ def target_lists(targets: Targets, logits: Tensor) -> list[list[Target]]:
     rows = list(cast(Any, targets)) if values is None else _rows(values, isinstance(targets, list | tuple), outputs)
     if len(rows) != count:
         raise CamForgeError(f"{len(rows)} targets for {count} images: give one entry per image")
+    if values is not None and _name_outputs(values, outputs):
+        return [row if isinstance(row, list) else [row] for row in rows]
     best = logits.argmax(1).tolist() if any(row is None for row in rows) else []
     lists = [_row(best[image] if row is None else row, outputs) for image, row in enumerate(rows)]
     return [[_checked(target, image, outputs) for target in row] for image, row in enumerate(lists)]
@@ -180,7 +182,18 @@ def _rows(values: Tensor, listed: bool, outputs: int) -> list[Any]:
         return values.tolist()
     if values.dim() != 2 or values.shape[1] != outputs:
         raise CamForgeError(f"multi-hot targets have shape {tuple(values.shape)}, not (images, {outputs} outputs)")
-    return [row.nonzero().flatten().tolist() for row in values]
+    found: list[list[int]] = [[] for _ in values]
+    for image, output in values.nonzero().tolist():
+        found[image].append(output)
+    return found
+
+
+def _name_outputs(values: Tensor, outputs: int) -> bool:
+    """Every number is one of the outputs, or says whether one is on."""
+    if values.dtype == torch.bool or values.is_floating_point() or not values.numel():
+        return values.dtype == torch.bool
+    low, high = torch.stack(values.aminmax()).tolist()
+    return bool(low >= 0 and high < outputs)
 
 
 def _zeros_and_ones(values: Tensor, outputs: int) -> bool:

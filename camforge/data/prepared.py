@@ -110,7 +110,7 @@ class Prepared:
         for places, tensors in zip(batches, loaded, strict=True):
             counts = self.known.counts(places)
             yield list(places), Batch(
-                ids=tuple(map(self._id, places)),
+                ids=tuple(self.dataset.ids[i] for i in self.indices[places].tolist()),
                 images=self.geometry.normalise(tensors["images"]),
                 labels=tensors["labels"],
                 masks=tensors.get("masks"),

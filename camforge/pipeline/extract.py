@@ -9,20 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
-from camforge.capture import extract_maps
-from camforge.capture.rerun import in_chunks
 from camforge.data.prepared import Prepared
 from camforge.host.failure import blaming
 from camforge.interfaces import Extractor
+from camforge.pipeline.extraction.passes import BatchMaps, Passes, ahead
 from camforge.pipeline.session import Session, data_recipe, recipe_of
 from camforge.store.store import digest
 from camforge.store.stored_maps import MapWriter, everything
 from camforge.training import distributed
-from camforge.training.precision import autocast
-from camforge.types import Batch, CamForgeError, Network, TrainedModel
+from camforge.types import Batch, Network, TrainedModel
 
 TargetClasses = Literal["present", "all"]
 Tick = Callable[[int, int], None]
@@ -99,7 +96,7 @@ def _groups(
 
 def _works(request: MapRequest, session: Session, places: list[int], batch: Batch, targets: Tensor) -> bool:
     """Whether there are maps of one image. Its own pass tells why not."""
-    passes = _Passes([request.extractor], session, "", 1)
+    passes = Passes([request.extractor], session, "", 1)
     try:
         distributed.on_all_ranks(lambda: passes.of(request.model.networks[0], places, batch, targets))
     except Exception:
@@ -141,21 +138,6 @@ def _one_network(requests: Mapping[str, MapRequest], session: Session, split: Pr
     return done
 
 
-@dataclass(frozen=True, eq=False)
-class BatchMaps:
-    """One batch's share: maps per extractor and layer, (Q, h, w) float32, and (B, K) logits, both on the CPU."""
-
-    maps: list[list[Tensor]]
-    logits: Tensor
-
-    @classmethod
-    def joined(cls, parts: Sequence[BatchMaps]) -> BatchMaps:
-        """The parts of one batch, one after another."""
-        same = (zip(*layers, strict=True) for layers in zip(*(part.maps for part in parts), strict=True))
-        maps = [[torch.cat(layer) for layer in layers] for layers in same]
-        return cls(maps, torch.cat([part.logits for part in parts]))
-
-
 def _passes(
     requests: Mapping[str, MapRequest], session: Session, split: Prepared, targets: Tensor,
     writers: Sequence[MapWriter],
@@ -165,11 +147,10 @@ def _passes(
     extractors = [request.extractor for request in requests.values()]
     label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {model.view.name}"
     with session.progress.task(label) as tick:
-        passes = _Passes(extractors, session, label, session.experiment.batch_size)
+        passes = Passes(extractors, session, label, session.experiment.batch_size)
         for branch, network in enumerate(model.networks):
-            passes.lay_out(network)
             counted = partial(_tick, tick, branch, len(model.networks))
-            for batch_maps in _rounds(passes, network, split, targets, counted):
+            for batch_maps in _rounds(passes, passes.ready(network), split, targets, counted):
                 for place, writer in enumerate(writers):
                     writer.append(branch, batch_maps.maps[place], batch_maps.logits)
 
@@ -178,72 +159,17 @@ def _tick(tick: Tick, branch: int, branches: int, done: int, total: int) -> None
     tick(branch * total + done, branches * total)
 
 
-def _rounds(passes: _Passes, network: Network, split: Prepared, targets: Tensor, tick: Tick) -> Iterator[BatchMaps]:
+def _rounds(passes: Passes, network: Network, split: Prepared, targets: Tensor, tick: Tick) -> Iterator[BatchMaps]:
     """The batches in order, on the leader; each round every process takes one of them."""
-    mine = split.batches(passes.batch_size, passes.session.device, distributed.batches())
+    device = passes.session.device
+    given = split.batches(passes.batch_size, device, distributed.batches())
+    mine = ahead((passes.start(network, *batch, targets) for batch in given), 1 if device.type == "cuda" else 0)
     batches = -(-len(split) // passes.batch_size)
     for first in range(0, batches, distributed.size()):
 
         def step() -> list[BatchMaps]:
             found = next(mine, None)
-            return [] if found is None else [passes.of(network, *found, targets)]
+            return [] if found is None else [found]
 
         yield from distributed.gather(distributed.on_all_ranks(step))
         tick(min((first + distributed.size()) * passes.batch_size, len(split)), len(split))
-
-
-@dataclass(eq=False)
-class _Passes:
-    """What is extracted of every batch. ``fits``: images at a time, fewer from where memory ran out."""
-
-    extractors: Sequence[Extractor]
-    session: Session
-    label: str
-    batch_size: int
-
-    def __post_init__(self) -> None:
-        self.fits = self.batch_size
-
-    @property
-    def channels_last(self) -> bool:
-        asked = self.session.experiment.extraction.channels_last
-        return self.session.device.type == "cuda" if asked is None else asked
-
-    def lay_out(self, network: Network) -> None:
-        """The network's weights as the images will lie."""
-        if self.channels_last:
-            network.to(memory_format=torch.channels_last)
-
-    def of(self, network: Network, places: list[int], batch: Batch, targets: Tensor) -> BatchMaps:
-        """The maps of one batch."""
-        some = partial(self._some, network, batch.images, targets[places])
-        try:
-            parts = list(in_chunks(0, len(places), self.fits, some))
-        except CamForgeError as error:
-            raise CamForgeError(f"{self.label}: {error} (images {batch.ids[0]} to {batch.ids[-1]})") from error
-        most = max(len(part.logits) for part in parts)
-        if self.fits > most and len(parts) > 1:
-            self.session.progress.say(f"{self.label}: memory ran out with {self.fits} images at a time, {most} fit")
-            self.fits = most
-        return BatchMaps.joined(parts)
-
-    def _some(self, network: Network, images: Tensor, targets: Tensor, start: int, stop: int) -> BatchMaps:
-        """The maps of the images ``start`` to ``stop`` of a batch."""
-        some = images[start:stop]
-        if self.channels_last:
-            some = some.contiguous(memory_format=torch.channels_last)
-        with autocast(self.session.experiment.extraction.autocast, some.device):
-            found = extract_maps(network, some, self.extractors, targets[start:stop])
-        flat = [layer.float() for layers in found.maps for layer in layers]
-        onto_cpu = iter(_in_one_copy(flat))
-        maps = [[next(onto_cpu) for _ in layers] for layers in found.maps]
-        return BatchMaps(maps, found.logits.float().cpu())
-
-
-def _in_one_copy(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    """The tensors on the CPU; from a GPU in one copy, since each waits for the device."""
-    if not tensors or tensors[0].device.type == "cpu":
-        return tensors
-    whole = torch.cat([tensor.flatten() for tensor in tensors]).cpu()
-    parts = whole.split([tensor.numel() for tensor in tensors])
-    return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]

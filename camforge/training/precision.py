@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from torch.nn.modules.conv import _ConvNd
 
 from camforge.interfaces import Trainer
 
@@ -17,6 +18,13 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 def autocast(precision: str, device: torch.device) -> Any:
     """The context in which losses or maps are computed; ``precision``: "off" or a key of DTYPES."""
     return nullcontext() if precision == "off" else torch.autocast(device.type, DTYPES[precision])
+
+
+def cast_convolutions(network: torch.nn.Module, precision: str) -> None:
+    """Convolutions' weights in the precision that autocast would cast them to, call by call."""
+    for module in network.modules():
+        if isinstance(module, _ConvNd):
+            module.weight.data = module.weight.data.to(DTYPES[precision])
 
 
 def wrapped(optimizer: torch.optim.Optimizer, trainer: Trainer, device: torch.device) -> OptimWrapper:

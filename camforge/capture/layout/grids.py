@@ -148,7 +148,7 @@ class Grids:
 
     def known(self, path: str) -> bool:
         """The module and all in it are torch's and torchvision's, in one of torchvision's convolutional families."""
-        return self._structure.kept(("known", path), lambda: _is_convolutional(self._model, path))
+        return self._structure.kept(("known", path), lambda: is_convolutional(self._model, path))
 
     @cached_property
     def _modules(self) -> dict[str, nn.Module]:
@@ -182,11 +182,12 @@ def _alike(other: object, images: Tensor) -> bool:
     return isinstance(other, Tensor) and other.is_floating_point() and other.shape[2:] == images.shape[2:]
 
 
-def _is_convolutional(model: nn.Module, path: str) -> bool:
+def is_convolutional(model: nn.Module, path: str = "") -> bool:
+    """A model of torchvision's convolutional families, of whose module at ``path`` all is torch's and torchvision's."""
     body = model.body if isinstance(model, Network) else model
     if not type(body).__module__.startswith("torchvision.models.") or type(body).__name__ not in _CONVOLUTIONAL:
         return False
-    inside = model.get_submodule(path.partition("#")[0]).modules()
+    inside = model.get_submodule(path.partition("#")[0]).modules() if path else body.modules()
     return all(type(m).__module__.partition(".")[0] in ("torch", "torchvision") for m in inside)
 
 

@@ -90,6 +90,7 @@ class _State:
         ]  # fmt: skip
         self._hooks = [(id(hooks), hooks.copy()) for attributes in hooked for hooks in _hooks(attributes)]
         self._forwards = [(attributes, attributes["forward"]) for attributes in own if "forward" in attributes]
+        structure.hooked = bool(hooked or self._forwards)
         self._attributes: list[tuple[nn.Module, str, Any]] = []
         self._tensors: list[tuple[dict[str, Any], str, Tensor]] = []
         self._trainable: list[Tensor] = []

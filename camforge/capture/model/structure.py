@@ -32,6 +32,8 @@ class Structure:
         self._kept: dict[Hashable, Any] = {}
         self.in_pass = False
         """A pass through the model has checked it; no module is looked for until the end of the pass."""
+        self.hooked = False
+        """Some module has a hook of somebody's, or a forward of its own: seen at the beginning of a pass."""
 
     @classmethod
     def of(cls, model: nn.Module) -> Structure:

@@ -1,0 +1,1 @@
+"""How the networks run that maps are extracted from."""
