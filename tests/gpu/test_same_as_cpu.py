@@ -16,6 +16,17 @@ from camforge.testing.examples import example_images, example_maps, example_metr
 from camforge.types import Batch
 
 TARGETS = [[0, 1], [2], [3, 4]]
+LEARNED = {"pixels": "pixels", "affinitywalk": "affinity", "boundarywalk": "irn"}
+"""Extractors that read what a trainer has added to a network."""
+SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "rise": {"samples": 20},
+    "drise": {"samples": 20},
+    "occlusion": {"patch": 6},
+    "integratedgradcam": {"steps": 5},
+    "boundarywalk": {"radius": 4, "steps": 8},
+    "beside": {"extractors": [{"name": "sim", "layers": ["2", "5"]}, {"name": "layercam"}]},
+}
 
 
 def small_vit() -> nn.Module:
@@ -26,14 +37,19 @@ def small_vit() -> nn.Module:
     return model.eval()
 
 
+def network_for(name: str) -> nn.Module:
+    if name in LEARNED:
+        trainer = build("trainer", {"name": LEARNED[name], "backbone": "small", "seeds": SEEDS, "hidden": 8})
+        return trainer.learner(5, pretrained=False).eval().networks[0]
+    return small_vit() if name in ATTENTION else example_network()
+
+
 def maps_on(where: torch.device | str, name: str, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     torch.manual_seed(0)
-    transformer = name in ATTENTION
-    model = small_vit() if transformer else example_network()
-    images = torch.randn(3, 3, 32, 32) if transformer else example_images(3)
-    found = extract_maps(
-        model.to(where, dtype), images.to(where, dtype), [build("extractor", name)], TARGETS, select=None
-    )  # fmt: skip
+    model = network_for(name).to(where, dtype)
+    images = torch.randn(3, 3, 32, 32) if name in ATTENTION else example_images(3)
+    extractor = build("extractor", {"name": name} | OPTIONS.get(name, {}))
+    found = extract_maps(model, images.to(where, dtype), [extractor], TARGETS)
     assert all(layer.device.type == torch.device(where).type for layer in found.maps[0])
     return [layer.cpu() for layer in found.maps[0]]
 
