@@ -185,8 +185,7 @@ def run_forward(
         leaf = _leaf(first, needs)
         given = runner.laid_out(leaf)
         try:
-            with lightly:
-                logits = runner.logits((given, *inputs[1:]))
+            logits = _logits(runner, (given, *inputs[1:]), lightly)
         except RuntimeError as error:  # a model may .view() what only lies in order in the plain layout
             if "nference tensor" in str(error):
                 runner.structure.keep("runs lightly", False)
@@ -196,6 +195,15 @@ def run_forward(
             recorder.clear()
             logits = runner.logits((leaf.contiguous().clone(), *inputs[1:]))
     return Forward(runner, leaf, inputs[1:], logits, record, needs, recorder.recorded)
+
+
+def _logits(runner: Runner, inputs: tuple[Any, ...], lightly: Lightly) -> Tensor:
+    runner.structure.leave = lightly.end  # once more, where a signal's handler comes between
+    try:
+        lightly.begin()
+        return runner.logits(inputs)
+    finally:
+        lightly.end()
 
 
 def gradients(

@@ -65,23 +65,20 @@ class Record:
 
 
 class Lightly:
-    """Inference mode from the beginning of the ``with`` block until ``end`` is called, or the block ends."""
+    """Inference mode between ``begin`` and ``end``, which may come more than once; nothing where it is not wanted."""
 
     def __init__(self, wanted: bool) -> None:
         self._mode = torch.inference_mode() if wanted else None
 
-    def __enter__(self) -> None:
+    def begin(self) -> None:
         if self._mode is not None:
             self._mode.__enter__()
 
     def end(self) -> None:
         """Autograd records from here on."""
-        mode, self._mode = self._mode, None
-        if mode is not None:
-            mode.__exit__(None, None, None)
-
-    def __exit__(self, *_raised: object) -> None:
-        self.end()
+        if self._mode is not None and torch.is_inference_mode_enabled():  # not where a signal came before it began
+            self._mode.__exit__(None, None, None)
+        self._mode = None
 
 
 @contextmanager

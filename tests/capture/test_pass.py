@@ -5,7 +5,9 @@ import weakref
 
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 
 import camforge
 from camforge import CamForgeError, build
@@ -338,3 +340,39 @@ def test_maps_of_no_pair_keep_their_shape(residual_pair, images) -> None:
     found = extract_maps(residual_pair[0], images, [build("extractor", {"name": "layercam", "layers": ["bn1"]})], none)
     assert found.maps[0][0].shape == (0, 7, 5)
     assert len(found.targets) == 0
+
+
+def test_up_to_the_layer_torchvisions_networks_run_in_inference_mode(images, monkeypatch) -> None:
+    """Not where somebody's hook would see it; the maps are the same to the digit, and the model can be trained."""
+    model, modes, block = torchvision.models.resnet18(num_classes=5).eval(), list[bool](), BasicBlock.forward
+    monkeypatch.setattr(
+        BasicBlock, "forward", lambda *given: (modes.append(torch.is_inference_mode_enabled()), block(*given))[1]
+    )
+    extractor = [build("extractor", {"name": "gradcam", "layers": ["layer3"]})]
+    (light,) = extract_maps(model, images, extractor, 1).maps[0]
+    handle = model.layer1.register_forward_hook(lambda _m, _i, out: modes.append(out.is_inference()))
+    (plain,) = extract_maps(model, images, extractor, 1).maps[0]
+    handle.remove()
+    assert modes == [True] * 6 + [False] * 2 + [False] * 9
+    assert torch.equal(light, plain)
+    model.train()(images).sum().backward()  # would refuse tensors that were made in inference mode
+    assert model.conv1.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("layer", ["features.1.block.1.avgpool", "features.1.block.1.scale_activation"])
+def test_a_layer_whose_output_meets_earlier_ones_in_a_product(images, layer: str) -> None:
+    """A squeeze-and-excitation's scale: autograd keeps what it is multiplied with, which inference mode forbids."""
+    model = torchvision.models.mobilenet_v3_small(num_classes=5).eval().double()
+    seen: dict[str, Tensor] = {}
+    maps = extract_maps(model, images.double(), [ElementWise((layer,))], 1).maps[0][0]
+
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        seen["x"] = output.clone()
+        output.retain_grad()
+        seen["kept"] = output
+
+    handle = model.get_submodule(layer).register_forward_hook(keep)
+    model(images.double())[:, 1].sum().backward()
+    handle.remove()
+    expected = (seen["x"] * seen["kept"].grad).sum(1).relu()
+    torch.testing.assert_close(maps, expected.detach(), rtol=1e-9, atol=1e-12)

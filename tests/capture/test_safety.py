@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
@@ -150,6 +151,21 @@ def test_nothing_is_left_by_a_signal_at_any_moment(images, unchanged, name: str,
         with torch.no_grad():
             hits += interrupted(lambda: first_map(model, images, name), moments.uniform(1e-5, took), error)
             assert not torch.is_grad_enabled()
+        check()
+    assert hits
+
+
+def test_inference_mode_is_left_by_a_signal_at_any_moment(unchanged) -> None:
+    """Up to the layer that is read, torchvision's networks run in it."""
+    model, moments = torchvision.models.squeezenet1_1(num_classes=5).eval(), random.Random(0)
+    images = torch.randn(2, 3, 64, 64)
+    first_map(model, images, "gradcam")
+    start = time.perf_counter()
+    first_map(model, images, "gradcam")
+    took, check, hits = time.perf_counter() - start, unchanged(model), 0
+    for _ in range(30):
+        hits += interrupted(lambda: first_map(model, images, "gradcam"), moments.uniform(1e-5, took), TimeoutError)
+        assert not torch.is_inference_mode_enabled()
         check()
     assert hits
 

@@ -2,13 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 import camforge
-from camforge import CamForgeError
+from camforge import CamForgeError, build
+from camforge.config.schema import Extraction
+from camforge.pipeline.extraction.passes import Passes, ahead
 from camforge.store.stored_maps import StoredMaps, load_maps
+from camforge.types import Network
 
 PLAIN = ["report.images=0"]
 
@@ -45,6 +50,53 @@ def test_maps_differ_by_their_rounding(tiny: Path, tmp_path: Path, override: str
     expected, found = first[1].maps[0][0][:], second[1].maps[0][0][:]
     away = float((found - expected).abs().max() / expected.abs().max())
     assert least <= away <= most
+
+
+def passes(size: int, **options: Any) -> Passes:
+    asked = SimpleNamespace(extraction=Extraction(**options))
+    session: Any = SimpleNamespace(experiment=asked, device=torch.device("cpu"))
+    return Passes([build("extractor", {"name": "layercam", "layers": "stages"})], session, "", size)
+
+
+def network() -> Network:
+    found: Network = build("backbone", {"name": "torchvision", "arch": "resnet18"}).build(4, pretrained=False).eval()
+    return found
+
+
+def batch_of(images: torch.Tensor) -> Any:
+    return SimpleNamespace(images=images, ids=[str(i) for i in range(len(images))])
+
+
+LABELS = torch.tensor([[True, False, True, False], [False, True, False, False], [False, False, False, True]])
+
+
+def test_weights_cast_once_give_the_maps_of_weights_cast_in_each_call() -> None:
+    """And the network that was trained keeps its own."""
+    model, images = network(), torch.randn(3, 3, 64, 64)
+    asked = passes(3, autocast="bf16")
+    ready = asked.ready(model)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert ready.get_submodule("body.conv1").weight.dtype == torch.bfloat16
+    found, expected = (asked.of(one, [0, 1, 2], batch_of(images), LABELS) for one in (ready, model))
+    assert all(map(torch.equal, found.maps[0], expected.maps[0]))
+    assert torch.equal(found.logits, expected.logits)
+
+
+def test_maps_ahead_are_those_of_one_batch_after_another() -> None:
+    model, images = network(), torch.randn(3, 3, 64, 64)
+    asked = passes(2)
+    batches = [([0, 1], batch_of(images[:2])), ([2], batch_of(images[2:]))]
+    found = list(ahead((asked.start(model, *given, LABELS) for given in batches), 1))
+    expected = [asked.of(model, *given, LABELS) for given in batches]
+    assert [len(one.maps[0][0]) for one in found] == [3, 1]
+    for one, other in zip(found, expected, strict=True):
+        assert all(map(torch.equal, one.maps[0], other.maps[0]))
+
+
+def test_what_the_checks_find_late_names_the_images() -> None:
+    finish = passes(2).start(network(), [0, 1], batch_of(torch.full((2, 3, 64, 64), torch.nan)), LABELS)
+    with pytest.raises(CamForgeError, match=r"NaN or infinite logits for images \[0, 1\] of the batch.*images 0 to 1"):
+        finish()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU the option works: tests/gpu")

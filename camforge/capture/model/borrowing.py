@@ -128,6 +128,7 @@ class _State:
 
     def restore(self) -> None:
         """Everything as it was. Hooks are looked at only where the pass did not end by itself."""
+        self._structure.leave()
         self._structure.in_pass = False
         for parameter in self._trainable:
             parameter.requires_grad = True

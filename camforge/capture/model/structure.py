@@ -34,6 +34,8 @@ class Structure:
         """A pass through the model has checked it; no module is looked for until the end of the pass."""
         self.hooked = False
         """Some module has a hook of somebody's, or a forward of its own: seen at the beginning of a pass."""
+        self.leave: Callable[[], None] = _nothing
+        """Ends what a pass began in its thread beside the model; once more does no harm."""
 
     @classmethod
     def of(cls, model: nn.Module) -> Structure:
@@ -75,6 +77,10 @@ class Structure:
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, Structure] = WeakKeyDictionary()
+
+
+def _nothing() -> None:
+    return
 
 
 def _children(modules: Sequence[nn.Module]) -> tuple[list[int], list[str], list[nn.Module | None]]:
