@@ -1,4 +1,4 @@
-"""Yang et al. 2020, Combinational class activation maps, Tables 1 to 5.
+"""Yang et al. 2020, Combinational class activation maps, Tables 2, 4 and 5.
 
 Other methods. Here on eight birds with MobileNetV2.
 """
