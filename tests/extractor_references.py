@@ -305,6 +305,38 @@ def affinitywalk(plugin, pair):
     return walked
 
 
+def lpcam(_plugin, pair):
+    """Prototype by prototype: the mean cosine to those of the target less the mean cosine to those of its context."""
+    body, target, kept = pair.network.body, pair.target, []
+    handle = body.classifier.get_submodule(body.layers[0]).register_forward_hook(
+        lambda _m, _i, o: kept.append(o[0].detach())
+    )
+    body(pair.image[None])
+    handle.remove()
+    own, context = [], []
+    head, options = body.prototypes, body.prototypes.options
+    for kind, found in enumerate((own, context)):
+        for j in range(options.clusters):
+            if not head.counts[kind, target, j]:
+                continue
+            mean = head.sums[kind, target, j] / head.counts[kind, target, j]
+            share = math.exp(mean[target]) / sum(math.exp(score) for score in mean)
+            centre = len(kept[0]) ** 0.5 * head.start[kind, target, j] + head.moved[kind, target, j].detach()
+            found.append((share, centre))
+    best = max(share for share, _ in own)
+    own = [centre for share, centre in own if share > options.sure or share == best]
+    context = [centre for share, centre in context if options.context[0] < share < options.context[1]]
+    out = torch.zeros(kept[0].shape[1:], dtype=torch.float64)
+    for y, x in itertools.product(*map(range, out.shape)):
+        f = kept[0][:, y, x]
+        to_own, to_context = (
+            sum(float(f @ c) / max(float(f.norm() * c.norm()), 1e-12) for c in centres) / max(1, len(centres))
+            for centres in (own, context)
+        )
+        out[y, x] = max(0.0, to_own - to_context)
+    return [out]
+
+
 def boundarywalk(plugin, pair):
     """A matrix of chances, squared again and again as IRN does it."""
     kept = []
@@ -362,6 +394,6 @@ REFERENCES: dict[str, Reference] = CNN_REFERENCES | MASKED_REFERENCES | {
     "legrad": by_attention(lambda p, run, target: slow_vit.legrad(run, target, p.pooled)),
     "ltfullgrad": fullgrad, "ltgradcam": by_gradient(oracle.gradcam), "ltlayercam": by_gradient(oracle.layercam),
     "random": random, "refinecam": refinecam, "scorecam": scorecam, "shapleycam": shapleycam,
-    "featurewalk": featurewalk, "sim": sim, "beside": beside, "pixels": pixels,
+    "featurewalk": featurewalk, "sim": sim, "beside": beside, "pixels": pixels, "lpcam": lpcam,
     "smoothgradcampp": smoothgradcampp, "sscam": sscam, "xgradcam": by_gradient(oracle.xgradcam),
 }  # fmt: skip

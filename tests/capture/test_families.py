@@ -42,6 +42,7 @@ SECOND_HEADS = {
     "pixels",
     "affinitywalk",
     "boundarywalk",
+    "lpcam",
 }  # extractors that read what only seed trainers add to a network
 
 SMALL = {

@@ -12,7 +12,7 @@ from camforge.api import Extractor
 from camforge.host.registry import build, registry
 from camforge.testing import ExtractorContract, ReferencePair, example_images
 
-PLACES, NESTING = ("pixels", "affinitywalk", "boundarywalk"), ("beside",)
+PLACES, NESTING = ("pixels", "affinitywalk", "boundarywalk", "lpcam"), ("beside",)
 FEW = {"rise": {"samples": 20}, "drise": {"samples": 20}, "occlusion": {"patch": 6}}  # more masks tell no more
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam", "random")
 SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
@@ -106,3 +106,18 @@ class TestBetweenBoundaries(TestOnPlaces):
         build("extractor", {"name": "boundarywalk", "base": "gradcam", "radius": 2, "steps": 1}),
     )
     trainer = "irn"
+
+
+class TestOnPrototypes(BuiltInContract):
+    """Those that read a network with prototypes of classes."""
+
+    cases = (build("extractor", "lpcam"),)
+
+    def network(self) -> nn.Module:
+        torch.manual_seed(0)
+        spec = {"name": "lpcam", "backbone": "small", "seeds": SEEDS, "layer": "stage2", "clusters": 4, "sure": 0.4}
+        learner = build("trainer", spec).learner(5, pretrained=False).train()
+        seeds = torch.rand(6, 5, 8, 8) * torch.eye(5)[[0, 1, 2, 3, 4, 0], :, None, None]
+        learner.losses(torch.randn(6, 3, 32, 32), seeds)
+        learner.networks[0].body.prototypes.sums.normal_(0, 30)  # so that some centres are prototypes
+        return learner.eval().networks[0]

@@ -32,7 +32,7 @@ class TestTrainers(TrainerContract):
         *(
             build("trainer", {"name": n, "backbone": "small"})
             for n in registry().plugins["trainer"]
-            if n not in ("acol", "affinity", "irn", "pixels", "saliency")
+            if n not in ("acol", "affinity", "irn", "lpcam", "pixels", "saliency")
         ),
         build("trainer", {"name": "acol", "backbone": "small", "width": 8}),
         *(
@@ -40,6 +40,7 @@ class TestTrainers(TrainerContract):
             for f in (True, False)
         ),
         build("trainer", {"name": "affinity", "backbone": "small", "seeds": SEEDS}),
+        build("trainer", {"name": "lpcam", "backbone": "small", "seeds": SEEDS, "clusters": 3}),
         build("trainer", {"name": "saliency", "backbone": "small"}),
         build("trainer", {"name": "irn", "backbone": "small", "seeds": SEEDS, "hidden": 8}),
         build("trainer", {"name": "single", "backbone": "small", "loss": "softmax"}),

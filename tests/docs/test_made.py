@@ -75,6 +75,7 @@ def test_the_gallery_has_a_picture_of_every_extractor(tmp_path):
         "pixels",
         "affinitywalk",
         "boundarywalk",
+        "lpcam",
     }  # extractors to be named, and networks with a second head
     assert set(without) <= {*ATTENTION, *others}, without  # the rest read what vision transformers have
     assert all(card.picture.startswith(b"RIFF") for card in made.values() if card.picture)

@@ -16,7 +16,12 @@ from camforge.testing.examples import example_images, example_maps, example_metr
 from camforge.types import Batch
 
 TARGETS = [[0, 1], [2], [3, 4]]
-LEARNED = {"pixels": "pixels", "affinitywalk": "affinity", "boundarywalk": "irn"}
+LEARNED: dict[str, dict[str, Any]] = {
+    "pixels": {"name": "pixels", "hidden": 8},
+    "affinitywalk": {"name": "affinity", "hidden": 8},
+    "boundarywalk": {"name": "irn", "hidden": 8},
+    "lpcam": {"name": "lpcam", "clusters": 4},
+}
 """Extractors that read what a trainer has added to a network."""
 SEEDS = {"trainer": {"name": "single", "backbone": "small"}, "extractor": {"name": "layercam"}}
 JUMPING = ("ltfullgrad", "ltgradcam", "ltlayercam")
@@ -41,8 +46,10 @@ def small_vit() -> nn.Module:
 
 def network_for(name: str) -> nn.Module:
     if name in LEARNED:
-        trainer = build("trainer", {"name": LEARNED[name], "backbone": "small", "seeds": SEEDS, "hidden": 8})
-        return trainer.learner(5, pretrained=False).eval().networks[0]
+        trainer = build("trainer", {"backbone": "small", "seeds": SEEDS} | LEARNED[name])
+        learner = trainer.learner(5, pretrained=False).train()
+        learner.losses(example_images(5, 32, 32), torch.rand(5, 5, 8, 8) * torch.eye(5)[..., None, None])
+        return learner.eval().networks[0]
     return small_vit() if name in ATTENTION else example_network()
 
 

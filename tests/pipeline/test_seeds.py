@@ -1,5 +1,6 @@
 """Seeds from one network to the training of the next."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ _pixels = dict(name="pixels", backbone=_small, epochs=2, batch_size=8, flip=True
     seeds=dict(trainer=_single, extractor=_seen, fusers=[_sum]))
 _affinity = dict(name="affinity", backbone=_small, epochs=2, batch_size=8, flip=True, radius=3, seeds=_pixels["seeds"])
 _irn = dict(_affinity, name="irn", hidden=8)
+_lpcam = dict(name="lpcam", backbone=_small, epochs=2, batch_size=8, flip=True, clusters=2, seeds=_pixels["seeds"])
 trainer = _single
 extractor = _seen
 fusers = [_sum]
@@ -28,6 +30,10 @@ arms = {
     "plain": {},
     "pixels": dict(trainer=_pixels, extractor=dict(name="beside", extractors=[dict(name="pixels"), _seen])),
     "affinities": dict(trainer=_affinity, extractor=dict(name="affinitywalk", radius=3, steps=4), fusers=[]),
+    "prototypes": dict(trainer=_lpcam, extractor=dict(name="lpcam"), fusers=[]),
+    "their places": dict(
+        trainer=dict(_pixels, seeds=dict(trainer=_lpcam, extractor=dict(name="lpcam"))), extractor=dict(name="pixels")
+    ),
     "boundaries": dict(trainer=_irn, extractor=dict(name="boundarywalk", radius=3, steps=4), fusers=[]),
 }
 metrics = [dict(name="threshold_sweep", choose="train")]
@@ -39,7 +45,7 @@ def test_a_run_with_seeds(tmp_path: Path) -> None:
     (tmp_path / "seeds.py").write_text(CONFIG)
     results = camforge.run(tmp_path / "seeds.py", work_dir=tmp_path / "work", device="cpu", quiet=True)
     assert not results.failures
-    (entry,) = (tmp_path / "work" / "store").glob("seeds-*")
+    entry = seeds_of("layercam", tmp_path / "work" / "store")
     kept = load_maps(entry)
     assert kept.asked[:].shape == (24, 12)
     count = int(kept.asked[:].sum())
@@ -50,6 +56,14 @@ def test_a_run_with_seeds(tmp_path: Path) -> None:
         if torch.equal(load_maps(folder).asked[:], kept.asked[:]) and len(load_maps(folder).maps[0]) == 2
     ]  # fmt: skip
     torch.testing.assert_close(maps, expected_seeds(raw, count), rtol=0, atol=1e-6)
+
+
+def seeds_of(extractor: str, store: Path) -> Path:
+    (entry,) = (
+        found for found in store.glob("seeds-*")
+        if json.loads((found / "recipe.json").read_text())["recipe"]["extractor"]["name"] == extractor
+    )  # fmt: skip
+    return entry
 
 
 def expected_seeds(raw: Path, count: int) -> Tensor:

@@ -146,7 +146,7 @@ def test_a_leaderboard_has_every_extractor_and_every_metric() -> None:
     (experiment,) = plan(open_suite("leaderboard"), [], [])
     arms = {arm.extractor.name for arm in experiment.loaded.experiment.arms.values()}
     unfit = set(every("extractor")) - arms  # these read a layer that only their own kind of model has
-    assert unfit == {"affinitywalk", "boundarywalk", "pixels"}
+    assert unfit == {"affinitywalk", "boundarywalk", "lpcam", "pixels"}
     for name in set(registry().plugins["extractor"]) - set(every("extractor")):
         assert registry().plugins["extractor"][name].cls.model_json_schema()["required"], name
     metrics = {metric.name for metric in experiment.loaded.experiment.metrics}

@@ -30,6 +30,7 @@ from camforge_plugins.extractors.iscam import ISCAM
 from camforge_plugins.extractors.kpcacam import KPCACAM
 from camforge_plugins.extractors.layercam import LayerCAM
 from camforge_plugins.extractors.legrad import LeGrad
+from camforge_plugins.extractors.lpcam import LPCAM
 from camforge_plugins.extractors.ltfullgrad import LTFullGrad
 from camforge_plugins.extractors.ltgradcam import LTGradCAM
 from camforge_plugins.extractors.ltlayercam import LTLayerCAM
@@ -57,6 +58,6 @@ def camforge_extractors() -> list[type[Extractor]]:
         AblationCAM, AffinityWalk, AttentionRollout, AttnLRP, BagCAMs, Beside, BoundaryWalk, CAM, CCAM, DFF, DRISE,
         EigenCAM, EigenGradCAM, ElementWiseGradCAM, FeatureWalk, FEM, FinerCAM, FullGrad, GenericAttention, GradCAM,
         GradCAMPlusPlus, GuidedBackprop, GuidedGradCAM, HiResCAM, IntegratedGradCAM, ISCAM, KPCACAM, LayerCAM, LeGrad,
-        LTFullGrad, LTGradCAM, LTLayerCAM, Occlusion, ODAM, Pixels, PolyCAM, RandomMap, ReciproCAM, RefineCAM, RISE,
-        ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, TransformerAttribution, XGradCAM,
+        LPCAM, LTFullGrad, LTGradCAM, LTLayerCAM, Occlusion, ODAM, Pixels, PolyCAM, RandomMap, ReciproCAM, RefineCAM,
+        RISE, ScoreCAM, ShapleyCAM, SIM, SmoothGradCAMPlusPlus, SSCAM, TransformerAttribution, XGradCAM,
     ]  # fmt: skip

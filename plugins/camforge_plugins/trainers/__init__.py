@@ -9,6 +9,7 @@ from .binary_pair import BinaryPair
 from .cutmix import CutMix
 from .has import HaS
 from .irn import IRN
+from .lpcam import LPCAM
 from .pixels import Pixels
 from .saliency import Saliency
 from .single import Single
@@ -19,4 +20,6 @@ from .two_branch_orthogonal import TwoBranchOrthogonal
 @hookimpl
 def camforge_trainers() -> list[type[Trainer]]:
     """The classes of this folder."""
-    return [Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels, Affinity, IRN, Saliency]
+    return [
+        Single, TwoBranchOrthogonal, BinaryPair, ACoL, HaS, ADL, CutMix, SPG, Pixels, Affinity, IRN, LPCAM, Saliency,
+    ]  # fmt: skip

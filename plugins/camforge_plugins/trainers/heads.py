@@ -95,8 +95,10 @@ class HeadLearner(SeedLearner):
 
     def take_over(self, networks: Sequence[Network]) -> None:
         """The classifier that found the seeds, weights and all. Raises CamForgeError where it is of another kind."""
+        found = networks[0].body
+        classifier = found.classifier if isinstance(found, TwoHeads) else found
         try:
-            self.body.classifier.load_state_dict(networks[0].body.state_dict())
+            self.body.classifier.load_state_dict(classifier.state_dict())
         except RuntimeError:
             message = "seeds.trainer's backbone is not this trainer's, whose weights it is"
             raise CamForgeError(f"{self.trainer}: {message}") from None
