@@ -1,7 +1,7 @@
 """benchmarks/gpu.py on a machine without a network: wheels of CamForge, of what it needs and of the peers.
 
     python benchmarks/offline.py wheels          # where there is a network, in an environment with camforge[bench]
-    python benchmarks/offline.py wheels --run    # on the other machine: an environment of these, and gpu.py in it
+    python benchmarks/offline.py wheels --run    # on the other machine: these beside its torch, and gpu.py
 
 torch, torchvision and what they bring are not packed: a machine with a GPU has its own build of them. Versions are
 those of the environment that packs; both machines need the same version of Python. What follows ``--run`` goes to
@@ -11,6 +11,7 @@ gpu.py.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,14 +51,12 @@ def pack(folder: Path) -> None:
 
 
 def run(folder: Path, options: list[str]) -> None:
-    """An environment beside the wheels, on top of this Python's torch, and gpu.py in it."""
-    environment = folder / "environment"
-    python = environment / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(environment)], check=True)
-    wheels = map(str, sorted(folder.glob("*.whl")))
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", *wheels], check=True)
-    sys.exit(subprocess.run([python, str(ROOT / "benchmarks/gpu.py"), *options]).returncode)
+    """The wheels beside this Python's torch, which may lie in an environment of its own, and gpu.py with both."""
+    beside = folder / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--upgrade"]
+    subprocess.run([*install, "--target", str(beside), *map(str, sorted(folder.glob("*.whl")))], check=True)
+    environment = os.environ | {"PYTHONPATH": str(beside)}
+    sys.exit(subprocess.run([sys.executable, str(ROOT / "benchmarks/gpu.py"), *options], env=environment).returncode)
 
 
 def main() -> None:
