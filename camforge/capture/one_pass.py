@@ -129,15 +129,17 @@ def start_maps(
 def _extraction(
     runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker], targets: Targets
 ) -> Extraction:
+    needs = [extractor.needs(runner.model_layers) for extractor in extractors]
     plain = [i for i, extractor in enumerate(extractors) if _views(extractor) == _ONE_VIEW]
-    run = _run(runner, inputs, [extractors[i] for i in plain], targets)
+    run = _run(runner, inputs, [extractors[i] for i in plain], [needs[i] for i in plain], targets)
     maps = dict(zip(plain, run.maps, strict=True))
     for views in dict.fromkeys(map(_views, extractors)):
         if views != _ONE_VIEW:
             same = [i for i, extractor in enumerate(extractors) if _views(extractor) == views]
-            found = _augmented(runner, inputs, [extractors[i] for i in same], run.targets, *views)
+            these = [extractors[i] for i in same], [needs[i] for i in same]
+            found = _augmented(runner, inputs, *these, run.targets, *views)
             maps |= dict(zip(same, found, strict=True))
-    layers = [extractor.needs(runner.model_layers).layers for extractor in extractors]
+    layers = [one.layers for one in needs]
     pairs = run.gather([r.images for r in run.ranks]), run.gather([r.index for r in run.ranks])
     return Extraction(*pairs, run.logits, [maps[i] for i in range(len(extractors))], layers)
 
@@ -162,9 +164,14 @@ class _Run:
         return _gathered(self.ranks, parts)
 
 
-def _run(runner: Runner, inputs: tuple[Any, ...], extractors: Sequence[MapMaker], targets: Targets) -> _Run:
+def _run(
+    runner: Runner,
+    inputs: tuple[Any, ...],
+    extractors: Sequence[MapMaker],
+    needs: Sequence[Needs],
+    targets: Targets,
+) -> _Run:
     """One forward for all extractors; all targets at once for those that need no backward."""
-    needs = [extractor.needs(runner.model_layers) for extractor in extractors]
     forward = run_forward(runner, inputs, reduce(or_, needs, Needs()))
     lists, device = target_lists(targets, forward.logits), forward.logits.device
     several, cache = max(map(len, lists), default=0) > 1, RerunCache()
@@ -213,6 +220,7 @@ def _augmented(
     runner: Runner,
     inputs: tuple[Any, ...],
     extractors: Sequence[MapMaker],
+    needs: Sequence[Needs],
     targets: list[list[Target]],
     scales: tuple[float, ...],
     flip: bool,
@@ -221,7 +229,8 @@ def _augmented(
     views: list[list[list[Tensor]]] = [[] for _ in extractors]
     for scale in scales:
         batch = scaled(inputs, scale)
-        run = _run(runner, with_mirrored(batch) if flip else batch, extractors, targets * 2 if flip else targets)
+        batch = with_mirrored(batch) if flip else batch
+        run = _run(runner, batch, extractors, needs, targets * 2 if flip else targets)
         for found, layers in zip(views, run.maps, strict=True):
             back = [brought_back(layer) if flip else [layer] for layer in layers]
             found += [list(view) for view in zip(*back, strict=True)]

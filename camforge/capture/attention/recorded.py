@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -113,12 +113,18 @@ class RecordedAttention:
         )
 
 
-@contextmanager
-def recording_attention(model: nn.Module, blocks: Blocks | None, create_graph: bool) -> Iterator[Recorder]:
+def recording_attention(
+    model: nn.Module, blocks: Blocks | None, create_graph: bool
+) -> AbstractContextManager[Recorder]:
     """Record while the model runs inside the ``with`` block; nothing where no blocks are given."""
-    recorder = Recorder(None if blocks is None else RecordedAttention(blocks, create_graph))
+    return nullcontext(Recorder(None)) if blocks is None else _recording(model, blocks, create_graph)
+
+
+@contextmanager
+def _recording(model: nn.Module, blocks: Blocks, create_graph: bool) -> Iterator[Recorder]:
+    recorder = Recorder(RecordedAttention(blocks, create_graph))
     with ExitStack() as stack:
-        for number, path in enumerate(blocks.paths if blocks else ()):
+        for number, path in enumerate(blocks.paths):
             block = model.get_submodule(path)
             stack.callback(block.register_forward_pre_hook(partial(recorder.enter, number), with_kwargs=True).remove)
             stack.callback(block.register_forward_hook(partial(recorder.leave, number)).remove)
