@@ -161,7 +161,7 @@ class RerunExtractor(LayerExtractor, ABC):
 def spatial_mean(values: Tensor) -> Tensor:
     """(P, C, …) -> (P, C, 1, …): the mean over every spatial dimension, 2-D or 3-D."""
     if values.dim() > 2 and not any(values.stride()[2:]):  # a linear head's gradient: one number, seen at every place
-        return values[(..., *(slice(1),) * (values.dim() - 2))]
+        return values.flatten(2)[:, :, :1].view(*values.shape[:2], *(1 for _ in values.shape[2:]))
     return values.mean(dim=tuple(range(2, values.dim())), keepdim=True) if values.dim() > 2 else values
 
 
