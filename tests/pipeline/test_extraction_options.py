@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import camforge
 from camforge import CamForgeError, build
@@ -97,6 +98,30 @@ def test_what_the_checks_find_late_names_the_images() -> None:
     finish = passes(2).start(network(), [0, 1], batch_of(torch.full((2, 3, 64, 64), torch.nan)), LABELS)
     with pytest.raises(CamForgeError, match=r"NaN or infinite logits for images \[0, 1\] of the batch.*images 0 to 1"):
         finish()
+
+
+class _Decoy(nn.Module):
+    """Its head's weight is a parameter of its own; the linear layer of the same shape is never used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.decoy = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+        self.weight = nn.Parameter(torch.randn(4, 8))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(self.conv(images).mean((2, 3)), self.weight)
+
+
+def test_what_is_run_once_more_runs_in_the_same_precision() -> None:
+    """A head that was taken for another is noticed when the pass is through: with weights that are cast already."""
+    images, asked = torch.randn(3, 3, 16, 16), passes(3, autocast="bf16")
+    asked.extractors = [build("extractor", {"name": "gradcam", "layers": ["conv"]})]
+    model: Any = _Decoy().eval()
+    found = asked.of(asked.ready(model), [0, 1, 2], batch_of(images), LABELS).maps[0][0]
+    activations = nn.functional.conv2d(images, model.conv.weight, model.conv.bias)
+    pairs = [(0, 0), (0, 2), (1, 1), (2, 3)]
+    expected = torch.stack([(activations[i] * model.weight[k, :, None, None] / 196).sum(0).relu() for i, k in pairs])
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=2e-4)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU the option works: tests/gpu")
