@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from camforge import CamForgeError, run
-from camforge.capture import Extraction, extract_maps
+from camforge.capture.one_pass import start_maps
 from camforge.interfaces import Extractor
 from camforge_plugins.extractors.hirescam import HiResCAM
 from camforge_plugins.fusers.max import Max
@@ -91,13 +91,13 @@ def test_extraction_goes_on_in_smaller_passes_where_memory_runs_out(
         shutil.rmtree(entry)
     tried: list[int] = []
 
-    def small(network: object, images: Tensor, *rest: object) -> Extraction:
+    def small(network: object, images: Tensor, *rest: object) -> object:
         tried.append(len(images))
         if len(images) > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return extract_maps(network, images, *rest)
+        return start_maps(network, images, *rest)
 
-    monkeypatch.setattr("camforge.pipeline.extract.extract_maps", small)
+    monkeypatch.setattr("camforge.pipeline.extraction.passes.start_maps", small)
     again = run(tiny_double, overrides=overrides, work_dir=tmp_path / "w", device="cpu", quiet=True)
     # one image for each of the two extractors that share a pass; 12 images; two networks, and two with two branches
     assert tried == [1, 1] + [6, 3, 3, 3, 3] * 2 + [6, *[3] * 8] * 2
@@ -134,11 +134,11 @@ def test_an_extractor_that_cannot_read_the_network_takes_no_other_out_of_the_sha
 ) -> None:
     passes: list[tuple[list[str], int]] = []
 
-    def counted(model: torch.nn.Module, images: Tensor, extractors: list[Extractor], targets: Tensor) -> Extraction:
+    def counted(model: torch.nn.Module, images: Tensor, extractors: list[Extractor], *rest: object) -> object:
         passes.append(([extractor.name for extractor in extractors], len(images)))
-        return extract_maps(model, images, extractors, targets)
+        return start_maps(model, images, extractors, *rest)
 
-    monkeypatch.setattr("camforge.pipeline.extract.extract_maps", counted)
+    monkeypatch.setattr("camforge.pipeline.extraction.passes.start_maps", counted)
     arms = "arms={baseline: {}, hires: {extractor: hirescam}, attention: {extractor: legrad}}"
     run(five, overrides=[arms, "batch_size=6", "metrics=[miou]"], work_dir=tmp_path / "w", device="cpu", quiet=True)
     shared = [count for names, count in passes if names == ["gradcam", "hirescam"]]
