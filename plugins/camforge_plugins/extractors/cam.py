@@ -26,6 +26,6 @@ class CAM(Extractor):
             raise CamForgeError(
                 f"cam: layer {layer!r} is not followed by just global average pooling and one linear layer; use gradcam"
             )
-        if (capture.targets < 0).any():
+        if not capture.rank.plain:
             raise CamForgeError("cam: a target must be an output of the linear layer, not a function of the logits")
         return [torch.einsum("pc,pc...->p...", head.weight[capture.targets], capture.activations[layer])]

@@ -57,7 +57,7 @@ class CCAM(Extractor):
         """(P, K): g of each class's place by descending score."""
         logits = capture.logits
         if self.anchor == "target_first":
-            if (capture.targets < 0).any():
+            if not capture.rank.plain:
                 raise CamForgeError('ccam: anchor="target_first" needs outputs as targets, not functions of the logits')
             logits = logits.scatter(1, capture.targets[:, None], float("inf"))
         order = logits.argsort(dim=1, descending=True, stable=True)

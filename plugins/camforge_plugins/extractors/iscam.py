@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from camforge.api import Capture
+from camforge_plugins.extractors.outputs import refuse_functions
 from camforge_plugins.extractors.scorecam import ScoreCAM
-from camforge_plugins.extractors.sscam import refuse_functions
 
 
 class ISCAM(ScoreCAM):
@@ -25,7 +25,7 @@ class ISCAM(ScoreCAM):
     """N, the steps of the integration."""
 
     def outputs(self, capture: Capture, channels: Tensor, pair: int) -> Tensor:
-        refuse_functions(capture, self.name)
+        refuse_functions(capture, self.name)  # outputs are averaged before the target is looked at
         total = torch.zeros((), device=channels.device)
         for step in range(1, self.steps + 1):
             scale = step * (step + 1) / (2 * self.steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from camforge.api import CamForgeError, Capture, Extractor, ModelLayers, Needs
+from camforge_plugins.extractors.outputs import of_targets, refuse_functions
 
 
 class LPCAM(Extractor):
@@ -28,7 +29,5 @@ class LPCAM(Extractor):
             raise CamForgeError(
                 f"lpcam: layer {layer!r} has {maps.shape[1]} channels, not one for each of {outputs} outputs"
             )
-        if (capture.targets < 0).any():
-            raise CamForgeError("lpcam: a target must be an output, not a function of the logits")
-        index = capture.targets.view(-1, *[1] * (maps.dim() - 1)).expand(-1, 1, *maps.shape[2:])
-        return [maps.gather(1, index)[:, 0].relu()]
+        refuse_functions(capture, self.name)
+        return [of_targets(maps, capture.targets).relu()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from camforge.api import CamForgeError, Capture, Extractor, ModelLayers, Needs
+from camforge_plugins.extractors.outputs import of_targets, refuse_functions
 
 
 class Pixels(Extractor):
@@ -30,7 +31,5 @@ class Pixels(Extractor):
         if places.shape[1] != 1 + outputs:
             found = f"{places.shape[1]} channels, not one for the background and {outputs} for the outputs"
             raise CamForgeError(f"pixels: layer {layer!r} has {found}")
-        if (capture.targets < 0).any():
-            raise CamForgeError("pixels: a target must be an output, not a function of the logits")
-        index = (1 + capture.targets).view(-1, *[1] * (places.dim() - 1)).expand(-1, 1, *places.shape[2:])
-        return [(places.gather(1, index)[:, 0] - places[:, 0]).sigmoid()]
+        refuse_functions(capture, self.name)
+        return [(of_targets(places, 1 + capture.targets) - places[:, 0]).sigmoid()]

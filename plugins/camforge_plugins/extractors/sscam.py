@@ -7,7 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from camforge.api import CamForgeError, Capture
+from camforge.api import Capture
+from camforge_plugins.extractors.outputs import refuse_functions
 from camforge_plugins.extractors.scorecam import ScoreCAM, unit_masks
 
 
@@ -27,7 +28,7 @@ class SSCAM(ScoreCAM):
     """Of the random numbers."""
 
     def outputs(self, capture: Capture, channels: Tensor, pair: int) -> Tensor:
-        refuse_functions(capture, self.name)
+        refuse_functions(capture, self.name)  # outputs are averaged before the target is looked at
         image, count = capture.inputs[pair], len(channels)
 
         def variants(sample: int, start: int, stop: int) -> Tensor:
@@ -48,9 +49,3 @@ class SSCAM(ScoreCAM):
             for row in range(len(masks))
         ]
         return self.std * torch.stack(rows).to(masks)
-
-
-def refuse_functions(capture: Capture, name: str) -> None:
-    """Outputs are averaged before the target is looked at: right for an output, not for a function of them."""
-    if (capture.targets < 0).any():
-        raise CamForgeError(f"{name}: a target must be an output, not a function of the logits")
