@@ -1,5 +1,7 @@
 """Prototypes of classes and of their context, against loops over places and against K-means of known clusters."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from sklearn.cluster import KMeans
@@ -116,17 +118,13 @@ def test_which_centres_are_prototypes() -> None:
     assert prototypes.kept()[0, 1].int().tolist() == [0, 0, 0, 1]
 
 
-def test_the_classifier_stays_and_goes_on_to_other_trainers() -> None:
+def test_the_classifier_stays_and_goes_on_to_other_trainers(
+    learned_in_a_step: Callable[[SeedLearner], set[str]],
+) -> None:
     found = build("trainer", SINGLE).learner(2)
     one = learner()
     one.take_over(list(found.networks))  # type: ignore[arg-type]
-    before = {name: value.clone() for name, value in one.train().state_dict().items()}
-    seeds = torch.zeros(4, 2, 8, 8)
-    seeds[:, 0, :4] = 1
-    optimizer = torch.optim.SGD(one.parameters(), 0.1)
-    sum(one.losses(torch.randn(4, 3, 32, 32), seeds).values()).backward()  # type: ignore[union-attr]
-    optimizer.step()
-    changed = {name for name, value in one.state_dict().items() if not torch.equal(value, before[name])}
+    changed = learned_in_a_step(one)
     assert {name.rpartition(".")[2] for name in changed} == {"counts", "moved", "start", "sums"}
     places = build("trainer", {"name": "pixels", "backbone": "small", "seeds": SEEDS}).learner(2)
     places.take_over(list(one.networks))

@@ -187,8 +187,8 @@ def is_convolutional(model: nn.Module, path: str = "") -> bool:
     body = model.body if isinstance(model, Network) else model
     if not type(body).__module__.startswith("torchvision.models.") or type(body).__name__ not in _CONVOLUTIONAL:
         return False
-    inside = model.get_submodule(path.partition("#")[0]).modules() if path else body.modules()
-    return all(type(m).__module__.partition(".")[0] in ("torch", "torchvision") for m in inside)
+    inside = model.get_submodule(path.partition("#")[0]) if path else body
+    return all(type(m).__module__.partition(".")[0] in ("torch", "torchvision") for m in inside.modules())
 
 
 def _wide(values: Tensor) -> Tensor:

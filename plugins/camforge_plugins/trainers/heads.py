@@ -131,10 +131,15 @@ class SurePlaces(SeedTrainer):
         """The untrained classifier, and the layers that the head reads. Raises CamForgeError where it lacks one."""
         network = self.backbone.build(outputs, pretrained)
         layers = self.layers or network.stages[1:-1] or network.stages[-1:]
-        missing = set(layers) - {name for name, _ in network.body.named_modules()}
-        if missing:
-            raise CamForgeError(f"{self.name}: backbone {self.backbone.name!r} has no layer {min(missing)!r}")
+        require_layers(self, network, layers)
         return network, layers
+
+
+def require_layers(trainer: SeedTrainer, network: Network, layers: Sequence[str]) -> None:
+    """Raise CamForgeError where the trainer's backbone lacks one of the layers."""
+    missing = set(layers) - {name for name, _ in network.body.named_modules()}
+    if missing:
+        raise CamForgeError(f"{trainer.name}: backbone {trainer.backbone.name!r} has no layer {min(missing)!r}")
 
 
 class SurePlacesLearner(HeadLearner):

@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from camforge.api import CamForgeError, Network, SeedLearner, SeedTrainer, resize
 from camforge_plugins.trainers.classification import wide
-from camforge_plugins.trainers.heads import Fraction, HeadLearner, TwoHeads, with_second_head
+from camforge_plugins.trainers.heads import Fraction, HeadLearner, TwoHeads, require_layers, with_second_head
 
 _MEMORY = 0.9  # what a batch that shows a class leaves of the scores that earlier ones gave its centres
 
@@ -173,8 +173,7 @@ class LPCAM(SeedTrainer):
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
         network = self.backbone.build(outputs, pretrained)
         layer = self.layer or network.stages[-1]
-        if layer not in dict(network.body.named_modules()):
-            raise CamForgeError(f"lpcam: backbone {self.backbone.name!r} has no layer {layer!r}")
+        require_layers(self, network, (layer,))
         body = PrototypeNetwork(network, layer, outputs, self)
         return PrototypeLearner(with_second_head(network, body), self)
 
