@@ -99,7 +99,7 @@ def export(
         (draft / "maps").mkdir()
         (draft / "confidence").mkdir()
         maps = finished.fused_maps(name, split)  # type: ignore[arg-type]
-        made = _write(draft, maps, (threshold, background), progress, finished.experiment.batch_size)
+        made = _write(draft, maps, (threshold, background), progress, finished.session.batch_size)
         classes = maps.split.dataset.classes
         (draft / "classes.txt").write_text("".join(f"{label}\n" for label in classes), "utf-8")
         message = README.format(

@@ -60,7 +60,7 @@ def oracle(
     name = finished.arm(arm or list(finished.experiment.arms)[-1])
     maps = finished.fused_maps(name, "val")
     partners = _partners(maps.fuser, name)
-    size = finished.experiment.batch_size
+    size = finished.session.batch_size
     alone = _iou(maps, threshold, size, lambda maps, _classes: maps)
     order = alone.nan_to_num(-1).argsort(dim=1, descending=True, stable=True)
 

@@ -122,7 +122,7 @@ def _fused(trained_arms: Mapping[str, TrainedArm], finished: Finished, images: P
 def _alike(before: FusedMaps, after: FusedMaps, finished: Finished) -> dict[str, float]:
     """Each measure's mean over all maps."""
     found: dict[str, list[Tensor]] = {measure: [] for measure in MEASURES}
-    size, device = finished.experiment.batch_size, finished.session.device
+    size, device = finished.session.batch_size, finished.session.device
     for (_, first), (_, second) in zip(before.batches(size, device), after.batches(size, device), strict=True):
         old, new = first.maps, second.maps
         for measure, compare in MEASURES.items():

@@ -110,8 +110,9 @@ class Experiment(Shown, Options):
     training images as the validation's geometry shows them. Pictures are of "val"."""
     controls: bool = True
     """Add a centred Gaussian and everything-is-foreground as rows of the table."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Images per batch when maps are extracted."""
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Images per batch when maps are extracted and measured, None: 16 on the CPU; on a GPU as many as have the pixels
+    of 128 images of 224 x 224, 16 at least. Where memory runs out, a batch goes through in parts."""
     extraction: Extraction = Extraction()
     cost: str = ""
     """What a run takes, such as "4 minutes on 2 cores": told where experiments are listed."""

@@ -147,7 +147,7 @@ def _passes(
     extractors = [request.extractor for request in requests.values()]
     label = f"extract {', '.join(dict.fromkeys(e.name for e in extractors))} from {model.view.name}"
     with session.progress.task(label) as tick:
-        passes = Passes(extractors, session, label, session.experiment.batch_size)
+        passes = Passes(extractors, session, label, session.batch_size)
         for branch, network in enumerate(model.networks):
             counted = partial(_tick, tick, branch, len(model.networks))
             for batch_maps in _rounds(passes, passes.ready(network), split, targets, counted):

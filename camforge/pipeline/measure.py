@@ -143,7 +143,7 @@ def _statistics(maps: SplitMaps, metrics: Sequence[Metric], session: Session) ->
 
 def _update(maps: SplitMaps, metrics: Sequence[Metric], session: Session, tick: Callable[..., None]) -> Statistics:
     found = Statistics.of(len(metrics))
-    for places, batch in maps.batches(session.experiment.batch_size, session.device, distributed.batches()):
+    for places, batch in maps.batches(session.batch_size, session.device, distributed.batches()):
         for place, metric in enumerate(metrics):
             if not found.reasons[place]:
                 found.add(place, *_of_batch(metric, batch))

@@ -46,7 +46,7 @@ def _write(draft: Path, seeds: Seeds, model: TrainedModel, raw: StoredMaps, sess
     fuser = MapFuser(f"seeds of {model.view.name}", seeds.extractor, seeds.fusers, grouping, [raw])
     with session.store.temporary_dir() as folder, session.progress.task("fuse seeds") as tick:
         writer = MapWriter(folder / "seeds", targets)
-        for places, batch in split.batches(session.experiment.batch_size, session.device):
+        for places, batch in split.batches(session.batch_size, session.device):
             maps = fuser.fused(places, targets[places].to(session.device), batch.images).values
             small = [max(1, side // SHRINK) for side in maps.shape[1:]]
             writer.append(0, [resize(max_normalise(maps), small).cpu()])

@@ -26,6 +26,9 @@ NUMBERS = "0.1.0"
 """The release since which a recipe gives the same numbers, a part of every key. A plugin has its own ``version``;
 raise this one where decoding, geometry, a pass through a network, training or fusing changes what comes out."""
 
+GPU_PIXELS = 128 * 224**2
+"""In a batch on a GPU: below it Python is slower than a ResNet-50's kernels, above it little is gained."""
+
 
 class Splits:
     """An experiment's images, each split read when it is first asked for; runs that differ in their seed share them.
@@ -105,6 +108,15 @@ class Session:
     @property
     def seed(self) -> int:
         return self.experiment.seed
+
+    @property
+    def batch_size(self) -> int:
+        """Images that are extracted and measured at once: as asked, else what keeps the device busy."""
+        if self.experiment.batch_size is not None:
+            return self.experiment.batch_size
+        size = self.experiment.images.size
+        height, width = size if isinstance(size, tuple) else (size, size)
+        return 16 if self.device.type == "cpu" else max(16, GPU_PIXELS // (height * width))
 
     @property
     def train(self) -> Prepared:

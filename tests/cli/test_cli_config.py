@@ -68,7 +68,7 @@ def test_show_tells_where_each_value_came_from(camforge: Camforge, small: Path) 
 def test_show_tells_every_default_and_whose_it_is(camforge: Camforge, small: Path) -> None:
     lines = camforge("config", "show", small)[1].splitlines()
     for line in (
-        "batch_size = 16  # default",
+        "batch_size = null  # default",
         'images.fit = "crop"  # default',
         "trainer.epochs = 100  # default of single",
         "trainer.backbone.non_local = []  # default of small",

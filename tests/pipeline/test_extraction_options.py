@@ -11,8 +11,12 @@ from torch import nn
 
 import camforge
 from camforge import CamForgeError, build
-from camforge.config.schema import Extraction
+from camforge.config.load import load
+from camforge.config.schema import Extraction, Images
 from camforge.pipeline.extraction.passes import Passes, ahead
+from camforge.pipeline.session import Session, Splits
+from camforge.progress.progress import Progress
+from camforge.store.store import Store
 from camforge.store.stored_maps import StoredMaps, load_maps
 from camforge.types import Network
 
@@ -128,3 +132,27 @@ def test_what_is_run_once_more_runs_in_the_same_precision() -> None:
 def test_a_decoder_that_is_not_there_is_one_line(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(CamForgeError, match=r"^images\.decoder: 'gpu' needs an NVIDIA GPU, and torch finds none here"):
         camforge.run(tiny, overrides=["images.decoder=gpu"], work_dir=tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("device", "images", "asked", "expected"),
+    [
+        ("cpu", {"size": 224}, None, 16),
+        ("cuda", {"size": 224}, None, 128),
+        ("cuda", {"size": [112, 448], "fit": "squash"}, None, 128),
+        ("cuda", {"size": 448}, None, 32),
+        ("cuda", {"size": 2048}, None, 16),
+        ("cuda", {"size": 224}, 5, 5),
+        ("cpu", {"size": 224}, 5, 5),
+    ],
+)
+def test_a_batch_follows_the_device_unless_it_is_given(
+    tiny: Path, tmp_path: Path, device: str, images: dict[str, object], asked: int | None, expected: int
+) -> None:
+    given = load(tiny).experiment
+    experiment = given.model_copy(update={"images": Images.model_validate(images), "batch_size": asked})
+    progress = Progress(quiet=True)
+    store = Store(tmp_path / "store")
+    assert (
+        Session(experiment, Splits(experiment, progress), store, torch.device(device), progress).batch_size == expected
+    )
