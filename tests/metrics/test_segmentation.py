@@ -1,5 +1,7 @@
 """Precision, recall, F1, pixel accuracy and the threshold sweep."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -73,14 +75,18 @@ def test_the_sweep_is_miou_at_every_threshold(normalise):
 
 
 @pytest.mark.parametrize("background", [True, False])
-def test_the_sweep_of_label_maps_is_miou_at_every_threshold(background):
+@pytest.mark.parametrize("step", [0.0, 0.1])
+def test_the_sweep_of_label_maps_is_miou_at_every_threshold(background, step):
+    """Also where values lie on thresholds, and where a mask shows a class that the label lacks."""
     seen = random_evidence(3)
+    if step:
+        seen = replace(seen, maps=(seen.maps / step).round() * step)
+    seen.batch.masks[0, :3] = 2
     sweep = ThresholdSweep(protocol="argmax", with_background=background)
     values, occurs = sweep.class_curves(sweep.update(seen))
     assert len(values) == 3 + background
     for place, threshold in enumerate(sweep.steps().tolist()):
-        below = max(threshold - 1e-6, 0.0)  # there a map has to exceed it
-        want = measured(MeanIoU(threshold=below, protocol="argmax", with_background=background), seen)["miou"]
+        want = measured(MeanIoU(threshold=threshold, protocol="argmax", with_background=background), seen)["miou"]
         assert float(values[occurs[:, place], place].mean()) == pytest.approx(want, abs=1e-9)
     names = sweep.compute(sweep.update(seen), ("a", "b", "c"))
     assert ("best_miou/background" in names) == background

@@ -18,8 +18,8 @@ class PixelMetric(Metric, ABC):
     """A metric of pixel counts. Pixels with mask value 255 never count.
 
     protocol "binary": one mask per (image, class) pair, over the images whose label holds the class;
-    "argmax": one label map per image, the highest normalised map where it exceeds the background score ``threshold``
-    (Ahn et al. 2019, IRN).
+    "argmax": one label map per image, the highest normalised map where it exceeds the background score ``threshold``,
+    against the whole mask, classes that the label lacks included (Ahn et al. 2019, IRN).
     """
 
     threshold: Threshold = 0.15
@@ -45,19 +45,18 @@ class PixelMetric(Metric, ABC):
     def image_counts(self, metric_input: MetricInput, background: bool = False) -> Tensor:
         """(B, 1 + C, 4) int64: true positives, false positives, false negatives, true negatives.
 
-        Rows that do not count (a class that the image does not hold) are zero. Row 0 is the background, which binary
-        masks have only where ``background`` asks for it: what no class's mask claims.
+        Rows that do not count ("binary": a class that the image does not hold) are zero. Row 0 is the background, which
+        binary masks have only where ``background`` asks for it: what no class's mask claims.
         """
         masks, pairs = truth_masks(metric_input, self.name), labelled_pairs(metric_input, self.name)
         if self.protocol == "argmax":
             counts = self._of_label_maps(pairs, masks)
         else:
             counts = self._of_masks(pairs, masks, background)
-        counted = torch.nn.functional.pad(metric_input.batch.labels.to(counts.device), (1, 0), value=True)
-        if self.drop_invisible:
-            visible = counts[..., 0] + counts[..., 2] > 0
-            counted &= visible
-        return counts * counted[..., None]
+        if not self.drop_invisible:
+            return counts
+        visible = counts[..., 0] + counts[..., 2] > 0
+        return counts * visible[..., None]
 
     def _of_masks(self, pairs: MetricInput, masks: Tensor, background: bool) -> Tensor:
         predicted = foreground(pairs.maps, self.threshold, self.normalise)

@@ -21,6 +21,7 @@ class MeanIoU(PixelMetric):
     """
 
     name = "miou"
+    version = "2"
     family = "localization"
     bounds = (0, 100)
     with_background: bool = False

@@ -24,6 +24,7 @@ class Segmentation(PixelMetric):
     """
 
     name = "segmentation"
+    version = "2"
     family = "localization"
     bounds = (0, 100)
 

@@ -24,6 +24,7 @@ class ThresholdSweep(Metric):
     """
 
     name = "threshold_sweep"
+    version = "2"
     family = "localization"
     bounds = (0, 100)
     normalise: Normalise = "max"
@@ -33,7 +34,7 @@ class ThresholdSweep(Metric):
     threshold: Fraction | None = None
     """The threshold, where it is chosen already."""
     protocol: Literal["binary", "argmax"] = "binary"
-    """"argmax": the highest map has the pixel where it reaches the threshold, as IRN's code chooses its background
+    """"argmax": the highest map has the pixel where it exceeds the threshold, as IRN's code chooses its background
     score (Ahn et al. 2019)."""
     with_background: bool = False
     """With "argmax": the background is one more class."""
@@ -60,7 +61,8 @@ class ThresholdSweep(Metric):
     def update(self, metric_input: MetricInput) -> Tensor:
         """(C, 2, 102) int64 pixels: beside and inside the class's mask, by how many thresholds they reach.
 
-        "argmax", (1 + C, 3, 102), the background first: where the class is highest, rightly and wrongly, and its own.
+        "argmax", (1 + C, 3, 102), by how many they exceed, the background first: where the class is highest, rightly
+        and wrongly, and its own.
         """
         masks, pairs = truth_masks(metric_input, self.name), labelled_pairs(metric_input, self.name)
         scaled = max_normalise(pairs.maps) if self.normalise == "max" else minmax_normalise(pairs.maps)
@@ -75,14 +77,14 @@ class ThresholdSweep(Metric):
         rows, bins, valid = 1 + pairs.batch.labels.shape[1], STEPS + 2, masks != IGNORED
         winner = label_maps(scaled, pairs.images, pairs.classes, len(masks), -1.0)
         index = pairs.images[:, None, None].expand_as(scaled)
-        top = torch.zeros_like(winner).scatter_reduce(0, index, self._reached(scaled), "amax")
+        top = torch.zeros_like(winner).scatter_reduce(0, index, self._reached(scaled, exceeded=True), "amax")
         kind = 2 * winner + (winner != masks)
         claimed = torch.bincount((kind * bins + top)[valid], minlength=2 * rows * bins).view(rows, 2, bins)
         shown = torch.bincount((masks.long() * bins + top)[valid], minlength=rows * bins).view(rows, 1, bins)
         return torch.cat([claimed, shown], 1)
 
-    def _reached(self, scaled: Tensor) -> Tensor:
-        """(P, H, W) normalised maps -> int64: how many thresholds a value reaches; 0 reaches none.
+    def _reached(self, scaled: Tensor, exceeded: bool = False) -> Tensor:
+        """(P, H, W) normalised maps -> int64: how many thresholds a value reaches, or exceeds; 0 reaches none.
 
         Where rounding moved a value over a threshold, multiplication is off by one: the thresholds themselves decide.
         """
@@ -91,6 +93,8 @@ class ThresholdSweep(Metric):
         place -= (flat < edges.index_select(0, place)).long()
         above = edges.index_select(0, (place + 1).clamp(max=STEPS))
         place += ((flat >= above) & (place < STEPS)).long()
+        if exceeded:
+            place -= (flat == edges.index_select(0, place)).long()
         return torch.where(flat > 0, 1 + place, 0).view_as(scaled)
 
     @staticmethod
@@ -110,7 +114,7 @@ class ThresholdSweep(Metric):
         return percent(predicted[:, 1], union), union > 0
 
     def _argmax_curves(self, total: Tensor, reached: Tensor) -> tuple[Tensor, Tensor]:
-        """``reached``: the statistics by what reaches each threshold; the rest of the pixels is background."""
+        """``reached``: the statistics by what exceeds each threshold; the rest of the pixels is background."""
         hits, claimed, shown = reached[:, 0].clone(), reached[:, :2].sum(1), total[:, 2].sum(-1, keepdim=True)
         hits[0] = shown[0] - reached[0, 2]
         claimed[0] = shown.sum() - reached[:, 2].sum(0)
