@@ -107,7 +107,8 @@ def export(
         )
         (draft / "README.txt").write_text(message, "utf-8")
         shutil.copy(folder / "manifest.json", draft)
-        os.sync()
+        if hasattr(os, "sync"):  # not on Windows
+            os.sync()
         if out.exists():
             out.rmdir()
         os.replace(draft, out)

@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor, nn
 
+from camforge.data.decoding import FORMATS
 from camforge.explanation.captions import method_text
 from camforge.explanation.drawing import small
 from camforge.explanation.explain import explain
@@ -122,7 +123,7 @@ class Explainer:
 
 def _photograph(content: bytes) -> Tensor:
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             (photograph,) = photographs_of(image) or []
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         raise CamForgeError("this file is no photograph that can be read") from None

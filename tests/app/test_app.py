@@ -1,5 +1,6 @@
 """The live page: what a person does on it in a real browser, and what a stranger cannot do."""
 
+import io
 import json
 import shutil
 import threading
@@ -92,6 +93,14 @@ def test_what_does_not_fit_is_one_line(explainer: Explainer, photograph: Path, c
         explainer.answer(photograph.read_bytes(), Question(**({"model": "squeezenet1_1"} | changed)))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_format_that_no_photograph_has_is_refused(explainer: Explainer) -> None:
+    """Pillow has readers that start programs, for EPS; files on the disk are not read with those either."""
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(content, "PCX")
+    with pytest.raises(CamForgeError, match="this file is no photograph that can be read"):
+        explainer.answer(content.getvalue(), Question("squeezenet1_1"))
 
 
 def test_a_file_that_is_no_photograph(explainer: Explainer) -> None:

@@ -230,4 +230,5 @@ def _forget_locks() -> None:
     _LOCKS.clear()
 
 
-os.register_at_fork(after_in_child=_forget_locks)
+if hasattr(os, "register_at_fork"):  # Windows forks no process
+    os.register_at_fork(after_in_child=_forget_locks)
