@@ -25,6 +25,11 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     return interpolate(maps.reshape(-1, 1, *spatial), size=size, mode=mode, align_corners=False).reshape(*before, *size)
 
 
+def wide(values: Tensor) -> Tensor:
+    """Half precision to float32; any other type stays."""
+    return values if values.dtype.itemsize >= 4 else values.float()
+
+
 def all_zero(maps: Tensor) -> Tensor:
     """(P, …) -> (P,) bool: maps that are zero everywhere."""
     return (maps == 0).flatten(1).all(1)
@@ -97,7 +102,7 @@ def _ranked(values: Tensor, positive: Tensor, rank: Tensor, place: int) -> Tenso
 
 
 def merge_layers(maps: Sequence[Tensor], how: Literal["sum", "max", "tanh_max", "normalised_sum"]) -> Tensor:
-    """Maps (P, h_l, w_l) of several layers -> one (P, H, W) at the largest size among them.
+    """Maps (P, h_l, w_l) of several layers, or of several views of the images -> (P, H, W) at their largest size.
 
     "sum" is 003 eq. 8; "max" the element-wise maximum; "tanh_max" Layer-CAM's own rule, max of tanh(2 * cam / max cam);
     "normalised_sum" the sum of rectified maps over their maxima after upsampling.

@@ -1,15 +1,14 @@
-"""Test-time augmentation: the images at several scales and mirrored, the maps brought back and merged."""
+"""Test-time augmentation: the images at several scales and mirrored, and their maps brought back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from camforge.maps import LINEAR, resize
+from camforge.maps import LINEAR
 
 
 def scaled(inputs: tuple[Any, ...], scale: float) -> tuple[Any, ...]:
@@ -32,10 +31,3 @@ def brought_back(maps: Tensor) -> list[Tensor]:
     """(2P, h, w) maps of ``with_mirrored`` images -> two times (P, h, w), the mirrored ones mirrored back."""
     plain, mirrored = maps.chunk(2)
     return [plain, mirrored.flip(-1)]
-
-
-def merge_views(views: Sequence[Tensor], how: Literal["sum", "max"]) -> Tensor:
-    """(P, h_v, w_v) of each view -> (P, h, w) at the largest size among them."""
-    size = max((view.shape[1:] for view in views), key=lambda shape: shape.numel())
-    stack = torch.stack([resize(view, size) for view in views])
-    return stack.sum(0) if how == "sum" else stack.amax(0)

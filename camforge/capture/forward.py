@@ -25,6 +25,7 @@ from camforge.capture.layout.grids import Grids, is_convolutional
 from camforge.capture.model.structure import Structure
 from camforge.capture.recording import Lightly, Record, RecordedOutput, recording
 from camforge.capture.structures import described, logits_of
+from camforge.maps import wide
 from camforge.types import CamForgeError
 
 Select = Callable[[Any], Tensor]
@@ -259,8 +260,3 @@ def _attention(twice: bool) -> AbstractContextManager[None]:
 def _leaf(images: Tensor, needs: Needs) -> Tensor:
     """The images, or where their gradient is read and none flows into them a leaf of their own."""
     return images.detach().requires_grad_() if needs.input_gradients and not images.requires_grad else images
-
-
-def wide(values: Tensor) -> Tensor:
-    """Half precision to float32."""
-    return values if values.dtype.itemsize >= 4 else values.float()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from camforge.capture.recording import RecordedOutput
+from camforge.maps import wide
 
 if TYPE_CHECKING:
     from camforge.capture.forward import Runner
@@ -68,8 +69,7 @@ def _of_weight(layer: str, used: Tensor, linears: list[nn.Linear], doubts: list[
 
 
 def _head(layer: str, linear: nn.Linear) -> LinearHead:
-    wide = linear.weight.dtype if linear.weight.dtype.itemsize >= 4 else torch.float32
-    return LinearHead(layer, linear.weight.to(wide), None if linear.bias is None else linear.bias.to(wide))
+    return LinearHead(layer, wide(linear.weight), None if linear.bias is None else wide(linear.bias))
 
 
 def _weight_behind_mean(logits: Tensor, recorded: RecordedOutput) -> Tensor | None:
@@ -113,10 +113,10 @@ def _is_output(step: tuple[Any, int], recorded: RecordedOutput) -> bool:
 
 def _gives(head: LinearHead, activation: Tensor, logits: Tensor) -> Tensor:
     """A scalar bool: whether the head gives these logits."""
-    wide = head.weight.dtype
-    expected = activation.to(wide).flatten(2).mean(2) @ head.weight.T + (0 if head.bias is None else head.bias)
+    dtype = head.weight.dtype
+    expected = activation.to(dtype).flatten(2).mean(2) @ head.weight.T + (0 if head.bias is None else head.bias)
     loose = 1e-4 if logits.dtype.itemsize >= 4 else 2e-2
-    return torch.isclose(expected, logits.to(wide), rtol=loose, atol=loose).all()
+    return torch.isclose(expected, logits.to(dtype), rtol=loose, atol=loose).all()
 
 
 def _only_linear_nodes(logits: Tensor, recorded: RecordedOutput) -> bool:

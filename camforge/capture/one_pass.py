@@ -11,16 +11,16 @@ from typing import Any, Literal, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.augment import brought_back, merge_views, scaled, with_mirrored
+from camforge.capture.augment import brought_back, scaled, with_mirrored
 from camforge.capture.captured import Capture, Needs, ScoreFunction
-from camforge.capture.forward import Forward, Runner, Select, run_forward, wide
+from camforge.capture.forward import Forward, Runner, Select, run_forward
 from camforge.capture.layers import ModelLayers, unwrap
 from camforge.capture.model.borrowing import borrowed
 from camforge.capture.pairs import capture_rank, needs_no_backward, pairs_that_fit
 from camforge.capture.rerun import RerunCache
 from camforge.capture.structures import check_runnable, named_inputs
 from camforge.capture.targets import Rank, Target, Targets, pairs_at_once, ranks, target_lists
-from camforge.maps import all_finite, all_zero
+from camforge.maps import all_finite, all_zero, merge_layers, wide
 
 T = TypeVar("T")
 
@@ -235,6 +235,6 @@ def _augmented(
             back = [brought_back(layer) if flip else [layer] for layer in layers]
             found += [list(view) for view in zip(*back, strict=True)]
     return [
-        [merge_views(layer, extractor.tta_merge) for layer in zip(*found, strict=True)]
+        [merge_layers(layer, extractor.tta_merge) for layer in zip(*found, strict=True)]
         for extractor, found in zip(extractors, views, strict=True)
     ]

@@ -13,10 +13,11 @@ from torch.overrides import TorchFunctionMode
 
 from camforge.capture.attention.recorded import Attention
 from camforge.capture.captured import Capture, Needs, Selected
-from camforge.capture.forward import Forward, Runner, gradients, run_forward, wide
+from camforge.capture.forward import Forward, Runner, gradients, run_forward
 from camforge.capture.recording import RecordedOutput
 from camforge.capture.rerun import Rerun, RerunCache, chunk_bytes
 from camforge.capture.targets import Rank, Target
+from camforge.maps import wide
 from camforge.types import CamForgeError
 
 

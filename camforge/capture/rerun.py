@@ -14,9 +14,10 @@ from torch.overrides import TorchFunctionMode
 
 from camforge.capture.attention.functions import Functions, Rules
 from camforge.capture.captured import Capture, Needs
-from camforge.capture.forward import Runner, wide
+from camforge.capture.forward import Runner
 from camforge.capture.model.guided import GuidedReLU
 from camforge.capture.tail import Tail
+from camforge.maps import wide
 from camforge.types import CamForgeError
 
 rerun_progress: ContextVar[Callable[[int, int], None]] = ContextVar("rerun_progress", default=lambda *_: None)

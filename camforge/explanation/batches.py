@@ -47,7 +47,7 @@ def explain_inputs(run: Run, inputs: Any, targets: Targets) -> list[Explanation]
     labels = [label_of(t, run.recipe.classes) for row in target_lists(targets, found.logits) for t in row]
     return [
         Explanation(
-            maps=NORMALISERS[run.normalise](_on_input(layers, size), len(size)),
+            maps=NORMALISERS[run.normalise](sum_of_layers(layers, size), len(size)),
             images=found.images,
             targets=found.targets,
             logits=found.logits,
@@ -135,7 +135,7 @@ def _share(targets: Targets, part: slice, count: int) -> Targets:
     return targets[part]
 
 
-def _on_input(layers: list[Tensor], size: torch.Size) -> Tensor:
+def sum_of_layers(layers: list[Tensor], size: torch.Size) -> Tensor:
     """(P, h_l, w_l) of each layer -> (P, H, W): upsampled, then summed (003 eq. 8)."""
     return torch.stack([resize(layer, size) for layer in layers]).sum(0)
 

@@ -24,7 +24,7 @@ SUFFIXES = (
 )  # fmt: skip
 """What a folder is searched for."""
 MANIFEST = "explanation.json"
-"""Beside the pictures that ``camforge explain`` writes."""
+"""What lists the files of a folder that ``camforge explain`` or ``Explanation.save`` wrote."""
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 

@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from camforge.explanation.inputs import MANIFEST
 from camforge.files import free_name, write_atomically
 from camforge.pictures import save, signed_overlay
 
 if TYPE_CHECKING:
     from camforge.explanation.explanation import Explanation
-
-MANIFEST = "explanation.json"
 
 
 def save_explanation(found: Explanation, folder: Path, photographs: Tensor | None, threshold: float) -> Path:

@@ -28,8 +28,8 @@ class Failure:
     @classmethod
     def from_exception(cls, error: Exception) -> Failure:
         """What a person should read of an exception."""
-        message = "" if isinstance(error, CamForgeError) and error.__cause__ is None else _trace(error)
-        return cls(str(error) if isinstance(error, CamForgeError) else message_of(error), message)
+        trace = "" if isinstance(error, CamForgeError) and error.__cause__ is None else _trace(error)
+        return cls(str(error) if isinstance(error, CamForgeError) else message_of(error), trace)
 
 
 @contextmanager

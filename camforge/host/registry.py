@@ -15,7 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from camforge.api import VERSION
 from camforge.host.discovery import GROUP, PluginClass, RejectedPlugin, discover
-from camforge.host.errors import message_of
+from camforge.host.errors import message_of, option_errors
 from camforge.interfaces import KINDS, Backbone, Dataset, Extractor, Fuser, Grouper, Metric, Plugin, Trainer
 from camforge.interfaces.base import choices
 from camforge.types import CamForgeError
@@ -160,7 +160,5 @@ def build(kind: str, spec: Spec) -> Plugin:
 
     Raises CamForgeError with one line per mistake.
     """
-    from camforge.host.errors import option_errors
-
     with option_errors(kind, spec):
         return registry().build(kind, spec)

@@ -31,7 +31,6 @@ class Fuser(Plugin, ABC):
     """The axis of the stack that is reduced: "view", "branch" or "layer"; null: every map is changed by itself."""
     normalise: Literal["none", "max"] = "none"
     """"max": each map is rectified and divided by its maximum before it is fused."""
-    """"max": ReLU and divide each map by its own maximum first."""
 
     @abstractmethod
     def fuse(self, values: Tensor, maps: Maps) -> Tensor:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from camforge.capture import Targets, extract_maps, target_lists, unwrap
 from camforge.capture.structures import check_runnable
+from camforge.explanation.batches import sum_of_layers
 from camforge.explanation.inputs import model_input
 from camforge.explanation.names import check_count, names_of, with_indices
 from camforge.explanation.recipe import recipe_of
 from camforge.host.registry import build
 from camforge.interfaces import Extractor, Metric, MetricInput
-from camforge.maps import resize
 from camforge.measuring.explained import Explained, Networks
 from camforge.measuring.truth import check_boxes, check_masks, checked_maps, told_names
 from camforge.types import Batch, CamForgeError
@@ -145,7 +145,7 @@ def _maps(
     if not isinstance(method, Extractor):
         return checked_maps(method(networks[0][0], images, outputs), (len(images), *images.shape[2:]))
     found = extract_maps(networks[0][0], images, [method], outputs[:, None].tolist(), select=select).maps[0]
-    return torch.stack([resize(layer, images.shape[2:]) for layer in found]).sum(0)
+    return sum_of_layers(found, images.shape[2:])
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""Training with mmengine's Runner: the loop, checkpoints, schedules, several processes, workers."""

@@ -20,9 +20,8 @@ from camforge.types import CamForgeError
 
 T = TypeVar("T")
 Launcher = Literal["none", "pytorch", "slurm"]
-PATIENCE = timedelta(
-    days=1
-)  # a process may wait for stages that another run makes; the launcher ends what is left alone
+PATIENCE = timedelta(days=1)
+"""A process may wait for stages that another run makes; the launcher ends what is left alone."""
 
 
 def join(launcher: Launcher) -> None:

@@ -16,6 +16,7 @@ from camforge.capture.attention.functions import Functions
 from camforge.capture.recording import RecordedOutput
 from camforge.capture.structures import lead_tensor
 from camforge.capture.targets import Rank
+from camforge.maps import wide
 from camforge.types import CamForgeError
 
 
@@ -101,11 +102,11 @@ class RecordedAttention:
         slope, own = found.get("tokens"), (lambda x: x) if self.create_graph else Tensor.detach
         return Attention(
             blocks=self.layout.paths,
-            probabilities=tuple(rank.pick(_wide(own(h))) for h in heads),
-            gradients=tuple(_wide(slopes[f"attention {k}"]) for k in range(len(heads))) if every else (),
+            probabilities=tuple(rank.pick(wide(own(h))) for h in heads),
+            gradients=tuple(wide(slopes[f"attention {k}"]) for k in range(len(heads))) if every else (),
             read=used / used.sum(1, keepdim=True).clamp(min=1),
-            tokens=rank.pick(_wide(self.layout.tokens_last(own(self.inputs[0])))),
-            token_gradients=None if slope is None else rank.pick(_wide(self.layout.tokens_last(slope))),
+            tokens=rank.pick(wide(self.layout.tokens_last(own(self.inputs[0])))),
+            token_gradients=None if slope is None else rank.pick(wide(self.layout.tokens_last(slope))),
             images_axis=self.layout.layout.images,
             _layout=self.layout,
             _recorded=self,
@@ -166,8 +167,3 @@ class Recorder:
 def _by_head(values: Tensor, images: int) -> Tensor:
     """(B, heads, N, N), or (B heads, N, N), -> (B, heads, N, N)."""
     return values if values.dim() == 4 else values.unflatten(0, (images, -1))
-
-
-def _wide(values: Tensor) -> Tensor:
-    """Half precision to float32."""
-    return values if values.dtype.itemsize >= 4 else values.float()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from camforge.capture.layout.intervention import Inputs, Intervention, Run, intervene, signature
 from camforge.capture.layout.layout import FIRST, GLOBAL, NOT_IMAGES, UNCHANGED, Layout, decided, halved
 from camforge.capture.model.structure import Structure
+from camforge.maps import wide
 from camforge.types import CamForgeError, Network
 
 _SIZES = 8  # of images, whose interventions are kept
@@ -62,12 +63,12 @@ class Grids:
         found = self._found(path, tuple(values.shape))
         if isinstance(found, str):
             raise CamForgeError(f"layer {path!r} returns {tuple(values.shape)}: {found}: name another layer")
-        return found(_wide(values))
+        return found(wide(values))
 
     def find(self, values: Tensor, path: str) -> Tensor | None:
         """The same, or None where there is no grid."""
         found = self._found(path, tuple(values.shape))
-        return None if isinstance(found, str) else found(_wide(values))
+        return None if isinstance(found, str) else found(wide(values))
 
     def channel_axis(self, shape: torch.Size, path: str) -> int:
         """Which axis of a module's output its channels are. Raises CamForgeError where the first is not the images'."""
@@ -189,8 +190,3 @@ def is_convolutional(model: nn.Module, path: str = "") -> bool:
         return False
     inside = model.get_submodule(path.partition("#")[0]) if path else body
     return all(type(m).__module__.partition(".")[0] in ("torch", "torchvision") for m in inside.modules())
-
-
-def _wide(values: Tensor) -> Tensor:
-    """Half precision to float32."""
-    return values if values.dtype.itemsize >= 4 else values.float()

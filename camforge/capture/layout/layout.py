@@ -14,7 +14,7 @@ from torch import Tensor
 from camforge.capture.layout.intervention import Response
 
 _EXTRAS = 32  # class, distillation and register tokens beside those of the image
-FOLLOWS = 0.5
+FOLLOWS = 0.5  # how well places must follow the image, of -1 to 1, where a layout was to be expected
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ FIRST = Layout(0, 1)
 GridsOf = Callable[[int, tuple[int, ...]], list[tuple[int, ...]]]
 """The grids that so many tokens of an image of that extent may lie on."""
 
-SURE, CLEARLY, LOCAL = 0.8, 0.05, 0.15
+SURE = 0.8  # how well, where many layouts were tried or an axis tells little
+CLEARLY = 0.05  # by how much the best layout is better than a rival
+LOCAL = 0.15  # how far apart places look that do not all see the whole image (``_spread``)
 UNCHANGED = "it does not change with the image"
 GLOBAL = "each of its places looks at the whole image"
 NOT_IMAGES = "its first axis is not the images (frames, patches, boxes or views in the batch?)"

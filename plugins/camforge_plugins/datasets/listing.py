@@ -72,7 +72,7 @@ class Listing:
     _table: Tensor = field(init=False, repr=False)
 
     def image_set(self) -> ImageSet:
-        """Raises one DatasetError with every problem found; its ``rest`` are the entries that have none."""
+        """Raises one DatasetError with every problem found; its ``valid_images`` are those that have none."""
         if not self.keep_empty:
             self.entries = [entry for entry in self.entries if entry.shown]
         self._leave_out_flat_boxes()

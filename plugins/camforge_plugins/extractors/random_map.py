@@ -27,5 +27,5 @@ class RandomMap(LayerExtractor):
         return torch.stack(maps).to(capture.inputs) if maps else capture.inputs.new_zeros(0, *size)
 
     def _seed(self, image: Tensor, target: int) -> int:
-        pixels = image.detach().contiguous().cpu().view(torch.uint8).flatten().tolist()
-        return crc32(bytes(pixels), crc32(f"{self.seed}/{target}".encode()))
+        pixels = image.detach().contiguous().cpu().view(torch.uint8).numpy().tobytes()
+        return crc32(pixels, crc32(f"{self.seed}/{target}".encode()))
