@@ -16,8 +16,8 @@ from camforge.cli.shared import Device, console
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from camforge.explanation.command import Overlay
     from camforge.explanation.inputs import Photograph
+    from camforge.explanation.page import Overlay
 
 
 def explain(
@@ -137,7 +137,7 @@ def _photographs(images: Sequence[Path], recursive: bool) -> list[Photograph]:
 def _print(made: Sequence[Overlay], out: Path) -> None:
     from rich.table import Table
 
-    from camforge.explanation.command import layers_read
+    from camforge.explanation.page import layers_read
 
     table = Table("image", "class", "logit", "picture")
     for overlay in made:

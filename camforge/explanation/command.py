@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -17,7 +17,7 @@ from camforge.explanation.explain import explain
 from camforge.explanation.explanation import Explanation
 from camforge.explanation.inputs import MANIFEST, Photograph
 from camforge.explanation.names import index_of, label_of
-from camforge.explanation.page import page
+from camforge.explanation.page import Overlay, page
 from camforge.explanation.placement import Placement, measure
 from camforge.explanation.recipe import recipe_of
 from camforge.explanation.targets import DetectedBox, NoBox, What, box_caption
@@ -28,19 +28,6 @@ from camforge.types import CamForgeError
 
 CONTACT = 48  # photographs on the contact sheet
 THUMBNAIL = 224  # pixels of a tile's longer side there
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """One picture: what was explained, by which method, with which logit, and where the method looked."""
-
-    photograph: str
-    target: int
-    label: str
-    logit: float
-    method: str
-    layers: tuple[str, ...]
-    picture: str
 
 
 @dataclass(frozen=True)
@@ -187,8 +174,3 @@ def _end(found: Explanation, pair: int) -> str:
     target, label = int(found.targets[pair]), found.label(pair)
     words = re.sub(r"[^\w.-]+", "_", label)
     return str(target) if label == f"output {target}" else f"{target}-{words}"
-
-
-def layers_read(overlays: Sequence[Overlay]) -> Mapping[str, tuple[str, ...]]:
-    """Method -> the layers that it read."""
-    return {overlay.method: overlay.layers for overlay in overlays}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
-
-if TYPE_CHECKING:
-    from camforge.explanation.command import Overlay
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -45,10 +42,27 @@ alt="{{ overlay.label }} in {{ name }} by {{ overlay.method }}"></a>
 """
 
 
+@dataclass(frozen=True)
+class Overlay:
+    """One picture: what was explained, by which method, with which logit, and where the method looked."""
+
+    photograph: str
+    target: int
+    label: str
+    logit: float
+    method: str
+    layers: tuple[str, ...]
+    picture: str
+
+
 def page(overlays: Sequence[Overlay]) -> str:
     """An HTML page that shows the pictures, which lie in its folder; names of files and classes are escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["address"] = quote
     rows = [(name, list(each)) for name, each in groupby(overlays, key=lambda overlay: overlay.photograph)]
-    read = {overlay.method: overlay.layers for overlay in overlays}
-    return environment.from_string(_PAGE).render(rows=rows, read=read)
+    return environment.from_string(_PAGE).render(rows=rows, read=layers_read(overlays))
+
+
+def layers_read(overlays: Sequence[Overlay]) -> Mapping[str, tuple[str, ...]]:
+    """Method -> the layers that it read."""
+    return {overlay.method: overlay.layers for overlay in overlays}
