@@ -50,6 +50,10 @@ class Prepared:
         """Which of "masks", "boxes" and "parts" any usable image has."""
         return self.known.kinds
 
+    def bare(self, kind: str) -> list[str]:
+        """The ids of the images that lack what others of the split have: "masks", "boxes" or "parts"."""
+        return [self._id(i) for i in self.known.bare(kind).nonzero().flatten().tolist()]
+
     @property
     def is_kept(self) -> bool:
         """Decoded images are kept, in memory or in a file; if not, they are decoded at each use."""

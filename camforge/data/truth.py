@@ -84,6 +84,12 @@ class Truth:
         rows = torch.tensor([row for span in spans for row in span], dtype=torch.int64)
         return self.boxes[rows], self.classes[rows]
 
+    def bare(self, kind: str) -> Tensor:
+        """(M,) bool: which images lack "masks", "parts", or the "boxes" that are drawn around masks."""
+        if kind == "boxes" and not self.boxes_from_masks:
+            return torch.zeros_like(self.masked)  # an image may hold no object
+        return ~(self.parted if kind == "parts" else self.masked)
+
     def counts(self, places: Sequence[int]) -> list[int]:
         """How many boxes each of some images has."""
         return self.starts.diff()[list(places)].tolist()

@@ -176,15 +176,13 @@ def extract_arms(trained: Sequence[TrainedArm], session: Session) -> Entries:
 
 
 def _measure_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric], session: Session) -> ArmResult:
-    """The arm's numbers on the validation images; what metrics choose by training images, they choose first."""
+    """The arm's numbers on the validation images."""
     with session.progress.spent_on([trained.name]):
         return _measured_arm(trained, entries, metrics, session)
 
 
 def _measured_arm(trained: TrainedArm, entries: Entries, metrics: Sequence[Metric], session: Session) -> ArmResult:
     maps = fused_maps(trained, entries, session.val, session)
-    if session.calibration is not None:
-        metrics = calibrate_metrics(fused_maps(trained, entries, session.calibration, session), metrics, session)
     measurement = _measure(maps, lambda split: fused_maps(trained, entries, split, session), metrics, session)
     dataset = session.train.dataset
     known = recovered(trained.grouping, dataset.taxonomy, dataset.classes)
@@ -212,8 +210,6 @@ def fused_maps(trained: TrainedArm, entries: Entries, split: Prepared, session: 
 def _measure_control(name: str, metrics: Sequence[Metric], session: Session, asked: TrainedArm | None) -> ControlResult:
     """A control's numbers; metrics that ask a network ask that of the first arm that has one of all classes."""
     model, network = (None, "") if asked is None else (asked.model, asked.plain_key)
-    if session.calibration is not None:
-        metrics = calibrate_metrics(control_maps(name, session.calibration, model, network), metrics, session)
     maps = control_maps(name, session.val, model, network)
     with session.progress.spent_on([name]):
         measurement = _measure(maps, lambda split: control_maps(name, split, model, network), metrics, session)
@@ -223,12 +219,18 @@ def _measure_control(name: str, metrics: Sequence[Metric], session: Session, ask
 def _measure(
     maps: SplitMaps, maps_of: Callable[[Prepared], SplitMaps], metrics: Sequence[Metric], session: Session
 ) -> Measurement:
-    """The numbers of ``maps``, and of the second split where it is asked for; what a metric lacks there has none."""
-    measurement = measure(maps, metrics, session)
+    """The numbers of ``maps``, and of the second split where it is asked for; what a metric lacks there has none.
+
+    What metrics choose by training images, they choose first.
+    """
+    unchosen: dict[str, str] = {}
+    if session.calibration is not None:
+        metrics, unchosen = calibrate_metrics(maps_of(session.calibration), metrics, session)
+    measurement = measure(maps, metrics, session, unchosen)
     second = session.second_split
     if second is None:
         return measurement
-    served = [metric for metric in metrics if not lacking(metric, second)]
+    served = [metric for metric in metrics if not lacking(metric, second) and metric.name not in unchosen]
     return measurement.joined(measure(maps_of(second), served, session), "train") if served else measurement
 
 

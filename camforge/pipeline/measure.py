@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -80,16 +81,20 @@ def at_split(name: str, split: str) -> str:
     return f"{metric}@{split}{slash}{label}"
 
 
-def measure(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Measurement:
+def measure(
+    maps: SplitMaps, metrics: Sequence[Metric], session: Session, unchosen: Mapping[str, str] = MappingProxyType({})
+) -> Measurement:
     """All metrics over a split in one go; one that fails has no numbers, and the reason is kept.
 
+    unchosen  {metric: why it could not choose what it measures by}: it has no numbers either
     Raises CamForgeError where every metric fails.
     """
+    metrics = [metric for metric in metrics if metric.name not in unchosen]
     found = _statistics(maps, metrics, session)
     numbers: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     by_metric: dict[str, tuple[str, ...]] = {}
-    missing = {m.name: reason for m, reason in zip(metrics, found.reasons, strict=True) if reason}
+    missing = {**unchosen, **{m.name: reason for m, reason in zip(metrics, found.reasons, strict=True) if reason}}
     classes = maps.split.dataset.classes
     for metric, total in zip(metrics, found.totals, strict=True):
         if total is None:
@@ -110,19 +115,32 @@ def measure(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Mea
     return Measurement(numbers, found.pairs, found.empty, curves, missing, by_metric)
 
 
-def calibrate_metrics(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> list[Metric]:
-    """The metrics, those that choose something by the training images with their choice; ``maps`` are of that split."""
+def calibrate_metrics(
+    maps: SplitMaps, metrics: Sequence[Metric], session: Session
+) -> tuple[list[Metric], dict[str, str]]:
+    """The metrics, those that choose something by the training images with their choice; ``maps`` are of that split.
+
+    Also {metric: why it could not choose}: on other images it must not choose anew.
+    """
     asked = [metric for metric in metrics if metric.needs_calibration]
     if not asked:
-        return list(metrics)
+        return list(metrics), {}
     found = _statistics(maps, asked, session)
-    totals = dict(zip((metric.name for metric in asked), found.totals, strict=True))
-    chosen = []
-    for metric in metrics:
-        total = totals.get(metric.name)
-        with blaming(metric):
-            chosen.append(metric if total is None else metric.calibrate(total))
-    return chosen
+    chosen: dict[str, Metric] = {}
+    unchosen: dict[str, str] = {}
+    for metric, total, reason in zip(asked, found.totals, found.reasons, strict=True):
+        try:
+            with blaming(metric):
+                chosen[metric.name] = _calibrated(metric, total, reason)
+        except CamForgeError as error:
+            unchosen[metric.name] = f"on the training images: {error}"
+    return [chosen.get(metric.name, metric) for metric in metrics], unchosen
+
+
+def _calibrated(metric: Metric, total: Tensor | None, reason: str) -> Metric:
+    if total is None:
+        raise CamForgeError(reason or f"metric {metric.name!r} got no image")
+    return metric.calibrate(total)
 
 
 def _statistics(maps: SplitMaps, metrics: Sequence[Metric], session: Session) -> Statistics:

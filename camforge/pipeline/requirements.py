@@ -63,7 +63,7 @@ def left_out_metrics(session: Session) -> dict[str, str]:
         return found
     served = [metric for metric in metrics if metric.name not in found]
     needs = {at_split(metric.name, "train"): lacking(metric, second) for metric in served}
-    return found | {name: _reason(what, "train") for name, what in needs.items() if what}
+    return found | {name: _reason(what, "train", second) for name, what in needs.items() if what}
 
 
 def data_notes(session: Session) -> list[str]:
@@ -78,26 +78,33 @@ def data_notes(session: Session) -> list[str]:
 
 
 def lacking(metric: Metric, split: Prepared) -> list[str]:
-    """What the metric needs and the split lacks."""
+    """What the metric needs and the split, or some image of it, lacks."""
     return sorted(metric.requires - _offered(split))
 
 
 def _reasons(metric: Metric, session: Session) -> Iterator[str]:
-    """Why a metric cannot be computed, at most once."""
-    splits = {"val": session.val}
-    if metric.needs_calibration and session.calibration is not None:
-        splits["train"] = session.calibration
-    for name, split in splits.items():
-        if needed := lacking(metric, split):
-            yield _reason(needed, name)
-            return
+    """Why a metric cannot be computed, at most once. Training images are read only where it chooses by them."""
+    if needed := lacking(metric, session.val):
+        yield _reason(needed, "val", session.val)
+    elif metric.needs_calibration and (train := session.calibration) and (needed := lacking(metric, train)):
+        yield _reason(needed, "train", train)
 
 
-def _reason(needed: Sequence[str], split: str) -> str:
-    return f"needs {' and '.join(needed)}, and the {split} split has none"
+def _reason(needed: Sequence[str], name: str, split: Prepared) -> str:
+    absent = [kind for kind in needed if kind not in _known(split)]
+    if absent:
+        return f"needs {' and '.join(absent)}, and the {name} split has none"
+    bare = split.bare(needed[0])
+    return f"needs {needed[0]}, and {len(bare)} of {len(split)} images of the {name} split have none, such as {bare[0]}"
 
 
 def _offered(split: Prepared) -> frozenset[str]:
+    """What the split has, of every image."""
+    return frozenset(kind for kind in _known(split) if kind not in split.truth or not split.bare(kind))
+
+
+def _known(split: Prepared) -> frozenset[str]:
+    """What the split has, of one image at least."""
     more = {
         "several classes": len(split.dataset.classes) > 1,
         "removable parts": split.dataset.without_part is not None,

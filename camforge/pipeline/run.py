@@ -90,7 +90,8 @@ def run_seeds(
             sessions = _opened(asked, reports, store, device, fresh)
             for made in filter(None, map(other_numbers, asked)):
                 reports[0].say(f"numbers of CamForge {made} may be others: no stage of then is used, all are made anew")
-            left_out = left_out_metrics(sessions[0])
+            left_out = left_out_metrics(sessions[0])  # by validation images first: where none is left, no other is read
+            check_arms(sessions[0])
             for line in [*(f"no {name}: it {reason}" for name, reason in left_out.items()), *data_notes(sessions[0])]:
                 reports[0].say(line)
             failed = share_out(sessions, pool) if pool is not None else [{} for _ in sessions]
@@ -144,7 +145,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 def _opened(
     asked: Mapping[Path, Loaded], reports: Sequence[Progress], store: Path, device: str, fresh: bool
 ) -> list[Session]:
-    """A session per run; the images are read by the first. Whatever cannot work is said here."""
+    """A session per run, which share the images. Whatever cannot work without reading them is said here."""
     experiment = next(iter(asked.values())).experiment
     where = pick_device(device)
     absent = [name for name in experiment.report.loggers if find_spec(name) is None]
@@ -156,12 +157,10 @@ def _opened(
     splits = Splits(experiment, reports[0], store)
     splits.check()
     made_by = uuid4().hex if fresh else ""
-    sessions = [
+    return [
         Session(loaded.experiment, splits, Store(store, progress.say, made_by), where, progress, folder / "logs")
         for (folder, loaded), progress in zip(asked.items(), reports, strict=True)
     ]
-    check_arms(sessions[0])
-    return sessions
 
 
 def _run_locked(

@@ -20,7 +20,7 @@ from camforge.interfaces import Plugin, Split
 from camforge.progress.progress import Progress
 from camforge.store.store import Store
 from camforge.training import distributed
-from camforge.types import CamForgeError, Network, TrainedModel
+from camforge.types import CamForgeError, ImageSet, Network, TrainedModel
 
 NUMBERS = "0.1.0"
 """The release since which a recipe gives the same numbers, a part of every key. A plugin has its own ``version``;
@@ -44,6 +44,7 @@ class Splits:
         )
         self._decoder = _gpu() if experiment.images.decoder == "gpu" else None
         self._room = Room(memory, disk, folder, shared * distributed.per_machine())
+        self._sets: dict[Split, ImageSet] = {}
 
     @cached_property
     def train(self) -> Prepared:
@@ -69,14 +70,19 @@ class Splits:
         return self.val if split == "val" else self.train_as_val
 
     def check(self) -> None:
-        """Raises CamForgeError where the splits cannot belong to one experiment."""
-        if self.train.dataset.classes != self.val.dataset.classes:
+        """Raises CamForgeError where the splits cannot belong to one experiment. No image is decoded."""
+        if self._opened("train").classes != self._opened("val").classes:
             raise CamForgeError(f"dataset {self._experiment.dataset.name!r}: its splits name different classes")
+
+    def _opened(self, split: Split) -> ImageSet:
+        if split not in self._sets:
+            self._sets[split] = opened(self._experiment.dataset, split)
+        return self._sets[split]
 
     def _read(self, split: Split, size: int | tuple[int, int]) -> Prepared:
         settings = self._experiment.images
         geometry = Geometry(size, settings.fit, settings.mean, settings.std)
-        images = opened(self._experiment.dataset, split)
+        images = self._opened(split)
         for note in images.notes:
             self._progress.say(f"{split}: {note}")
         with self._progress.task(f"read {len(images)} {split} images") as tick:

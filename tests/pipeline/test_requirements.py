@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import published_layouts
 import pytest
 import torch
 from PIL import Image
@@ -65,6 +66,31 @@ def test_where_no_metric_is_left_nothing_is_trained(folder: Path, monkeypatch: p
     monkeypatch.setattr("camforge.training.loop.train", never)
     with pytest.raises(CamForgeError, match=r"(?s)'miou': needs masks.*'coverage': needs masks and parts"):
         run(path, work_dir=folder / "w", device="cpu", quiet=True)
+
+
+@pytest.mark.parametrize("metrics", [["miou"], ["miou", "threshold_sweep"]])
+def test_where_no_metric_is_left_no_training_image_is_read(folder: Path, metrics: list[str]) -> None:
+    path = config(folder, *metrics)
+    options = ["metrics.1.choose=train"] if len(metrics) > 1 else []
+    with pytest.raises(CamForgeError, match="needs masks, and the val split has none"):
+        run(path, overrides=options, work_dir=folder / "w", device="cpu", quiet=True)
+    said = (folder / "w/run.log").read_text()
+    assert "8 val images" in said
+    assert "train images" not in said
+
+
+def test_a_metric_whose_truth_some_image_lacks_is_left_out(tmp_path: Path) -> None:
+    published_layouts.voc(tmp_path / "data")
+    (tmp_path / "data/VOCdevkit/VOC2012/SegmentationClassAug/train_aug_cat_2.png").unlink()
+    path = config(tmp_path, "threshold_sweep", "miou", "mlev")
+    options = [
+        "metrics.0.choose=train", "dataset.name=voc", "dataset.train=Segmentation/train_aug",
+        "dataset.masks=SegmentationClassAug", "dataset.classes=[cat, dog]",
+    ]  # fmt: skip
+    results = run(path, overrides=options, work_dir=tmp_path / "w", device="cpu", quiet=True)
+    assert {name.partition("/")[0] for name in results.arms["one"]} == {"miou", "mlev"}
+    reason = "needs masks, and 1 of 12 images of the train split have none, such as train_aug_cat_2"
+    assert json.loads((tmp_path / "w/results.json").read_text())["left_out"] == {"threshold_sweep": reason}
 
 
 def test_config_check_reads_the_data_where_asked(folder: Path) -> None:

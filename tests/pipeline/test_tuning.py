@@ -1,6 +1,7 @@
 """A threshold that the training images choose, used on the validation images."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,23 @@ def test_the_training_images_choose_and_the_validation_images_are_measured(tiny:
     assert fixed["baseline"]["miou"] == pytest.approx(calibrate["baseline"]["tuned_miou"], rel=1e-12)
     recipes = [json.loads(path.read_text())["recipe"] for path in (tmp_path / "store").glob("totals-*/recipe.json")]
     assert {bool(r["metrics"][0].get("threshold") is not None) for r in recipes} == {True, False}
+
+
+def test_what_could_not_choose_is_not_measured(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by the validation images, which would then have chosen for themselves."""
+
+    def fails(_sweep: ThresholdSweep, _total: torch.Tensor) -> ThresholdSweep:
+        raise ValueError("no choice")
+
+    monkeypatch.setattr(ThresholdSweep, "calibrate", fails)
+    found = measured(tiny, tmp_path, 'dict(name="threshold_sweep", choose="train"), dict(name="miou")')
+    for numbers in found.values():
+        assert "miou" in numbers
+        assert not any(name.startswith(("tuned", "best")) for name in numbers)
+    missing = json.loads((tmp_path / "results.json").read_text())["missing"]
+    assert missing.keys() == found.keys()
+    for reasons in missing.values():
+        assert re.match(r"on the training images: .*threshold_sweep.* failed: ValueError: no choice", *reasons.values())
 
 
 def test_the_choice_is_the_best_threshold_of_what_was_seen() -> None:
