@@ -144,7 +144,7 @@ def test_no_number_is_no_corner(devkit: Path, told: Callable) -> None:
 
 
 def test_missing_roots_and_lists_name_what_is_there(devkit: Path, told: Callable) -> None:
-    assert "no JPEGImages folder in nowhere, " in told(VOC(root="nowhere"))
+    assert "no folder JPEGImages in nowhere or " in told(VOC(root="nowhere"))
     text = told(VOC(root=str(devkit), train="Segmentation/trian"))
     assert text.endswith("known: Segmentation/train, Segmentation/val")
 

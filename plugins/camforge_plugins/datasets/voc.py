@@ -10,7 +10,7 @@ from torch import Tensor
 from camforge.api import IGNORED, CamForgeError, Dataset, ImageSet, Split, read_mask
 
 from .files import read_lines, refuse
-from .folders import absent
+from .folders import folder_that
 from .listing import Box, Entry, Listing, Size, wrong_classes
 from .objects import Corners, read_objects
 
@@ -70,10 +70,9 @@ class VOC(Dataset):
 
     def _folder(self) -> Path:
         tried = [self.root, self.root / "VOC2012", self.root / "VOCdevkit" / "VOC2012"]
-        for folder in tried:
-            if (folder / "JPEGImages").is_dir():
-                return folder
-        raise absent("voc", f"no JPEGImages folder in {', '.join(map(str, tried))}", LAYOUT)
+        return folder_that(
+            lambda folder: (folder / "JPEGImages").is_dir(), tried, self.name, "folder JPEGImages", LAYOUT
+        )
 
     def _listed(self, folder: Path, image_set: str) -> list[str]:
         """Image ids of a list: plain ids, ids with a flag (ImageSets/Main), or paths of images (lists made for SBD)."""

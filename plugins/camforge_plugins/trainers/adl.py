@@ -10,9 +10,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from camforge.api import CamForgeError, Learner, Network
+from camforge.api import Learner, Network
 
 from .classification import Loss
+from .layers import require_layers
 from .single import Single, SingleLearner
 
 
@@ -56,10 +57,7 @@ class ADL(Single):
 
     def learner(self, outputs: int, pretrained: bool = True) -> Learner:
         network = self.backbone.build(outputs, pretrained)
-        there = dict(network.body.named_modules())
-        missing = [layer for layer in self.layers if layer not in there]
-        if missing:
-            raise CamForgeError(f"adl: backbone {self.backbone.name!r} has no layer {missing[0]!r}")
+        require_layers(self, network, self.layers)
         return ADLLearner(network, self.loss, self)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self, cast
 
@@ -14,6 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from camforge.api import IGNORED, CamForgeError, Network, SeedLearner, SeedTrainer, resize
 from camforge_plugins.neighbours import Offset, shifted
+from camforge_plugins.trainers.layers import outputs_of, require_layers
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -56,7 +56,7 @@ class TwoHeads(nn.Module):
         return logits, self.get_submodule(self.head)(features)
 
     def _grids(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        with _outputs(self.classifier, self.layers) as kept:
+        with outputs_of(self.classifier, self.layers) as kept:
             logits: Tensor = self.classifier(images)
         return logits, [kept[layer] for layer in self.layers]
 
@@ -64,21 +64,6 @@ class TwoHeads(nn.Module):
 def finest_of(grids: Sequence[Tensor]) -> torch.Size:
     """Height and width of the largest of some grids (B, C, h, w)."""
     return max((grid.shape[2:] for grid in grids), key=lambda size: size.numel())
-
-
-@contextmanager
-def _outputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """The layers' outputs while a forward runs inside."""
-    kept: dict[str, Tensor] = {}
-    handles = [
-        model.get_submodule(layer).register_forward_hook(lambda _m, _i, out, layer=layer: kept.update({layer: out}))
-        for layer in layers
-    ]
-    try:
-        yield kept
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class HeadLearner(SeedLearner):
@@ -133,13 +118,6 @@ class SurePlaces(SeedTrainer):
         layers = self.layers or network.stages[1:-1] or network.stages[-1:]
         require_layers(self, network, layers)
         return network, layers
-
-
-def require_layers(trainer: SeedTrainer, network: Network, layers: Sequence[str]) -> None:
-    """Raise CamForgeError where the trainer's backbone lacks one of the layers."""
-    missing = set(layers) - {name for name, _ in network.body.named_modules()}
-    if missing:
-        raise CamForgeError(f"{trainer.name}: backbone {trainer.backbone.name!r} has no layer {min(missing)!r}")
 
 
 class SurePlacesLearner(HeadLearner):

@@ -11,7 +11,8 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from camforge.api import CamForgeError, Network, SeedLearner, SeedTrainer, resize
 from camforge_plugins.trainers.classification import wide
-from camforge_plugins.trainers.heads import Fraction, HeadLearner, TwoHeads, require_layers, with_second_head
+from camforge_plugins.trainers.heads import Fraction, HeadLearner, TwoHeads, with_second_head
+from camforge_plugins.trainers.layers import require_layers
 
 _MEMORY = 0.9  # what a batch that shows a class leaves of the scores that earlier ones gave its centres
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import torch
@@ -14,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from camforge.api import CamForgeError, Learner, Network, minmax_normalise, resize
 
 from .classification import Loss
+from .layers import outputs_of, require_layers
 from .single import Single, SingleLearner
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -93,26 +92,8 @@ class SPG(Single):
                 f"spg: backbone {self.backbone.name!r} has {len(network.stages)} stages: name two layers"
             )
         early, middle = self.layers or network.stages[-3:-1]
-        known = dict(network.body.named_modules())
-        missing = [layer for layer in (early, middle) if layer not in known]
-        if missing:
-            raise CamForgeError(f"spg: backbone {self.backbone.name!r} has no layer {missing[0]!r}")
+        require_layers(self, network, (early, middle))
         return early, middle, network.stages[-1]
-
-
-@contextmanager
-def outputs_of(body: nn.Module, paths: tuple[str, ...]) -> Iterator[dict[str, Tensor]]:
-    """What the layers return while the block runs, by their paths."""
-    found: dict[str, Tensor] = {}
-    handles = [
-        body.get_submodule(path).register_forward_hook(lambda _m, _i, out, path=path: found.__setitem__(path, out))
-        for path in paths
-    ]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def conv_relu(channels: int, width: int) -> nn.Sequential:

@@ -26,8 +26,8 @@ class InputInvariance(ModelMetric):
     """Added to every normalised colour."""
 
     def pair_values(self, pairs: MetricInput) -> Tensor:
-        images, labels = pairs.batch.images[pairs.images], pairs.batch.labels.to(pairs.maps.device)[pairs.images]
-        moved = self.model(pairs).with_shifted_input(self.shift).maps(images + self.shift, pairs.classes, labels)
+        shifted = self.model(pairs).with_shifted_input(self.shift)
+        moved = self.maps(pairs, pairs.batch.images[pairs.images] + self.shift, model=shifted)
         size = norms(pairs.maps)
-        change = norms(self._finite(moved) - pairs.maps)
+        change = norms(moved - pairs.maps)
         return (change / size).where(size > 0, torch.nan)

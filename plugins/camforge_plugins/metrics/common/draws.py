@@ -20,6 +20,11 @@ def pair_seeds(pairs: MetricInput, by_class: bool = True) -> Tensor:
     return names[pairs.images] * 2**20 + (pairs.classes if by_class else 0)
 
 
+def of_draw(seeds: Tensor, number: int | Tensor) -> Tensor:
+    """(N,) int64 seeds of the ``number``-th draw, or of the draw (N,) int64 that is each one's."""
+    return seeds + 1_000_003 * number
+
+
 def uniform(seeds: Tensor, shape: Sequence[int]) -> Tensor:
     """(N,) int64 seeds -> (N, *shape) float64 in [0, 1): the outputs of SplitMix64 (Steele et al. 2014)."""
     place = torch.arange(1, 1 + math.prod(shape), device=seeds.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from camforge.api import ExplainedModel, MetricInput
 from camforge_plugins.metrics.common.alike import Measure, alike
-from camforge_plugins.metrics.common.draws import normal, pair_seeds
+from camforge_plugins.metrics.common.draws import normal, of_draw, pair_seeds
 from camforge_plugins.metrics.common.pair_metric import Count, ModelMetric
 
 
@@ -42,12 +42,12 @@ class RandomizationMetric(ModelMetric, ABC):
 
     def smooth(self, pairs: MetricInput, model: ExplainedModel, samples: int, noise: float) -> Tensor:
         """(P, H, W): the model's maps, or the mean of those of noisy photographs."""
-        images, labels = pairs.batch.images[pairs.images], pairs.batch.labels.to(pairs.maps.device)[pairs.images]
+        images = pairs.batch.images[pairs.images]
         if not samples:
-            return self._finite(model.maps(images, pairs.classes, labels))
+            return self.maps(pairs, images, model=model)
         seeds = pair_seeds(pairs, by_class=False)
         total = torch.zeros_like(pairs.maps)
         for sample in range(samples):
-            disturbed = images + noise * normal(seeds + 1_000_003 * sample, images.shape[1:]).to(images)
-            total = total + self._finite(model.maps(disturbed, pairs.classes, labels)) / samples
+            disturbed = images + noise * normal(of_draw(seeds, sample), images.shape[1:]).to(images)
+            total = total + self.maps(pairs, disturbed, model=model) / samples
         return total

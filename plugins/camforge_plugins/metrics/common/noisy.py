@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.common.draws import pair_seeds, uniform
+from camforge_plugins.metrics.common.draws import of_draw, pair_seeds, uniform
 from camforge_plugins.metrics.common.pair_metric import Count, ModelMetric, norms
 
 SMALLEST = 1e-6  # what stands for zero in a denominator (Agarwal et al. 2022)
@@ -27,7 +27,7 @@ class NoisyMetric(ModelMetric, ABC):
     def noisy(self, pairs: MetricInput, sample: int) -> Tensor:
         """(P, 3, H, W): the pairs' photographs with the noise of a sample, the same for an image's classes."""
         images = pairs.batch.images[pairs.images]
-        seeds = pair_seeds(pairs, by_class=False) + 1_000_003 * sample
+        seeds = of_draw(pair_seeds(pairs, by_class=False), sample)
         return images + self.radius * (2 * uniform(seeds, images.shape[1:]) - 1).to(images)
 
     def noisy_maps(self, pairs: MetricInput) -> Tensor:

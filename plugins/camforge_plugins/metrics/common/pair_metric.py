@@ -100,10 +100,16 @@ class ModelMetric(PairMetric, ABC):
             parts.append(self.scores(pairs, change(pair, step), pairs.classes[pair]))
         return torch.cat(parts).view(len(pairs.maps), steps)
 
-    def maps(self, pairs: MetricInput, images: Tensor, classes: Tensor | None = None) -> Tensor:
-        """Other images (P, 3, H, W) of the pairs -> their maps (P, H, W), of the pairs' classes or of others."""
+    def maps(
+        self, pairs: MetricInput, images: Tensor, classes: Tensor | None = None, model: ExplainedModel | None = None
+    ) -> Tensor:
+        """Other images (P, 3, H, W) of the pairs -> their maps (P, H, W), of the pairs' classes or of others.
+
+        model  that makes them; None: the pairs' own
+        """
         labels = pairs.batch.labels.to(images.device)[pairs.images]
-        return self._finite(self.model(pairs).maps(images, pairs.classes if classes is None else classes, labels))
+        asked = self.model(pairs) if model is None else model
+        return self._finite(asked.maps(images, pairs.classes if classes is None else classes, labels))
 
     def _finite(self, values: Tensor) -> Tensor:
         if not values.isfinite().all():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from camforge.api import MetricInput, correlation
-from camforge_plugins.metrics.common.draws import pair_seeds, subsets
+from camforge_plugins.metrics.common.draws import of_draw, pair_seeds, subsets
 from camforge_plugins.metrics.common.pair_metric import Count, ModelMetric, Score, photographs
 
 
@@ -29,7 +29,7 @@ class SubsetMetric(ModelMetric, ABC):
         sums = torch.zeros(len(pairs.maps), self.runs, dtype=torch.float64, device=pairs.maps.device)
 
         def without(pair: Tensor, step: Tensor) -> Tensor:
-            drawn = subsets(seeds[pair] + 1_000_003 * step + 7_919 * place, size, pixels)
+            drawn = subsets(of_draw(seeds[pair], step) + 7_919 * place, size, pixels)
             sums[pair, step] = (pairs.maps[pair].flatten(1).double() * drawn).sum(1)
             return photographs(pairs, pair).masked_fill(drawn.view(-1, 1, *pairs.maps.shape[1:]), 0)
 

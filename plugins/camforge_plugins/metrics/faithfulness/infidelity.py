@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from camforge.api import MetricInput
-from camforge_plugins.metrics.common.draws import pair_seeds, uniform
+from camforge_plugins.metrics.common.draws import of_draw, pair_seeds, uniform
 from camforge_plugins.metrics.common.pair_metric import Count, ModelMetric, Score, Share, photographs
 
 
@@ -38,7 +38,7 @@ class Infidelity(ModelMetric):
 
         def without(pair: Tensor, step: Tensor) -> Tensor:
             images = photographs(pairs, pair)
-            inside = self._square(uniform(seeds[pair] + 1_000_003 * step, (3,)), images)
+            inside = self._square(uniform(of_draw(seeds[pair], step), (3,)), images)
             told[pair, step] = (images.sum(1) * pairs.maps[pair] * inside).double().sum((1, 2))
             return images.masked_fill(inside[:, None], 0)
 

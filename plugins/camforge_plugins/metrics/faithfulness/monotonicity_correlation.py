@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from camforge.api import MetricInput, rank_correlation
-from camforge_plugins.metrics.common.draws import pair_seeds, uniform
+from camforge_plugins.metrics.common.draws import of_draw, pair_seeds, uniform
 from camforge_plugins.metrics.common.pair_metric import Count, Score, photographs
 from camforge_plugins.metrics.common.patches import patch_grid, patch_sums
 from camforge_plugins.metrics.common.removal import PatchMetric, between_extremes
@@ -33,7 +33,7 @@ class MonotonicityCorrelation(PatchMetric):
 
         def drawn_anew(pair: Tensor, step: Tensor) -> Tensor:
             images, patch = photographs(pairs, pair), step.div(self.samples, rounding_mode="floor")
-            noise = between_extremes(images, uniform(seeds[pair] + 1_000_003 * step, images.shape[1:]))
+            noise = between_extremes(images, uniform(of_draw(seeds[pair], step), images.shape[1:]))
             return torch.where((grid == patch[:, None, None])[:, None], noise, images)
 
         scores = self.changed(pairs, count * self.samples, drawn_anew).view(-1, count, self.samples)

@@ -30,8 +30,7 @@ class EfficientMPRT(ModelMetric):
     def pair_values(self, pairs: MetricInput) -> Tensor:
         model = self.model(pairs)
         lost = model.with_random_weights(model.weighted_layers, self.seed)
-        labels = pairs.batch.labels.to(pairs.maps.device)[pairs.images]
-        after = self._finite(lost.maps(pairs.batch.images[pairs.images], pairs.classes, labels))
+        after = self.maps(pairs, pairs.batch.images[pairs.images], model=lost)
         before, after = histogram_entropy(pairs.maps, self.bins), histogram_entropy(after, self.bins)
         return ((after - before) / before).where(before > 0, torch.nan)
 
