@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from camforge.maps import all_finite, all_zero
-from camforge.store.stored_maps import Rows, StoredMaps
+from camforge.store.stored_maps import StoredMaps, TensorRows
 from camforge.types import Grouping, View
 
 AT_ONCE = 4096  # maps: they lie on the disk, and only these come into memory
@@ -52,7 +52,7 @@ def degenerate_maps(
     return DegenerateMaps(count, empty, broken, tuple(named)[:NAMED]) if empty or broken else None
 
 
-def _tested(layers: Sequence[Rows]) -> Iterator[tuple[int, Tensor, Tensor]]:
+def _tested(layers: Sequence[TensorRows]) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Some maps of a branch at a time: the first row, and (q,) bool each, zero on every layer, not finite on any."""
     for start in range(0, len(layers[0]), AT_ONCE):
         some = [maps[start : start + AT_ONCE] for maps in layers]

@@ -20,7 +20,7 @@ AT_ONCE = 512  # images whose outputs are counted together
 
 
 @dataclass(frozen=True)
-class FileRows:
+class StoredTensor:
     """A tensor on the disk of which rows are read. What was read is no part of this process's memory afterwards."""
 
     path: Path
@@ -39,7 +39,7 @@ class FileRows:
         return found.clone() if isinstance(rows, slice) else found
 
 
-Rows = Tensor | FileRows
+TensorRows = Tensor | StoredTensor
 """Of which ``rows[...]`` and ``len`` are asked."""
 
 
@@ -52,9 +52,9 @@ class StoredMaps:
     logits  per branch (N, K) float32
     """
 
-    asked: Rows
-    maps: tuple[tuple[Rows, ...], ...]
-    logits: tuple[Rows, ...] = ()
+    asked: TensorRows
+    maps: tuple[tuple[TensorRows, ...], ...]
+    logits: tuple[TensorRows, ...] = ()
 
     @cached_property
     def _starts(self) -> Tensor:
@@ -128,25 +128,25 @@ def load_maps(folder: Path) -> StoredMaps:
     asked, logits = _kept_whole(index) if "rows" in index else _kept_in_files(index, folder)
     count = int(_counts(asked).sum())
     maps = (
-        tuple(FileRows(_layer(folder, branch, layer), (count, *size)) for layer, size in enumerate(sizes))
+        tuple(StoredTensor(_layer(folder, branch, layer), (count, *size)) for layer, size in enumerate(sizes))
         for branch, sizes in enumerate(index["shapes"])
     )
     return StoredMaps(asked, tuple(maps), logits)
 
 
-def _kept_in_files(index: Mapping[str, Any], folder: Path) -> tuple[Rows, tuple[Rows, ...]]:
+def _kept_in_files(index: Mapping[str, Any], folder: Path) -> tuple[TensorRows, tuple[TensorRows, ...]]:
     shape = tuple(index["shape"])
-    asked = everything(*shape) if index["every"] else FileRows(folder / ASKED, shape, torch.bool)
+    asked = everything(*shape) if index["every"] else StoredTensor(folder / ASKED, shape, torch.bool)
     branches = range(len(index["shapes"]) if index["logits"] else 0)
-    return asked, tuple(FileRows(_logits(folder, branch), shape) for branch in branches)
+    return asked, tuple(StoredTensor(_logits(folder, branch), shape) for branch in branches)
 
 
-def _kept_whole(index: Mapping[str, Any]) -> tuple[Rows, tuple[Rows, ...]]:
+def _kept_whole(index: Mapping[str, Any]) -> tuple[TensorRows, tuple[TensorRows, ...]]:
     """As 0.1 wrote it: a table of rows, and the branches' mean logits."""
     return index["rows"] >= 0, (index["logits"],)
 
 
-def _counts(asked: Rows) -> Tensor:
+def _counts(asked: TensorRows) -> Tensor:
     """(N,) int64: how many outputs of each image, counted some images at a time."""
     parts = (asked[start : start + AT_ONCE] for start in range(0, len(asked), AT_ONCE))
     return torch.cat([torch.zeros(0, dtype=torch.int64), *(part.sum(1) for part in parts)])
