@@ -18,7 +18,7 @@ class GrouperContract(PluginContract):
     def grouping(self, plugin: Grouper) -> Grouping:
         return plugin.group(ExampleGroupingContext())
 
-    def test_the_workshop_suits_it(self, plugin: Grouper) -> None:
+    def test_it_can_work_with_the_example(self, plugin: Grouper) -> None:
         context = ExampleGroupingContext()
         assert plugin.check(context.classes, context.labels) == []
 
@@ -50,9 +50,8 @@ class GrouperContract(PluginContract):
             usable = view.usable(labels)
             assert view.targets(labels)[usable].any(0).all(), f"an output of {view.name!r} has no image"
 
-    def test_its_account_is_plain(self, plugin: Grouper) -> None:
-        diagnostics = dict(self.grouping(plugin).diagnostics)
-        assert json.loads(json.dumps(diagnostics, allow_nan=False)) == json.loads(json.dumps(diagnostics))
+    def test_diagnostics_are_plain_values(self, plugin: Grouper) -> None:
+        json.dumps(dict(self.grouping(plugin).diagnostics), allow_nan=False)  # raises for all that JSON does not know
 
     def test_it_repeats(self, plugin: Grouper) -> None:
         first = self.grouping(plugin)

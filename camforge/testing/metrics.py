@@ -59,7 +59,7 @@ class MetricContract(PluginContract):
             beyond = {name: n for name, n in scores.items() if not least - 1e-9 <= n <= most + 1e-9}
             assert not beyond, f"bounds are {least} to {most}"
 
-    def test_it_repeats_and_leaves_the_evidence_alone(self, plugin: Metric) -> None:
+    def test_it_repeats_and_leaves_its_input_alone(self, plugin: Metric) -> None:
         metric_input, untouched = self.metric_input(), self.metric_input()
         assert torch.equal(plugin.update(metric_input), plugin.update(metric_input))
         assert torch.equal(metric_input.maps, untouched.maps)
