@@ -56,7 +56,7 @@ class Exported:
 
 
 @dataclass(frozen=True, eq=False)
-class Seeds:
+class ImageSeeds:
     """One photograph's share: raw maps (P, S, S) of its classes (P,), and its size (h, w)."""
 
     id: str
@@ -139,7 +139,7 @@ def _write(
     boxes: list[dict[str, Any]] = []
     masks: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
-    shard: list[Seeds] = []
+    shard: list[ImageSeeds] = []
     shards = 0
     taken: set[str] = set()
     with progress.task("write") as tick:
@@ -163,20 +163,20 @@ def _write(
     return Exported(len(pictures), len(boxes), shards)
 
 
-def _placed(seeds: Seeds, fused: FusedMaps, thresholds: tuple[float, float]) -> tuple[Tensor, Tensor]:
+def _placed(seeds: ImageSeeds, fused: FusedMaps, thresholds: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Maps over their maxima (P, h, w) as the photograph lies in its file, and its label map (h, w)."""
     maps, inside = fused.split.geometry.back(seeds.maps, seeds.size)
     scaled = max_normalise(maps)
     return scaled, label_map(scaled, seeds.classes, inside, *thresholds)
 
 
-def _each(fused: FusedMaps, size: int) -> Iterator[Seeds]:
+def _each(fused: FusedMaps, size: int) -> Iterator[ImageSeeds]:
     dataset, indices = fused.split.dataset, fused.split.indices
     for places, shown in fused.batches(size, torch.device("cpu")):
         for i, place in enumerate(places):
             height, width = dataset.load(int(indices[place])).image.shape[-2:]
             mine = shown.images == i
-            yield Seeds(shown.batch.ids[i], shown.maps[mine], shown.classes[mine], (height, width))
+            yield ImageSeeds(shown.batch.ids[i], shown.maps[mine], shown.classes[mine], (height, width))
 
 
 def _boxes(scaled: Tensor, classes: Tensor, threshold: float, image: int, before: int) -> list[dict[str, Any]]:
@@ -198,7 +198,7 @@ def _boxes(scaled: Tensor, classes: Tensor, threshold: float, image: int, before
     return found
 
 
-def _save_maps(path: Path, shard: list[Seeds]) -> None:
+def _save_maps(path: Path, shard: list[ImageSeeds]) -> None:
     pairs = [seeds for seeds in shard for _ in range(len(seeds.maps))]
     np.savez_compressed(
         path,

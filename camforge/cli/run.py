@@ -134,11 +134,11 @@ def bench(
 def _recorded(suite: str, work_dir: Path | None) -> Path:
     """Where the rows of a suite are: in its own folder, else with CamForge."""
     from camforge.config.shipped import shipped
-    from camforge.suite.catalogue import open_suite
+    from camforge.suite.catalogue import WORK, open_suite
     from camforge.suite.run import SCORES
 
     name = open_suite(suite).name
-    own = (work_dir or Path("work/bench") / name) / SCORES
+    own = (work_dir or WORK / name) / SCORES
     return own if own.is_dir() else shipped() / SCORES / name
 
 

@@ -83,7 +83,7 @@ class ClassBars:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownParts:
     """What an item of a paper shows of an experiment.
 
     metrics   the numbers in print;  by_class  a metric of which every class is drawn, "" for none
@@ -153,7 +153,7 @@ def split_of(metric: str) -> tuple[str, str]:
     return name, split or "val"
 
 
-def paper_table(suite: SuiteReport, item: Shown) -> PaperTable:
+def paper_table(suite: SuiteReport, item: ShownParts) -> PaperTable:
     """What an item of a paper shows of an experiment; numbers row by row, controls last."""
     data = suite.recipe.get("config", {}).get("dataset", "")
     shown = _columns(suite, item.metrics)

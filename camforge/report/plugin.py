@@ -7,19 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camforge.files import write_atomically
+from camforge.host.describe import Option
 from camforge.report.data import ArmReport
 from camforge.report.page import render_template
 from camforge.report.standing import Column, columns
-
-
-@dataclass(frozen=True)
-class PluginOption:
-    """One option, as text."""
-
-    name: str
-    type: str
-    default: str
-    about: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ class PluginPage:
     name: str
     source: str
     about: Sequence[str]
-    options: Sequence[PluginOption]
+    options: Sequence[Option]
     example: str
     tables: Sequence[PluginTable] = ()
     facts: Mapping[str, str] | None = None

@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from camforge.config.sources import plain_yaml
+from camforge.host.describe import SECTIONS
 from camforge.types import CamForgeError
 
-SECTIONS = {"grouper": "grouper", "trainer": "trainer", "extractor": "extractor", "fuser": "fusers"}
+KINDS = ("grouper", "trainer", "extractor", "fuser", "metric")
+"""Of the plugins that can join."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Addition:
             spec = {"name": spec}
         if not equals or not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
             raise CamForgeError(f"--add {text}: write --add kind=name, or --add 'kind={{name: …, option: …}}'")
-        if kind not in (*SECTIONS, "metric"):
-            raise CamForgeError(f"--add {text}: kinds that can join: {', '.join(SECTIONS)}, metric")
+        if kind not in KINDS:
+            raise CamForgeError(f"--add {text}: kinds that can join: {', '.join(KINDS)}")
         return cls(kind, spec)
 
     def override(self, config: Mapping[str, Any]) -> str:

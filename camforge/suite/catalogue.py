@@ -20,6 +20,9 @@ from camforge.suite.every import Joining
 from camforge.suite.papers import Paper
 from camforge.types import CamForgeError
 
+WORK = Path("work/bench")
+"""Where a suite runs that is given no folder: in one of its name."""
+
 
 class Definition(Options):
     """What a suite's file says."""

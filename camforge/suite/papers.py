@@ -14,7 +14,7 @@ from camforge.analysis.oracle import Oracle
 from camforge.config.schema import FolderName
 from camforge.host.errors import option_errors
 from camforge.interfaces.base import Options
-from camforge.report.paper import OracleTable, PaperPage, PaperPart, PaperTable, Shown, paper_table
+from camforge.report.paper import OracleTable, PaperPage, PaperPart, PaperTable, ShownParts, paper_table
 from camforge.report.suite import SuiteReport
 from camforge.types import CamForgeError
 
@@ -109,7 +109,7 @@ def paper_page(
 
 
 def _table(item: PaperItem, suite: SuiteReport, found: Oracle | None, file: Path) -> PaperTable:
-    table = paper_table(suite, Shown(item.metrics, item.pictures, item.groups, item.by_class))
+    table = paper_table(suite, ShownParts(item.metrics, item.pictures, item.groups, item.by_class))
     return replace(table, oracle=_oracle_table(found, item, file)) if item.oracle and found else table
 
 

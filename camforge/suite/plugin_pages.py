@@ -15,11 +15,10 @@ from camforge.files import file_name
 from camforge.host.describe import example, options_of
 from camforge.host.discovery import PluginClass
 from camforge.report.data import ArmReport
-from camforge.report.plugin import PluginOption, PluginPage, PluginTable, write_plugin_page
+from camforge.report.plugin import PluginPage, PluginTable, write_plugin_page
 from camforge.report.suite import SuiteReport
+from camforge.suite.catalogue import WORK
 from camforge.suite.scores import RECIPE, Recorded, recorded
-
-WORK = Path("work/bench")
 
 
 def known_scores() -> list[Path]:
@@ -47,10 +46,9 @@ def _file(kind: str, name: str) -> str:
 def _page(plugin: PluginClass, experiments: Sequence[tuple[Path, list[Recorded]]]) -> PluginPage:
     cls = plugin.cls
     about = cleandoc(getdoc(cls) or "").split("\n\n")
-    options = [PluginOption(o.name, o.type, o.default, o.about) for o in options_of(cls)]
     tables = [_table(plugin, folder, rows) for folder, rows in experiments]
     return PluginPage(
-        plugin.kind, cls.name, f"{plugin.distribution} {plugin.version}", about, options, example(cls),
+        plugin.kind, cls.name, f"{plugin.distribution} {plugin.version}", about, options_of(cls), example(cls),
         [table for table in tables if table is not None],
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from camforge.progress.progress import Progress
 from camforge.report.paper import write_paper
 from camforge.report.suite import Front, SuiteReport, TableEntry, write_front, write_suite
 from camforge.suite.additions import Addition, overrides_of
-from camforge.suite.catalogue import Suite, open_suite
+from camforge.suite.catalogue import WORK, Suite, open_suite
 from camforge.suite.every import overrides_for_every, without_unfit
 from camforge.suite.papers import paper_page
 from camforge.suite.plugin_pages import linked, write_plugin_pages
@@ -108,7 +108,7 @@ def bench(
     before anything runs.
     """
     found = open_suite(suite, small)
-    folder = Path(work_dir) if work_dir is not None else Path("work/bench") / found.name
+    folder = Path(work_dir) if work_dir is not None else WORK / found.name
     store = folder / "store" if work_dir is not None else Path("work/store")
     planned = plan(found, [Addition.parse(text) for text in add], overrides, data)
     progress = Progress(quiet)

@@ -22,7 +22,7 @@ from camforge.store.store import digest
 from camforge.types import CamForgeError
 
 RECIPE = "recipe.json"
-SHARED = ("dataset", "images", "seed", "batch_size", "measure_on")
+SETTINGS = ("dataset", "images", "seed", "batch_size", "measure_on")
 """What of a config determines a row's numbers, beside its arm."""
 Checksum = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -96,7 +96,7 @@ def _score(arm: ArmReport, results: Results) -> Score:
     written = filled(config)["arms"]
     spec = next(iter(specs.values()), {}) if arm.control else specs.get(arm.name) or written[arm.name]
     spec = {key: value for key, value in spec.items() if key != "note"}
-    shared = {key: config[key] for key in SHARED if key in config}
+    shared = {key: config[key] for key in SETTINGS if key in config}
     key = digest({**shared, "data": manifest["data"]["val"], "arm": spec, "control": arm.name if arm.control else ""})
     return Score(
         key=key, experiment=results.report_data.title, row=arm.name, control=arm.control, arm=spec,
