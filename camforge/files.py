@@ -24,6 +24,7 @@ _CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 _DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)\d)(\.|$)", re.IGNORECASE)
 """What Windows opens as a device, with any suffix."""
+_LONGEST = 200  # bytes of UTF-8: file systems take 255, suffixes and numbers among them
 
 
 class DiskError(CamForgeError):
@@ -33,10 +34,14 @@ class DiskError(CamForgeError):
 def file_name(text: str) -> str:
     """A text, such as an image's id, as the name of one file: no folder, nothing that leads out of the one it is in.
 
-    Windows, and archives that are unpacked there, know it, too.
+    Windows, and archives that are unpacked there, know it, too. What is too long ends in a checksum of the whole.
     """
     name = re.sub(r'[/\\<>:"|?*\x00-\x1f\x7f]', "_", text).lstrip(".").rstrip(". ") or "_"
-    return f"_{name}" if _DEVICE.match(name) else name
+    name = f"_{name}" if _DEVICE.match(name) else name
+    content = name.encode(errors="surrogateescape")
+    if len(content) <= _LONGEST:
+        return name
+    return f"{content[: _LONGEST - 9].decode(errors='ignore')}-{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 def free_name(text: str, taken: set[str]) -> str:

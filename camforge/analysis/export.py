@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from camforge.analysis.finished import Finished
-from camforge.analysis.seed_files import class_masks, label_map, save_confidence, save_label_map
+from camforge.analysis.seed_files import PALETTE_CLASSES, class_masks, label_map, save_confidence, save_label_map
 from camforge.files import free_name, write_strict_json
 from camforge.interfaces import Split
 from camforge.maps import max_normalise
@@ -31,6 +31,7 @@ Seeds of arm {arm!r} of experiment {experiment!r}, {split} images, made by CamFo
 masks/ID.png     palette PNG in the size of the photograph: 0 background, 1 + place in classes.txt, 255 not seen
                  (outside the square that the network saw) or not sure. A pixel has the class whose map, divided by its
                  maximum, is highest, where that reaches {threshold}; below {background} it is background.
+                 A palette tells 254 classes apart: of more, masks.json alone has them.
                  ID is the image's "stem" in masks.json: its id, as far as a file can be called that.
 masks.json       COCO: the same masks as run lengths, one per class; "score" is the mean of the map inside.
 confidence/ID.npz
@@ -142,11 +143,15 @@ def _write(
     shard: list[ImageSeeds] = []
     shards = 0
     taken: set[str] = set()
+    has_palette = len(fused.split.dataset.classes) <= PALETTE_CLASSES
+    if not has_palette:
+        progress.say(f"no masks/ID.png: a palette tells {PALETTE_CLASSES} classes apart; masks.json has all of them")
     with progress.task("write") as tick:
         for number, seeds in enumerate(_each(fused, size), start=1):
             scaled, label = _placed(seeds, fused, thresholds)
             name = free_name(seeds.id, taken)
-            save_label_map(draft / "masks" / f"{name}.png", label)
+            if has_palette:
+                save_label_map(draft / "masks" / f"{name}.png", label)
             save_confidence(draft / "confidence" / f"{name}.npz", scaled, seeds.classes)
             height, width = seeds.size
             pictures.append({"id": number, "file_name": seeds.id, "height": height, "width": width, "stem": name})

@@ -13,26 +13,31 @@ from torch import Tensor
 
 from camforge.types import IGNORED, CamForgeError
 
+UNSURE = -1
+"""In a label map; a palette PNG has 255 there."""
+PALETTE_CLASSES = IGNORED - 1
+"""As many as a palette PNG tells apart."""
+
 
 def label_map(scaled: Tensor, classes: Tensor, inside: Tensor, threshold: float, background: float) -> Tensor:
-    """Maps over their maxima (P, h, w) of classes (P,), inside (h, w) bool -> (h, w) uint8.
+    """Maps over their maxima (P, h, w) of classes (P,), inside (h, w) bool -> (h, w) int64.
 
-    1 + the class of the highest map where that reaches ``threshold``, 0 where it lies below ``background``, 255 between
-    the two and outside.
+    1 + the class of the highest map where that reaches ``threshold``, 0 where it lies below ``background``, ``UNSURE``
+    between the two and outside.
     """
     label = torch.zeros(inside.shape, dtype=torch.int64)
     if len(scaled):
         value, place = scaled.max(0)
-        label = torch.where(value >= background, IGNORED, label) if background < threshold else label
+        label = torch.where(value >= background, UNSURE, label) if background < threshold else label
         label = torch.where((value >= threshold) & (value > 0), 1 + classes[place], label)
-    return torch.where(inside, label, IGNORED).to(torch.uint8)
+    return torch.where(inside, label, UNSURE)
 
 
 def save_label_map(path: Path, label: Tensor) -> None:
-    """As a palette PNG."""
+    """As a palette PNG, of up to ``PALETTE_CLASSES``."""
     if path.exists():
         raise CamForgeError(f"two images would be called {path.name}")
-    picture = Image.fromarray(label.numpy(), mode="P")
+    picture = Image.fromarray(label.where(label != UNSURE, IGNORED).to(torch.uint8).numpy(), mode="P")
     picture.putpalette(voc_palette())
     picture.save(path)
 

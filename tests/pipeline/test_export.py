@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 
 from camforge import CamForgeError, run
 from camforge.analysis.export import export
-from camforge.analysis.seed_files import voc_palette
+from camforge.analysis.seed_files import UNSURE, class_masks, label_map, voc_palette
 from camforge.data.geometry import Geometry
 from camforge.pipeline.results import Results
 from camforge.types import Sample
@@ -85,6 +85,20 @@ def test_what_is_not_sure_and_how_sure_the_rest_is(finished: Results, tmp_path: 
     assert {0, 255} < seen
     with pytest.raises(CamForgeError, match=r"background 0\.7 and threshold 0\.6: 0 <= background <= threshold <= 1"):
         export(finished.folder, tmp_path / "no", threshold=0.6, background=0.7, quiet=True)
+
+
+def test_more_classes_than_a_palette_has(finished: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were taken modulo 256, and the 255th for not sure."""
+    scaled = torch.tensor([[[1.0, 0.5, 0.1, 0.4]], [[0.2, 0.9, 0.0, 0.4]]])
+    classes, inside = torch.tensor([254, 299]), torch.tensor([[True, True, True, True]])
+    label = label_map(scaled, classes, inside, threshold=0.5, background=0.3)
+    assert label.tolist() == [[255, 300, 0, UNSURE]]
+    masks = class_masks(label, scaled, classes, image=1, before=0)
+    assert [(mask["category_id"], mask["bbox"]) for mask in masks] == [(255, [0, 0, 1, 1]), (300, [1, 0, 1, 1])]
+    monkeypatch.setattr("camforge.analysis.export.PALETTE_CLASSES", 3)
+    export(finished.folder, tmp_path / "out", split="val", device="cpu", quiet=True)
+    assert not list((tmp_path / "out/masks").iterdir())
+    assert len(json.loads((tmp_path / "out/masks.json").read_text())["annotations"]) > 0
 
 
 def test_training_images_come_without_a_further_training(finished: Results, tmp_path: Path) -> None:

@@ -172,6 +172,16 @@ def test_file_names() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("letter", ["l", "日"])
+def test_names_that_are_too_long_for_a_file(letter: str, tmp_path: Path) -> None:
+    names = {free_name(letter * 300 + end, set()) for end in ("", "a", "b")}
+    assert len(names) == 3
+    for name in names:
+        assert name.startswith(letter * 60)
+        (tmp_path / f"{name}--2.json").touch()
+    assert file_name("l" * 200) == "l" * 200
+
+
 def test_no_two_texts_get_one_file_name() -> None:
     """Not in a file system either that takes upper for lower case."""
     taken: set[str] = set()
