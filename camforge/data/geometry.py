@@ -67,7 +67,7 @@ class Geometry:
     def back(self, maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Maps (P, size, size) of one image -> (P, h, w) as the image lies in its file, and (h, w) bool: what was seen.
 
-        What a crop cut off was not seen; there the maps are zero.
+        What a crop cut off was not seen; there the maps are zero, and up to it they do not fade.
         """
         if self.fit == "squash":
             return resize(maps, size), torch.ones(size, dtype=torch.bool, device=maps.device)
@@ -75,8 +75,9 @@ class Geometry:
         height, width = (own if side == short else int(own * side / short) for side in size)
         top, left = round((height - own) / 2), round((width - own) / 2)
         around = (left, width - own - left, top, height - own - top)
-        seen = pad(torch.ones_like(maps[:1]) if len(maps) else maps.new_ones(1, own, own), around)
-        return resize(pad(maps, around), size), resize(seen, size)[0] > 0.5
+        inside = resize(pad(maps.new_ones(1, own, own), around), size)[0] > 0.5
+        wide = pad(maps, around, mode="replicate") if len(maps) else maps.new_zeros(0, height, width)
+        return resize(wide, size) * inside, inside
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 -> float32 with the mean and standard deviation taken out."""

@@ -169,6 +169,12 @@ def test_a_crop_goes_back_to_where_it_was_cut(height: int, width: int) -> None:
     assert float(seen.float().mean()) == pytest.approx(min(height, width) ** 2 / (height * width), abs=0.05)
 
 
+def test_a_map_does_not_fade_towards_the_cut() -> None:
+    back, seen = Geometry(10, "crop", (0.5,) * 3, (0.25,) * 3).back(torch.ones(2, 10, 10), (90, 120))
+    assert torch.equal(back, seen.float().expand(2, -1, -1))
+    assert seen.sum() == pytest.approx(90 * 90, rel=0.05)
+
+
 def test_the_palette_is_vocs() -> None:
     colours = np.frombuffer(voc_palette(), dtype=np.uint8).reshape(256, 3).tolist()
     assert colours[:4] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
