@@ -44,11 +44,15 @@ class Exported:
 
     folder: Path
     images: ImageSet
+    stems: dict[str, str]
+    """The name of an image's files, by its id."""
 
     @classmethod
     def open(cls, folder: Path, split: Literal["train", "val"]) -> Exported:
         dataset = json.loads((folder / "manifest.json").read_text())["config"]["dataset"]
-        return cls(folder, camforge.build("dataset", dataset).open(split))
+        written = json.loads((folder / "masks.json").read_text())["images"]
+        stems = {image["file_name"]: image["stem"] for image in written}
+        return cls(folder, camforge.build("dataset", dataset).open(split), stems)
 
     def mask(self, i: int) -> Tensor:
         """(h, w) uint8, 255 where the seeds are not sure."""
@@ -77,7 +81,7 @@ class Exported:
         return segment
 
     def _file(self, kind: str, i: int, suffix: str) -> Path:
-        return self.folder / kind / f"{self.images.ids[i].replace('/', '_')}.{suffix}"
+        return self.folder / kind / f"{self.stems[self.images.ids[i]]}.{suffix}"
 
 
 def segmenter(classes: int, weights: str | None) -> LRASPP:

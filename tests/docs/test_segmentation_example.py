@@ -1,5 +1,6 @@
 """The example that trains a segmentation network on exported seeds, from a run to its table."""
 
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -52,11 +53,15 @@ def test_weights_of_a_file_are_those_that_learn(tmp_path: Path) -> None:
 
 
 def test_what_the_seeds_saw_is_a_rectangle(tmp_path: Path) -> None:
-    found = runpy.run_path(str(EXAMPLE))["Exported"](tmp_path, camforge.build("dataset", "partworld").open("val"))
+    """The mask lies under the name that the export gave it, which need not be the image's id."""
+    (tmp_path / "manifest.json").write_text(json.dumps({"config": {"dataset": {"name": "partworld"}}}))
+    second = camforge.build("dataset", "partworld").open("val").ids[1]
+    (tmp_path / "masks.json").write_text(json.dumps({"images": [{"file_name": second, "stem": "second--2"}]}))
+    found = runpy.run_path(str(EXAMPLE))["Exported"].open(tmp_path, "val")
     (tmp_path / "masks").mkdir()
     mask = torch.full((6, 8), 255, dtype=torch.uint8)
     mask[1, 3], mask[4, 6] = 0, 2
-    Image.fromarray(mask.numpy()).save(tmp_path / "masks" / f"{found.images.ids[1]}.png")
+    Image.fromarray(mask.numpy()).save(tmp_path / "masks/second--2.png")
     seen = found.seen(1)
     assert seen.sum() == 4 * 4
     assert seen[1:5, 3:7].all()
