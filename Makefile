@@ -75,4 +75,4 @@ $(LOWEST)/installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) work dist build
+	rm -rf $(VENV) $(LOWEST) dist build work/site
