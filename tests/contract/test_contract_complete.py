@@ -50,7 +50,7 @@ class Untidy(Extractor):
     def needs(self, model_layers):
         return Needs(activations=model_layers.resolve("last"))
     def extract(self, capture):
-        next(capture.probe.model.parameters()).data.add_(1)
+        next(capture.model_layers.model.parameters()).data.add_(1)
         return [capture.activations[layer].sum(1) for layer in capture.resolve("last")]
 
 class CountsAll(Fuser):
@@ -116,6 +116,10 @@ def test_the_contracts_catch_broken_plugins(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
     reports = result.reprec.getreports("pytest_runtest_logreport")  # type: ignore[attr-defined]
     failed = {tuple(report.nodeid.split("::")[1:3]) for report in reports if report.failed}
+    said = [str(report.longrepr.reprcrash.message) for report in reports if report.failed]
+    assert not [line for line in said if line.startswith(("AttributeError", "NameError", "TypeError"))], (
+        "a slip of ours"
+    )
     for name, tests in CAUGHT.items():
         mine = {test.removeprefix("test_").partition("[")[0] for owner, test in failed if owner == f"Test{name}"}
         assert tests <= mine, name

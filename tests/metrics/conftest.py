@@ -1,4 +1,4 @@
-"""Reference numbers, and evidence made from plain lists."""
+"""Reference numbers."""
 
 import json
 from pathlib import Path

@@ -47,7 +47,7 @@ def box_map(boxes: Boxes, height: int, width: int) -> Tensor:
     return out
 
 
-def random_evidence(seed: int, images: int = 4, classes: int = 3, size: int = 12) -> MetricInput:
+def random_metric_input(seed: int, images: int = 4, classes: int = 3, size: int = 12) -> MetricInput:
     """Smooth signed maps, masks with ignored pixels, parts, boxes and logits; image 0 holds nothing."""
     g = torch.Generator().manual_seed(seed)
     labels = torch.rand(images, classes, generator=g) < 0.6

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made import random_evidence
+from made import random_metric_input
 from sklearn.metrics import roc_auc_score
 from slow import Pair, expected, found, seen_pairs
 
@@ -138,7 +138,7 @@ def test_regions() -> None:
         values, inside, _ = region(pair)
         return 100 * float(roc_auc_score(inside, np.round(values, 1)))
 
-    for seen in (example_metric_input(), shown(random_evidence(4))):
+    for seen in (example_metric_input(), shown(random_metric_input(4))):
         mu = AttributionLocalization()
         assert found(mu, seen) == pytest.approx(expected(lambda p: 100 * share(p, positive), seen))
         assert found(mu, seen, "weighted_localization") == pytest.approx(expected(weighted, seen))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import measured, metric_input, random_evidence
+from made import measured, metric_input, random_metric_input
 
 from camforge.api import CamForgeError
 from camforge_plugins.metrics.localization.coverage import Coverage
@@ -23,7 +23,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_pixel_by_pixel(seed):
-    seen = random_evidence(seed)
+    seen = random_metric_input(seed)
     cells = np.zeros((3, 6))
     for image, c, values in seen.pairs():
         cam = values.double().relu().numpy()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from made import joined, metric_input, random_evidence
+from made import joined, metric_input, random_metric_input
 
 from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics import camforge_metrics
@@ -21,7 +21,7 @@ every = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: str(metric
 @every
 def test_statistics_add(metric):
     for seed in range(3):
-        first, second = random_evidence(seed), random_evidence(seed + 50, images=2)
+        first, second = random_metric_input(seed), random_metric_input(seed + 50, images=2)
         apart, together = metric.update(first) + metric.update(second), metric.update(joined(first, second))
         assert apart.dtype == together.dtype
         assert apart.dtype in (torch.int64, torch.float64)
@@ -30,7 +30,7 @@ def test_statistics_add(metric):
 
 @every
 def test_the_order_of_pairs_is_nothing(metric):
-    seen = random_evidence(5)
+    seen = random_metric_input(5)
     order = torch.randperm(len(seen.maps))
     turned = MetricInput(seen.batch, seen.maps[order], seen.images[order], seen.classes[order], seen.logits)
     torch.testing.assert_close(metric.update(turned), metric.update(seen), rtol=1e-12, atol=1e-12)
@@ -39,7 +39,7 @@ def test_the_order_of_pairs_is_nothing(metric):
 @every
 def test_a_batch_without_pairs_changes_no_number(metric):
     """Image 0 of the made batches holds no class; the background, where it counts, does see it."""
-    seen, empty = random_evidence(6), random_evidence(6, images=1)
+    seen, empty = random_metric_input(6), random_metric_input(6, images=1)
     assert len(empty.maps) == 0
     total = metric.update(seen)
     names = ("a", "b", "c")
@@ -52,7 +52,7 @@ def test_a_batch_without_pairs_changes_no_number(metric):
 
 @every
 def test_numbers_are_named_by_metric_and_class(metric):
-    numbers = metric.compute(metric.update(random_evidence(7)), ("a", "b", "c"))
+    numbers = metric.compute(metric.update(random_metric_input(7)), ("a", "b", "c"))
     heads = {name for name in numbers if "/" not in name}
     assert next(iter(numbers)) in heads
     assert {name.partition("/")[0] for name in numbers} == heads
@@ -62,7 +62,7 @@ def test_numbers_are_named_by_metric_and_class(metric):
 
 @every
 def test_broken_maps_are_named(metric):
-    seen = random_evidence(8)
+    seen = random_metric_input(8)
     maps = seen.maps.clone()
     maps[1, 0, 0] = torch.inf
     place = f"image '{seen.batch.ids[int(seen.images[1])]}', class {int(seen.classes[1])}"
@@ -73,7 +73,7 @@ def test_broken_maps_are_named(metric):
 @every
 def test_all_zero_maps_earn_nothing(metric):
     """Empty masks everywhere: no hit of any kind, however low the threshold."""
-    seen = random_evidence(9)
+    seen = random_metric_input(9)
     dark = MetricInput(seen.batch, torch.zeros_like(seen.maps), seen.images, seen.classes, seen.logits)
     numbers = metric.compute(metric.update(dark), ("a", "b", "c"))
     headline = next(iter(numbers))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from made import random_evidence
+from made import random_metric_input
 from torch.nn.functional import interpolate
 
 from camforge_plugins.metrics.common.foreground import byte_levels, foreground, otsu_level
@@ -42,7 +42,7 @@ def test_masks_are_opencvs(seed, side):
 
 
 def test_levels_of_a_batch_are_each_maps_own():
-    maps = random_evidence(1).maps
+    maps = random_metric_input(1).maps
     together = otsu_level(byte_levels(maps))
     assert together.tolist() == [int(otsu_level(byte_levels(cam[None]))) for cam in maps]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import box_map, measured, metric_input, random_evidence
+from made import box_map, measured, metric_input, random_metric_input
 
 from camforge.api import CamForgeError
 from camforge_plugins.metrics.localization.energy import Energy
@@ -83,7 +83,7 @@ def test_pointing_by_hand():
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("truth", ["mask", "box"])
 def test_pointing_and_energy_map_by_map(seed, truth):
-    seen = random_evidence(seed)
+    seen = random_metric_input(seed)
     hits, shares = {}, []
     for i, c, values in seen.pairs():
         cam = values.double().numpy()

@@ -13,7 +13,7 @@ from camforge_plugins.metrics.common.foreground import byte_levels
 from camforge_plugins.metrics.localization.maxboxacc import MaxBoxAcc, whole_pixels
 
 
-def vector_evidence(vectors: dict) -> MetricInput:
+def vector_input(vectors: dict) -> MetricInput:
     """The two score maps (float64) and their true boxes."""
     vector = vectors["wsol_box"]
     maps = {(i, 0): torch.tensor(vector[name], dtype=torch.float64) for i, name in enumerate(("sc1", "sc2"))}
@@ -24,7 +24,7 @@ def vector_evidence(vectors: dict) -> MetricInput:
 @pytest.mark.parametrize("step", [0.1, 0.001])
 def test_reference_numbers(vectors, multi, step):
     want = vectors["wsol_box"][f"i{step}_{'multi' if multi else 'single'}"]
-    numbers = measured(MaxBoxAcc(multi_contour=multi, step=step), vector_evidence(vectors))
+    numbers = measured(MaxBoxAcc(multi_contour=multi, step=step), vector_input(vectors))
     for overlap in ("30", "50", "70"):
         assert numbers[f"maxboxacc@{overlap}"] == want["MaxBoxAcc@"][overlap]
         assert numbers[f"maxboxacc@{overlap}_threshold"] == want["argmax_tau"][overlap]

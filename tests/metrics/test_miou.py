@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made import box_map, measured, metric_input, random_evidence
+from made import box_map, measured, metric_input, random_metric_input
 
 from camforge.api import CamForgeError, MetricInput
 from camforge_plugins.metrics.localization.miou import MeanIoU
 
 
-def label_map_evidence(vector: dict) -> MetricInput:
+def label_map_input(vector: dict) -> MetricInput:
     """The vector's predicted label maps as one-hot maps; both images are said to hold both classes."""
     truth, predicted = torch.tensor(vector["gt"], dtype=torch.uint8), torch.tensor(vector["pred"])
     maps = {(i, c): (predicted[i] == 1 + c).float() for i in range(2) for c in range(2)}
@@ -21,7 +21,7 @@ def label_map_evidence(vector: dict) -> MetricInput:
 @pytest.mark.parametrize("protocol", ["binary", "argmax"])
 def test_label_maps(vectors, protocol):
     vector = vectors["miou"]
-    seen = label_map_evidence(vector)
+    seen = label_map_input(vector)
     without = measured(MeanIoU(protocol=protocol), seen)
     assert without == pytest.approx({"miou": 100 * vector["mIoU_fg_only"], "miou/a": 50, "miou/b": 40}, abs=1e-12)
     numbers = measured(MeanIoU(protocol=protocol, with_background=True), seen)
@@ -36,7 +36,7 @@ def test_counts_are_those_of_the_confusion_matrix(vectors):
     hits = confusion.diagonal()
     want = np.stack([hits, confusion.sum(0) - hits, confusion.sum(1) - hits], 1)
     for protocol in ("binary", "argmax"):
-        counts = MeanIoU(protocol=protocol, with_background=True).update(label_map_evidence(vector))
+        counts = MeanIoU(protocol=protocol, with_background=True).update(label_map_input(vector))
         assert counts[:, :3].tolist() == want.tolist()
         assert (counts.sum(1) == confusion.sum()).all()
 
@@ -44,7 +44,7 @@ def test_counts_are_those_of_the_confusion_matrix(vectors):
 @pytest.mark.parametrize("protocol", ["binary", "argmax"])
 def test_per_image_over_visible_classes(vectors, protocol):
     vector = vectors["miou"]
-    seen = label_map_evidence(vector)
+    seen = label_map_input(vector)
     for place, with_background in enumerate((True, False)):
         metric = MeanIoU(protocol=protocol, per_image=True, drop_invisible=True, with_background=with_background)
         want = np.mean([image[place] for image in vector["per_image_gtpresent_[withbg,fg]"]])
@@ -98,7 +98,7 @@ def slow_miou(seen: MetricInput, threshold: float, minmax: bool) -> float:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("normalise", ["max", "minmax"])
 def test_against_a_slow_transcription(seed, normalise):
-    seen = random_evidence(seed)
+    seen = random_metric_input(seed)
     want = slow_miou(seen, 0.3, normalise == "minmax")
     assert measured(MeanIoU(threshold=0.3, normalise=normalise), seen)["miou"] == pytest.approx(want, abs=1e-9)
 
@@ -107,7 +107,7 @@ def test_against_a_slow_transcription(seed, normalise):
 @pytest.mark.parametrize("background", [True, False])
 def test_argmax_against_a_slow_transcription(seed, background):
     """IRN's evaluation: the background wins a tie, and a class that the label lacks counts where the mask shows it."""
-    seen = random_evidence(seed)
+    seen = random_metric_input(seed)
     seen = replace(seen, maps=seen.maps.mul(5).round() / 5)  # ties among classes, and with a score of 0.2
     seen.batch.masks[0, :3, :4] = 2
     counts = np.zeros((4, 4), dtype=int)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import box_map, measured, metric_input, random_evidence
+from made import box_map, measured, metric_input, random_metric_input
 from scipy import ndimage
 
 from camforge.api import CamForgeError, MetricInput
@@ -93,7 +93,7 @@ def slow_errors(seen: MetricInput, every: bool) -> dict[tuple[int, int], int]:
 @pytest.mark.parametrize("every", [True, False])
 @pytest.mark.parametrize("seed", [3, 6, 11, 20])
 def test_against_a_slow_transcription(seed, every):
-    seen = random_evidence(seed, images=12)
+    seen = random_metric_input(seed, images=12)
     errors = slow_errors(seen, every)
     images = {i for i, _ in errors}
     want = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from made import measured, metric_input, random_evidence
+from made import measured, metric_input, random_metric_input
 from wsol_direct import pixel_average_precision, pixel_histograms
 
 from camforge.api import CamForgeError
@@ -33,7 +33,7 @@ def test_perfect_and_constant_maps(vectors):
 @pytest.mark.parametrize("step", [0.001, 0.1, 0.03])
 def test_histograms_are_the_authors(step):
     for seed in range(4):
-        seen = random_evidence(seed, size=24)
+        seen = random_metric_input(seed, size=24)
         edges = len(np.arange(0, 1, step))
         want = np.zeros((2, edges + 2))
         for image, c, values in seen.pairs():
@@ -49,7 +49,7 @@ def test_histograms_are_the_authors(step):
 def test_parts_leave_nothing_behind(step, monkeypatch):
     """Two maps at a time, the last alone: each pixel counts once, where it belongs."""
     monkeypatch.setattr(pxap, "CACHED", 2 * 24 * 24)
-    seen = random_evidence(3, images=5, classes=4, size=24)
+    seen = random_metric_input(3, images=5, classes=4, size=24)
     assert len(seen.maps) % 2 == 1
     assert len(seen.maps) > 4
     want = np.zeros((2, len(np.arange(0, 1, step)) + 2))

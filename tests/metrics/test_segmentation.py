@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made import box_map, measured, metric_input, random_evidence
+from made import box_map, measured, metric_input, random_metric_input
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from camforge.api import CamForgeError
@@ -34,7 +34,7 @@ def test_reference_numbers(vectors, protocol):
 @pytest.mark.parametrize("seed", range(4))
 def test_against_scikit_learn(seed):
     """One binary problem per class over the images that hold it."""
-    seen = random_evidence(seed)
+    seen = random_metric_input(seed)
     rows = []
     for c in range(3):
         cases = [(i, v.relu().double().numpy()) for i, label, v in seen.pairs() if label == c]
@@ -60,7 +60,7 @@ def test_a_class_that_is_never_predicted_has_precision_0():
 
 @pytest.mark.parametrize("normalise", ["max", "minmax"])
 def test_the_sweep_is_miou_at_every_threshold(normalise):
-    seen = random_evidence(3)
+    seen = random_metric_input(3)
     sweep = ThresholdSweep(normalise=normalise)
     total = sweep.update(seen)
     curve = sweep.curve(total)
@@ -78,7 +78,7 @@ def test_the_sweep_is_miou_at_every_threshold(normalise):
 @pytest.mark.parametrize("step", [0.0, 0.1])
 def test_the_sweep_of_label_maps_is_miou_at_every_threshold(background, step):
     """Also where values lie on thresholds, and where a mask shows a class that the label lacks."""
-    seen = random_evidence(3)
+    seen = random_metric_input(3)
     if step:
         seen = replace(seen, maps=(seen.maps / step).round() * step)
     seen.batch.masks[0, :3] = 2

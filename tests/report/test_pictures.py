@@ -35,7 +35,7 @@ def test_overlay_mixes_photograph_and_colour_by_the_value() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, -3.0])
-def test_overlay_without_positive_evidence_is_the_photograph(value: float) -> None:
+def test_an_overlay_of_a_map_that_is_nowhere_positive_is_the_photograph(value: float) -> None:
     image = torch.randint(0, 256, (3, 6, 6), dtype=torch.uint8)
     assert torch.equal(overlay(image, torch.full((2, 3), value)), image)
 
