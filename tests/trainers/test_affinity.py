@@ -29,7 +29,7 @@ def slow_loss(features: Tensor, labels: Tensor, radius: int) -> float:
     for values, classes in zip(features, labels, strict=True):
         for i, one in enumerate(places):
             for other in places[i + 1 :]:
-                if math.dist(one, other) >= radius or 255 in (classes[one], classes[other]):
+                if math.dist(one, other) >= radius or -1 in (classes[one], classes[other]):
                     continue
                 alike = math.exp(-float((values[:, one[0], one[1]] - values[:, other[0], other[1]]).abs().sum()))
                 if classes[one] != classes[other]:
@@ -44,7 +44,7 @@ def slow_loss(features: Tensor, labels: Tensor, radius: int) -> float:
 def test_the_loss_pair_by_pair(radius: int) -> None:
     generator = torch.Generator().manual_seed(2)
     features = torch.randn(2, 3, 5, 6, dtype=torch.float64, generator=generator)
-    labels = torch.tensor([0, 1, 2, 255])[torch.randint(0, 4, (2, 5, 6), generator=generator)]
+    labels = torch.tensor([0, 1, 2, -1])[torch.randint(0, 4, (2, 5, 6), generator=generator)]
     expected = slow_loss(features, labels, radius)
     assert float(affinity_loss(features, labels, radius)) == pytest.approx(expected, rel=1e-12)
 
@@ -59,7 +59,7 @@ def test_every_near_place_is_met_once() -> None:
 
 def test_places_that_are_alike_in_all_have_a_gradient_that_is_finite() -> None:
     features = torch.zeros(1, 2, 3, 3, requires_grad=True)
-    labels = torch.tensor([[[0, 1, 2], [255, 255, 255], [1, 1, 0]]])
+    labels = torch.tensor([[[0, 1, 2], [-1, -1, -1], [1, 1, 0]]])
     loss = affinity_loss(features, labels, 3)
     loss.backward()
     assert torch.isfinite(loss)
@@ -68,7 +68,7 @@ def test_places_that_are_alike_in_all_have_a_gradient_that_is_finite() -> None:
 
 
 def test_seeds_that_are_nowhere_sure_teach_nothing() -> None:
-    assert float(affinity_loss(torch.rand(1, 2, 3, 3), torch.full((1, 3, 3), 255), 3)) == 0
+    assert float(affinity_loss(torch.rand(1, 2, 3, 3), torch.full((1, 3, 3), -1), 3)) == 0
 
 
 def test_the_classifier_stays_and_halves_come_apart() -> None:

@@ -34,7 +34,7 @@ def slow_losses(boundaries: Tensor, fields: Tensor, labels: Tensor, radius: int)
     for boundary, field, classes in zip(boundaries, fields, labels, strict=True):
         for i, one in enumerate(places):
             for other in places[i + 1 :]:
-                if math.dist(one, other) >= radius or 255 in (classes[one], classes[other]):
+                if math.dist(one, other) >= radius or -1 in (classes[one], classes[other]):
                     continue
                 affinity = 1 - max(float(boundary[place]) for place in line(one, other))
                 if classes[one] != classes[other]:
@@ -54,7 +54,7 @@ def slow_losses(boundaries: Tensor, fields: Tensor, labels: Tensor, radius: int)
 def test_the_losses_pair_by_pair(radius: int) -> None:
     generator = torch.Generator().manual_seed(2)
     relations = torch.randn(2, 3, 6, 7, dtype=torch.float64, generator=generator)
-    labels = torch.tensor([0, 1, 2, 255])[torch.randint(0, 4, (2, 6, 7), generator=generator)]
+    labels = torch.tensor([0, 1, 2, -1])[torch.randint(0, 4, (2, 6, 7), generator=generator)]
     expected = slow_losses(1 / (1 + (-relations[:, 0]).exp()), relations[:, 1:], labels, radius)
     offsets = half_disc(radius)
     pairs = SurePairs.of(labels, offsets)
@@ -97,7 +97,7 @@ def test_boundaries_that_are_certain_have_a_gradient_that_is_finite() -> None:
 
 def test_seeds_that_are_nowhere_sure_teach_nothing() -> None:
     offsets = half_disc(3)
-    pairs = SurePairs.of(torch.full((1, 3, 3), 255), offsets)
+    pairs = SurePairs.of(torch.full((1, 3, 3), -1), offsets)
     assert float(boundary_loss(torch.rand(1, 3, 3), pairs, offsets)) == 0
     assert float(displacement_loss(torch.rand(1, 2, 3, 3), pairs, offsets)) == 0
 

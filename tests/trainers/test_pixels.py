@@ -23,8 +23,14 @@ def learner(**options: object) -> SeedLearner:
 
 def test_sure_places_one_by_one() -> None:
     seeds = torch.tensor([[[[0.9, 0.6, 0.3, 0.1]], [[0.0, 0.8, 0.4, 0.1]]]])
-    assert sure_places(seeds, (1, 4), 0.5, 0.2).tolist() == [[[1, 2, 255, 0]]]
-    assert sure_places(seeds, (1, 2), 0.5, 0.25).tolist() == [[[1, 255]]]  # means .75 and .4, then .2 and .25
+    assert sure_places(seeds, (1, 4), 0.5, 0.2).tolist() == [[[1, 2, -1, 0]]]
+    assert sure_places(seeds, (1, 2), 0.5, 0.25).tolist() == [[[1, -1]]]  # means .75 and .4, then .2 and .25
+
+
+def test_the_255th_class_is_a_class() -> None:
+    seeds = torch.zeros(1, 300, 1, 2)
+    seeds[0, 254, 0, 0] = seeds[0, 299, 0, 1] = 1
+    assert sure_places(seeds, (1, 2), 0.5, 0.2).tolist() == [[[255, 300]]]
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_the_sure_places() -> None:
@@ -38,7 +44,7 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_sure_places() -> None:
     shares = shares / shares.sum(1, keepdim=True)
     terms = [
         -float(shares[i, wanted[i, y, x], y, x].log())
-        for i, y, x in (wanted != 255).nonzero().tolist()
+        for i, y, x in (wanted != -1).nonzero().tolist()
     ]  # fmt: skip
     assert 0 < len(terms) < wanted.numel()
     assert float(loss.detach()) == pytest.approx(sum(terms) / len(terms), rel=1e-9)

@@ -122,7 +122,7 @@ def test_wrong_layers_and_thresholds_are_told(two_convs: Backbone) -> None:
         SPG(backbone=two_convs).learner(2)
     with pytest.raises(CamForgeError, match=r"spg: backbone 'two_convs' has no layer '9'"):
         SPG(backbone=two_convs, layers=("1", "9")).learner(2)
-    with pytest.raises(CamForgeError, match=r"no feature maps"):
+    with pytest.raises(CamForgeError, match=r"layer '5' that returns \(1, .*\), no feature map"):
         SPG(backbone=two_convs, layers=("5", "3")).learner(2)
     assert SPG(backbone=two_convs, layers=("0", "1")).learner(2).paths == ("0", "1", "3")
     with pytest.raises(ValueError, match="each pair is a high and a low threshold"):

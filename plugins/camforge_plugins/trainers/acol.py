@@ -7,11 +7,11 @@ from typing import Annotated, cast
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.fx.proxy import TraceError
 
 from camforge.api import CamForgeError, Learner, Network, Trainer, minmax_normalise
 
 from .classification import Loss, accuracy, classification_loss
+from .layers import PROBE, not_a_grid
 
 
 class Classifier(nn.Module):
@@ -115,14 +115,20 @@ class ACoL(Trainer):
     def learner(self, outputs: int, pretrained: bool = True) -> Learner:
         trunk = self._trunk(outputs, pretrained)
         with torch.no_grad():
-            channels = trunk.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+            features = trunk.eval().layers(torch.zeros(1, 3, PROBE, PROBE))["features"]
+        if wrong := not_a_grid(features):
+            raise CamForgeError(
+                f"acol: the last stage of backbone {self.backbone.name!r} returns {wrong}, no feature map"
+            )
+        channels = features.shape[1]
         first = FirstBranch(trunk.train(), Classifier(channels, self.width, outputs))
         return ACoLLearner(first, SecondBranch(first, Classifier(channels, self.width, outputs), self), self)
 
     def _trunk(self, outputs: int, pretrained: bool) -> Trunk:
+        network = self.backbone.build(outputs, pretrained)
         try:
-            return Trunk(self.backbone.build(outputs, pretrained))
-        except (TraceError, ValueError) as error:
+            return Trunk(network)
+        except Exception as error:  # torch.fx runs a stranger's code on stand-ins for tensors
             name = self.backbone.name
             raise CamForgeError(f"acol: backbone {name!r} cannot be cut at its last stage: {error}") from None
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from camforge.api import Learner, Network
 
 from .classification import Loss
-from .layers import require_layers
+from .layers import require_grids
 from .single import Single, SingleLearner
 
 
@@ -57,8 +57,10 @@ class ADL(Single):
 
     def learner(self, outputs: int, pretrained: bool = True) -> Learner:
         network = self.backbone.build(outputs, pretrained)
-        require_layers(self, network, self.layers)
-        return ADLLearner(network, self.loss, self)
+        learner = ADLLearner(network, self.loss, self)
+        require_grids(self, network, learner.layers)
+        network.train()
+        return learner
 
 
 @contextmanager

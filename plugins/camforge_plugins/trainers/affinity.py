@@ -70,7 +70,7 @@ class Affinity(SurePlaces):
 
 
 def affinity_loss(features: Tensor, labels: Tensor, radius: int) -> Tensor:
-    """Features (B, D, h, w), labels (B, h, w) with 0 background and 255 not sure -> AffinityNet's loss."""
+    """Features (B, D, h, w), labels (B, h, w) with 0 background and ``UNSURE`` -> AffinityNet's loss."""
     offsets = half_disc(radius)
     apart, pairs = distances(features, offsets).clamp(min=_NEAREST), SurePairs.of(labels, offsets)
     unlike = mean_of(-torch.log(-torch.expm1(-apart[pairs.unlike])))

@@ -11,11 +11,13 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
-from camforge.api import IGNORED, CamForgeError, Network, SeedLearner, SeedTrainer, resize
+from camforge.api import CamForgeError, Network, SeedLearner, SeedTrainer, resize
 from camforge_plugins.neighbours import Offset, shifted
-from camforge_plugins.trainers.layers import outputs_of, require_layers
+from camforge_plugins.trainers.layers import PROBE, outputs_of, require_grids
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+UNSURE = -1
+"""The label of a place at which the seeds are not sure."""
 
 
 class TwoHeads(nn.Module):
@@ -33,7 +35,7 @@ class TwoHeads(nn.Module):
     def channels(self) -> list[int]:
         """Of each layer."""
         with torch.no_grad():
-            return [grid.shape[1] for grid in self._grids(torch.zeros(2, 3, 64, 64))[1]]
+            return [grid.shape[1] for grid in self._grids(torch.zeros(1, 3, PROBE, PROBE))[1]]
 
     def joined(self, grids: list[Tensor]) -> Tensor | list[Tensor]:
         """Grids (B, C_l, h_l, w_l) of the layers -> what the head reads: at the places of the finest their features.
@@ -116,7 +118,7 @@ class SurePlaces(SeedTrainer):
         """The untrained classifier, and the layers that the head reads. Raises CamForgeError where it lacks one."""
         network = self.backbone.build(outputs, pretrained)
         layers = self.layers or network.stages[1:-1] or network.stages[-1:]
-        require_layers(self, network, layers)
+        require_grids(self, network, layers)
         return network, layers
 
 
@@ -141,12 +143,12 @@ def with_second_head(network: Network, body: TwoHeads) -> Network:
 
 
 def sure_places(seeds: Tensor, size: tuple[int, int], foreground: float, background: float) -> Tensor:
-    """Seeds (B, K, h, w) -> (B, *size) int64: 0 background, 1 + output, 255 where the seeds are not sure.
+    """Seeds (B, K, h, w) -> (B, *size) int64: 0 background, 1 + output, ``UNSURE`` where the seeds are not.
 
     A coarser grid takes the mean of its cells. Of equal seeds the first output takes the place.
     """
     top, owner = adaptive_avg_pool2d(seeds, size).max(1)
-    unsure = torch.where(top < background, 0, IGNORED)
+    unsure = torch.where(top < background, 0, UNSURE)
     return torch.where(top > foreground, 1 + owner, unsure)
 
 
@@ -163,8 +165,8 @@ class SurePairs:
     def of(cls, labels: Tensor, offsets: list[Offset]) -> SurePairs:
         """Labels (B, h, w) as ``sure_places`` gives them; a pair of which one place is not sure is none."""
         here = labels[:, None]
-        there = torch.stack([shifted(labels, offset, IGNORED) for offset in offsets], 1)
-        sure, alike = (here != IGNORED) & (there != IGNORED), here == there
+        there = torch.stack([shifted(labels, offset, UNSURE) for offset in offsets], 1)
+        sure, alike = (here != UNSURE) & (there != UNSURE), here == there
         return cls(sure & alike & (here > 0), sure & alike & (here == 0), sure & ~alike)
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 from camforge.api import CamForgeError, Network, SeedLearner, SeedTrainer, resize
 from camforge_plugins.trainers.classification import wide
 from camforge_plugins.trainers.heads import Fraction, HeadLearner, TwoHeads, with_second_head
-from camforge_plugins.trainers.layers import require_layers
+from camforge_plugins.trainers.layers import require_grids
 
 _MEMORY = 0.9  # what a batch that shows a class leaves of the scores that earlier ones gave its centres
 
@@ -174,7 +174,7 @@ class LPCAM(SeedTrainer):
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
         network = self.backbone.build(outputs, pretrained)
         layer = self.layer or network.stages[-1]
-        require_layers(self, network, (layer,))
+        require_grids(self, network, (layer, network.stages[-1]))
         body = PrototypeNetwork(network, layer, outputs, self)
         return PrototypeLearner(with_second_head(network, body), self)
 

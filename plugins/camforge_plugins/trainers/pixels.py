@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from camforge.api import IGNORED, SeedLearner
-from camforge_plugins.trainers.heads import SurePlaces, SurePlacesLearner, TwoHeads, with_second_head
+from camforge.api import SeedLearner
+from camforge_plugins.trainers.heads import UNSURE, SurePlaces, SurePlacesLearner, TwoHeads, with_second_head
 
 
 class PlaceClassifier(TwoHeads):
@@ -35,8 +35,8 @@ class PixelLearner(SurePlacesLearner):
     def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         logits, places = self.body.both(images, self.options.freeze)
         wanted = self.labels(targets, places)
-        each = cross_entropy(places, wanted, ignore_index=IGNORED, reduction="sum")
-        found = {"loss_pixels": each / (wanted != IGNORED).sum().clamp(min=1)}
+        each = cross_entropy(places, wanted, ignore_index=UNSURE, reduction="sum")
+        found = {"loss_pixels": each / (wanted != UNSURE).sum().clamp(min=1)}
         if not self.options.freeze:
             shown = (targets.amax((2, 3)) > 0).to(logits)
             found["loss_image"] = binary_cross_entropy_with_logits(logits, shown)

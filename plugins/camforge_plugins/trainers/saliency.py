@@ -7,6 +7,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from camforge.api import ObjectTrainer, SeedLearner, resize
 from camforge_plugins.trainers.heads import HeadLearner, TwoHeads, with_second_head
+from camforge_plugins.trainers.layers import require_grids
 
 _SURE = 0.25  # a place counts as object or not where its target is further than this from 0.5
 
@@ -49,5 +50,6 @@ class Saliency(ObjectTrainer):
 
     def learner(self, outputs: int, pretrained: bool = True) -> SeedLearner:
         network = self.backbone.build(outputs, pretrained)
+        require_grids(self, network, network.stages[-1:])
         body = SaliencyNetwork(network.body.eval(), network.stages[-1])
         return SaliencyLearner(with_second_head(network, body), self.name, frozen=False)

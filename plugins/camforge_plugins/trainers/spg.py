@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from camforge.api import CamForgeError, Learner, Network, minmax_normalise, resize
 
 from .classification import Loss
-from .layers import outputs_of, require_layers
+from .layers import outputs_of, require_grids
 from .single import Single, SingleLearner
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -27,10 +27,8 @@ class SPGLearner(SingleLearner):
     def __init__(self, network: Network, options: SPG) -> None:
         super().__init__(network, options.loss)
         self.options, self.paths = options, options.paths(network)
-        with torch.no_grad(), outputs_of(network.body.eval(), self.paths) as found:
-            network(torch.zeros(1, 3, 96, 96))  # Inception-v3 takes nothing below 75 pixels
+        early, middle, last = (grid.shape[1] for grid in require_grids(options, network, self.paths))
         network.train()
-        early, middle, last = (_channels(found[path], options.backbone.name) for path in self.paths)
         if network.class_features().shape[1] != last:
             raise CamForgeError(f"spg: backbone {options.backbone.name!r} has no linear layer on its pooled last stage")
         width = options.width
@@ -92,7 +90,6 @@ class SPG(Single):
                 f"spg: backbone {self.backbone.name!r} has {len(network.stages)} stages: name two layers"
             )
         early, middle = self.layers or network.stages[-3:-1]
-        require_layers(self, network, (early, middle))
         return early, middle, network.stages[-1]
 
 
@@ -123,9 +120,3 @@ def guided_loss(logits: Tensor, attention: Tensor, high: float, low: float) -> T
     counted = (strong | weak).to(logits)
     each = binary_cross_entropy_with_logits(logits, (strong & ~weak).to(logits), reduction="none")
     return (each * counted).sum() / counted.sum().clamp(min=1)
-
-
-def _channels(output: Tensor, backbone: str) -> int:
-    if output.dim() != 4:
-        raise CamForgeError(f"spg: backbone {backbone!r} has layers that return {tuple(output.shape)}: no feature maps")
-    return output.shape[1]
