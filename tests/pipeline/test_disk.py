@@ -10,22 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import torch
 
 import camforge
 from camforge import CamForgeError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = ["report.images=0"]
 GO_ON = "; finished stages are kept, the same command goes on where it was$"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the process that a run is compared with."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ def arms(results: bytes) -> dict[str, object]:
     return found
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_images_decoded_at_each_use_give_the_numbers_to_the_digit(tiny: Path, tmp_path: Path, whole: bytes) -> None:
-    torch.set_num_threads(1)
     overrides = [*PLAIN, "images.memory=0", "images.disk=0"]
     camforge.run(tiny, overrides=overrides, work_dir=tmp_path / "w", device="cpu", quiet=True)
     assert arms((tmp_path / "w/results.json").read_bytes()) == arms(whole)

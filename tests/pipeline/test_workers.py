@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace as Namespace
 
 import pytest
-import torch
 from pydantic import PrivateAttr
 
 import camforge
@@ -21,18 +20,11 @@ from camforge.pipeline.parallel import Task, TaskQueue, TaskResult, _check_pickl
 from camforge.training.executors import end_with
 from camforge.types import View
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def numbers(folder: Path) -> str:
     return (folder / "results.json").read_text()
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> object:
-    """Sums of floats depend on how many threads share them: one in each process, as in the run compared with."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_two_workers_tell_what_one_process_tells_and_train_nothing_twice(tiny: Path, tmp_path: Path) -> None:
