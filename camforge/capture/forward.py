@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.module import _has_any_global_hook
 from torch.overrides import TorchFunctionMode
@@ -69,6 +70,11 @@ class Runner:
     def use_head(self) -> bool:
         """Gradients may come from the linear head's weight, without a backward."""
         return self.structure.kept("has a head", lambda: True)
+
+    @property
+    def mixes_images(self) -> bool:
+        """Some batch norm keeps no running statistics: an image's logits depend on the others of its batch."""
+        return any(norm.running_mean is None for norm in self.structure.of_kind(_BatchNorm))
 
     def logits(self, inputs: tuple[Any, ...]) -> Tensor:
         """Logits (B, K). Raises CamForgeError where there are none; ``check_finite`` must follow."""
@@ -218,7 +224,10 @@ def gradients(
     if not wrt and not leaf:
         return {}, []
     if not score.requires_grad:
-        raise CamForgeError("the score has no gradient: the model or the target works on detached tensors")
+        read = ", ".join(map(repr, wrt)) or "the images"
+        raise CamForgeError(
+            f"the score has no gradient: the model or the target works on detached tensors, or not on {read}"
+        )
     edges: list[Any] = [recorded.edge for recorded in wrt.values()] + list(leaf)
     keep = keep or create_graph
     try:

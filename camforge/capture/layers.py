@@ -10,8 +10,9 @@ from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
+from camforge.capture.layout.dependence import depends
 from camforge.capture.layout.grids import Grids
-from camforge.capture.layout.intervention import depends, signature
+from camforge.capture.layout.intervention import signature
 from camforge.capture.layout.layout import Layout
 from camforge.capture.layout.stages import found_stages, known_stages
 from camforge.capture.mismatch import mismatch
@@ -91,9 +92,19 @@ class ModelLayers:
         for wrapper in ("module.", "_orig_mod."):  # of DataParallel and torch.compile
             if path.startswith(wrapper):
                 return self._one(name.removeprefix(wrapper), known)
+        if (first := self._first_name(path)) is not None:
+            return self._one(f"{first}#{call}" if call else first, known)
         near = difflib.get_close_matches(path, known, n=3)
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise CamForgeError(f"the model has no layer {path!r}; its stages: {', '.join(self.stages)}{hint}")
+
+    def _first_name(self, path: str) -> str | None:
+        """Of a module that the model holds under several names the first, under which it is recorded."""
+        try:
+            module = self.model.get_submodule(path)
+        except AttributeError:
+            return None
+        return next((name for name, other in self.model.named_modules() if name and other is module), None)
 
     def _call(self, name: str) -> str:
         """The name with the index of the call that is read, where there are several."""

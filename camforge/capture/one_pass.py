@@ -178,7 +178,8 @@ def _run(
     maps: dict[int, list[Tensor]] = {}
     closed = [several and needs_no_backward(forward, one, lists) for one in needs]
     pairs = pairs_at_once(lists, device, pairs_that_fit(forward)) if any(closed) else []
-    todo = pairs if pairs and all(closed) else ranks(lists, device)
+    each = pairs_at_once(lists, device, 1) if len(lists) > 1 and runner.mixes_images else []  # a backward for each pair
+    todo = pairs if pairs and all(closed) else each or ranks(lists, device)
     for at_once in dict.fromkeys(closed):
         chosen = [i for i, one in enumerate(closed) if one is at_once]
         some = pairs if at_once else todo

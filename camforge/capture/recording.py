@@ -117,10 +117,11 @@ def _output_hook(path: str, calls: list[RecordedOutput], keep: bool, begin: Call
             calls.append(RecordedOutput(get_gradient_edge(first), first.shape, first.clone() if keep else None))
             return None
         begin()
-        plain = first.clone() if first.is_inference() else first.detach()
-        leaf = plain.requires_grad_()  # nothing is recorded below the shallowest layer
-        calls.append(RecordedOutput(leaf, leaf.shape, leaf))
-        return with_lead_tensor(output, leaf.clone())
+        with torch.inference_mode(False), torch.enable_grad():  # a model may switch its backbone's gradients off
+            plain = first.clone() if first.is_inference() else first.detach()
+            leaf = plain.requires_grad_()  # nothing is recorded below the shallowest layer
+            calls.append(RecordedOutput(leaf, leaf.shape, leaf))
+            return with_lead_tensor(output, leaf.clone())
 
     return hook
 

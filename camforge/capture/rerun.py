@@ -66,6 +66,7 @@ class Rerun:
         """
         if rules and self.runner.create_graph:
             raise CamForgeError("create_graph: maps that are made under rules of relevance cannot be trained through")
+        self._check_alone()
         mode = Functions(rules=rules) if rules else None
         return self.recapture((images, *self._others(self.images)), needs, mode)
 
@@ -74,6 +75,7 @@ class Rerun:
 
         required  raise CamForgeError where the model has no ReLU: then these gradients are the plain ones
         """
+        self._check_alone()
         guided = GuidedReLU()
         inputs = (self.inputs[0][self.images], *self._others(self.images))
         capture = self.recapture(inputs, needs, guided)
@@ -119,14 +121,22 @@ class Rerun:
 
         return self._in_chunks(layer, rows, run, max_memory)
 
+    def _check_alone(self) -> None:
+        if self.runner.mixes_images and len(self.inputs[0]) > 1:
+            raise CamForgeError(
+                "batch norms of the model keep no running statistics: an image's logits depend on the others of its "
+                "batch, and it cannot be run again without them: give one image, or a method of one pass, as gradcam"
+            )
+
     def _in_chunks(self, entry: str, rows: int, run: Callable[[int, int], Tensor], max_memory: int | None) -> Tensor:
+        self._check_alone()
         done = []
         if entry not in self.cache.bytes:
             with _largest_output(self.runner.model_layers.model) as largest:
                 done.append(run(0, 1))
             self.cache.bytes[entry] = max(1, 4 * largest[0])  # input, output, workspace, a skip
         budget = max_memory << 20 if max_memory else chunk_bytes(self.images.device)
-        size = max(1, budget // self.cache.bytes[entry])
+        size = 1 if self.runner.mixes_images else max(1, budget // self.cache.bytes[entry])
         tick = rerun_progress.get()
         for part in in_chunks(len(done), rows, size, run):
             done.append(part)

@@ -77,12 +77,15 @@ def described(output: Any) -> str:
 
 
 def logits_of(output: Any) -> Any:
-    """The ``logits`` of a Hugging Face output, of a dict, namedtuple or dataclass; any other output as it is."""
+    """The ``logits`` of a Hugging Face output, of a dict, namedtuple or dataclass; any other output as it is.
+
+    Logits with one place, (B, K, 1, 1), as convolutions behind a pool return them, become (B, K).
+    """
     if isinstance(output, Tensor):
-        return output
+        return output.flatten(1) if output.dim() > 2 and output.shape[2:].numel() == 1 else output
     named = dict(_items(output)) if not isinstance(output, list) else {}
     found = named.get("logits", named.get("logits_per_image"))
-    return found if isinstance(found, Tensor) else output
+    return logits_of(found) if isinstance(found, Tensor) else output
 
 
 def named_inputs(model: nn.Module, inputs: Any) -> tuple[tuple[Any, ...], tuple[str, ...]]:

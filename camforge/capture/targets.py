@@ -128,7 +128,7 @@ def _score(target: Target, logits: Tensor) -> Tensor:
     if not callable(target):
         return logits[..., target]
     rows = logits.reshape(-1, logits.shape[-1])
-    return torch.stack([_one_number(target(row)) for row in rows]).reshape(logits.shape[:-1])
+    return torch.stack([_one_number(target(row.clone())) for row in rows]).reshape(logits.shape[:-1])
 
 
 def _one_number(score: Any) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ Images = Tensor | Photographs | Sequence[Tensor | Photographs] | tuple[Any, ...]
 
 
 class MapWarning(UserWarning):
-    """Maps that tell nothing: zero everywhere, NaN or infinite."""
+    """Maps that tell nothing: zero or the same everywhere, NaN or infinite."""
 
 
 class _Options(TypedDict, total=False):
@@ -99,8 +100,8 @@ def explain(
 
     Returns an Explanation of P (image, target) pairs, whose ``targets`` tell what was chosen; for a list of extractors,
     which share one pass, a dict of them by name, numbered where a name comes again: layercam, layercam#1. Raises
-    CamForgeError where targets do not match the images. Maps that are zero everywhere or not finite stay as they are,
-    and a MapWarning counts and names them.
+    CamForgeError where targets do not match the images. Maps that are zero or the same everywhere, or not finite, stay
+    as they are, and a MapWarning counts and names them.
     """
     if normalise not in NORMALISERS:
         raise CamForgeError(f"explain: normalise={normalise!r}; allowed: {', '.join(NORMALISERS)}")
@@ -156,7 +157,13 @@ def _wanted(targets: Targets, top: int | None) -> Targets:
 def _warn(name: str, found: Explanation) -> None:
     """Count the maps that tell nothing and name the first ten."""
     flat = found.maps.detach().flatten(1)
-    for what, which in (("zero everywhere", (flat == 0).all(1)), ("not finite", ~flat.isfinite().all(1))):
+    if not flat.numel():
+        return
+    low, high = flat.aminmax(dim=1)
+    zero, broken = (low == 0) & (high == 0), ~flat.isfinite().all(1)
+    same = (high - low <= 1e-5 * high.abs()) & ~zero & ~broken if flat.shape[1] > 1 else torch.zeros_like(zero)
+    layers = f" (read at {found.layers[-1]!r})" if found.layers else ""
+    for what, which in (("zero everywhere", zero), ("not finite", broken), (f"the same everywhere{layers}", same)):
         rows = which.nonzero().flatten().tolist()
         if rows:
             pairs = [f"image {int(found.images[row])} target {int(found.targets[row])}" for row in rows[:10]]

@@ -284,8 +284,83 @@ def test_an_intervention_is_kept_and_made_anew_for_a_changed_model() -> None:
     handle = model[0][0].register_forward_hook(lambda _m, inputs, _o: runs.append(len(inputs[0])))
     for _ in range(3):
         camforge.explain(model, images, 1)
-    assert runs == [1, 25, 4, 4, 4]  # alone, undisturbed and eight times three disturbances, then the passes
+    # alone, undisturbed and eight times three disturbances, once to see what the output is made of, then the passes
+    assert runs == [1, 25, 1, 4, 4, 4]
     model[0][1] = nn.Tanh()
     camforge.explain(model, images, 1)
-    assert runs[5:] == [1, 25, 4]
+    assert runs[6:] == [1, 25, 1, 4]
     handle.remove()
+
+
+def test_what_an_earlier_pass_could_not_see_is_looked_for_again() -> None:
+    """A network without signal, such as before its weights are loaded, answers nothing; that is no lasting answer."""
+    model = nn.Sequential(Body(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)).eval()
+    images, weights = torch.randn(2, 3, 16, 16), copy.deepcopy(model.state_dict())
+    with torch.no_grad():
+        next(model.parameters()).zero_()
+    for call in (lambda: camforge.explain(model, images, 1), lambda: gradcam(model, images, "0")):
+        with pytest.raises(CamForgeError, match=r"follow the image|does not change with the image"):
+            call()
+    model.load_state_dict(weights)
+    expected = reference(model, (images,), "0", lambda a: a)
+    torch.testing.assert_close(camforge.explain(model, images, 1).maps, expected, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(gradcam(model, images, "0"), expected, rtol=1e-3, atol=1e-6)
+
+
+class Tokens(nn.Module):
+    """Blocks that hand on a map and, beside it, class tokens, which alone reach the output, as PiT's do."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.mix = nn.LayerNorm(8), nn.Linear(8, 8)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            near = self.norm(tokens)
+            return tokens + self.mix(near) + near.softmax(1).mean(1, keepdim=True)
+
+    class Stage(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool, self.blocks = nn.Conv2d(8, 8, 3, 2, 1), nn.Sequential(Tokens.Block(), Tokens.Block())
+
+        def forward(self, x: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+            x = self.pool(x)
+            tokens = self.blocks(torch.cat([first, x.flatten(2).transpose(1, 2)], 1))
+            return tokens[:, 1:].transpose(1, 2).unflatten(2, x.shape[2:]), tokens[:, :1]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.stage = nn.Conv2d(3, 8, 4, 4), Tokens.Stage()
+        self.aside, self.head = nn.Conv2d(8, 8, 3, 1, 1), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, first = self.stage(self.patches(x), torch.zeros(len(x), 1, 8))
+        self.aside(x)  # computed, but nothing of it is in the output
+        return self.head(first[:, 0])
+
+
+def test_no_stage_lies_beside_the_way_to_the_output() -> None:
+    model, images = Tokens().eval(), torch.randn(2, 3, 32, 32)
+    found = camforge.explain(model, images, 1)
+    assert found.layers == ("stage.blocks.1.norm",)
+    on_grid = lambda a: a[:, 1:].transpose(1, 2).unflatten(2, (4, 4))  # noqa: E731
+    expected = reference(model, (images,), "stage.blocks.1.norm", on_grid)
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(found.maps, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_module_of_several_names_is_read_under_any() -> None:
+    class Twice(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(Body(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+            self.encoder = self[0]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self[3](self[2](self[1](self.encoder(x))))
+
+    model, images = Twice().eval(), torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(gradcam(model, images, "encoder"), gradcam(model, images, "0"))
+    torch.testing.assert_close(gradcam(model, images, "encoder.0#0"), gradcam(model, images, "0.0"))
+    with pytest.raises(CamForgeError, match=r"the model has no layer 'encoder\.9'"):
+        gradcam(model, images, "encoder.9")

@@ -1,5 +1,6 @@
 """The pass: right for every layer named, and the model comes back as it was."""
 
+import copy
 import gc
 import weakref
 
@@ -376,3 +377,37 @@ def test_a_layer_whose_output_meets_earlier_ones_in_a_product(images, layer: str
     handle.remove()
     expected = (seen["x"] * seen["kept"].grad).sum(1).relu()
     torch.testing.assert_close(maps, expected.detach(), rtol=1e-9, atol=1e-12)
+
+
+class BatchStatistics(nn.Module):
+    """Its batch norm normalises with the statistics of the batch, also in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6, track_running_stats=False)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)).tanh())
+
+
+def test_of_images_that_a_batch_norm_mixes_each_has_its_own_gradient(images) -> None:
+    """Not that of the sum over the batch, in which another image's score shows."""
+    model = BatchStatistics().eval()
+    twin = copy.deepcopy(model).double()
+    kept: list[Tensor] = []
+    twin.conv.register_forward_hook(lambda _m, _i, out: kept.append(out))
+    logits = twin(images.double())
+    targets = [[0, 2], *[[1]] * (len(images) - 1)]
+    pairs = [(image, target) for image, row in enumerate(targets) for target in row]
+    slopes = [torch.autograd.grad(logits[i, t], kept[0], retain_graph=True)[0][i] for i, t in pairs]
+    expected = [(slope.relu() * kept[0][i]).sum(0).relu() for (i, _), slope in zip(pairs, slopes, strict=True)]
+    layercam = build("extractor", {"name": "layercam", "layers": ["conv"]})
+    found = extract_maps(model, images, [layercam], targets)
+    torch.testing.assert_close(found.maps[0][0].double(), torch.stack(expected).detach(), rtol=1e-3, atol=1e-7)
+    assert found.images.tolist() == [image for image, _ in pairs]
+    for name in ("scorecam", "smoothgradcampp", "ablationcam"):
+        with pytest.raises(CamForgeError, match="batch norms of the model keep no running statistics"):
+            extract_maps(model, images, [build("extractor", name)], 1)
+        alone = extract_maps(model, images[:1], [build("extractor", name)], 1)
+        assert alone.maps[0][0].isfinite().all()

@@ -14,7 +14,8 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
-from camforge import build
+import camforge
+from camforge import CamForgeError, build
 from camforge.capture import extract_maps
 
 
@@ -278,6 +279,42 @@ def test_a_model_made_in_inference_mode(images) -> None:
         torch.testing.assert_close(first_map(model, images, name), first_map(plain, images, name))
     assert [id(tensor) for tensor in (*model.parameters(), *model.buffers())] == identities
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_a_backbone_whose_gradients_the_model_switches_off(images, unchanged, off) -> None:
+    """A linear probe: nothing but the head is trained, yet the maps are those of the same network with gradients."""
+
+    class Probe(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone, self.head = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU()), nn.Linear(6, 4)
+
+        def forward(self, x: Tensor, switch=off) -> Tensor:
+            with switch():
+                x = self.backbone(x)
+            return self.head(x.mean((2, 3)).tanh())
+
+    class Plain(Probe):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x, torch.enable_grad)
+
+    probe, plain = Probe().eval(), Plain().eval()
+    plain.load_state_dict(probe.state_dict())
+    check, layercam = unchanged(probe), {"name": "layercam", "layers": ["backbone"]}
+    maps = camforge.explain(probe, images, 1, layercam).maps
+    check()
+    assert maps.abs().max() > 0
+    torch.testing.assert_close(maps, camforge.explain(plain, images, 1, layercam).maps)
+
+
+def test_lazy_layers_that_have_not_run_are_one_line(images) -> None:
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(3))
+    with pytest.raises(CamForgeError, match="lazy layers, which have no weights before they run"):
+        camforge.explain(model, images, 1)
+    assert isinstance(model[0].weight, nn.UninitializedParameter)
+    model(images)
+    assert camforge.explain(model, images, 1).maps.shape == (len(images), *images.shape[2:])
 
 
 def test_buffers_that_a_forward_changes_come_back(images) -> None:

@@ -106,6 +106,21 @@ def test_logits_are_found_by_their_name(images: Tensor, wrapped: Callable[[Tenso
     torch.testing.assert_close(explained(model, images), expected(model, images, [1, 3]))
 
 
+@pytest.mark.parametrize("target", [0, 1, 2, 3, 4])
+def test_logits_of_one_place_are_logits(images: Tensor, target: int) -> None:
+    """As a convolution behind a pool returns them, (B, K, 1, 1): every class has its score, not the highest alone."""
+    model, gradcam = Returning(lambda _x, logits: logits[:, :, None, None]), {"name": "gradcam", "layers": ["conv"]}
+    found = camforge.explain(model.eval(), images, target, gradcam)
+    torch.testing.assert_close(found.maps, expected(model, images, [target] * 2))
+    assert found.logits.shape == (2, 5)
+
+
+def test_a_function_may_change_its_row_in_place(images: Tensor) -> None:
+    model, gradcam = Body().eval(), {"name": "gradcam", "layers": ["conv"]}
+    changed = camforge.explain(model, images, lambda row: row.mul_(2)[1], gradcam).maps
+    torch.testing.assert_close(changed, 2 * expected(model, images, [1, 1]))
+
+
 @pytest.mark.parametrize(
     ("wrapped", "message"),
     [

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import camforge
-from camforge import CamForgeError, Explanation
+from camforge import CamForgeError, Explanation, MapWarning
 from camforge.pictures import overlay, signed_overlay
 
 
@@ -152,3 +152,13 @@ def test_signed_maps_have_two_sides() -> None:
     assert half.tolist() == [[110, 88, 92], [100, 100, 100], [80, 88, 146]]
     plain = torch.tensor([[4.0, 0.0, 1.0]])
     assert torch.equal(signed_overlay(grey, plain), overlay(grey, plain))
+
+
+def test_a_map_of_one_place_is_told() -> None:
+    """Five halvings of 32 pixels leave one place: its map is the same all over the image."""
+    torch.manual_seed(0)
+    body = [layer for _ in range(5) for layer in (nn.Conv2d(3, 3, 3, 2, 1), nn.Tanh())]
+    model = nn.Sequential(nn.Sequential(*body), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)).eval()
+    hirescam = {"name": "hirescam", "layers": ["0"]}
+    with pytest.warns(MapWarning, match=r"hirescam: 2 of 2 maps are the same everywhere \(read at '0'"):
+        camforge.explain(model, torch.randn(2, 3, 32, 32), 1, hirescam)

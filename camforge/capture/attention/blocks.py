@@ -82,6 +82,7 @@ def _found(model_layers: ModelLayers, inputs: tuple[Any, ...]) -> Blocks | str:
         return partly
     layout = Counter(layout for *_, layout in chosen).most_common(1)[0][0]
     same = [(k, path) for k, path, own in chosen if own == layout]
+    grids.check_field(same[0][1], layout)
     return Blocks(tuple(k for k, _ in same), tuple(path for _, path in same), layout)
 
 

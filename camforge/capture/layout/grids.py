@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from camforge.capture.layout.dependence import leading_to_output
+from camforge.capture.layout.field import Field, described_field, field_of, misplaced, unread
 from camforge.capture.layout.intervention import Inputs, Intervention, Run, intervene, signature
 from camforge.capture.layout.layout import FIRST, GLOBAL, NOT_IMAGES, UNCHANGED, Layout, decided, halved
 from camforge.capture.model.structure import Structure
@@ -43,14 +46,29 @@ class Grids:
         self._image = tuple(inputs[0].shape[2:])
         self._structure = Structure.of(model)
         self._size = signature(inputs)
+        self._fresh = not self._kept
 
     @property
     def intervention(self) -> Intervention:
         """What every layer does when the image changes."""
         return self._disturbing(0)
 
-    def _disturbing(self, which: int) -> Intervention:
+    @property
+    def _kept(self) -> dict[Any, Intervention]:
         kept: dict[Any, Intervention] = self._structure.kept("interventions", dict)
+        return kept
+
+    def look_again(self) -> bool:
+        """Forget what earlier passes found, if any: with other weights, or of another image, a layer may answer."""
+        fresh, self._fresh = self._fresh, True
+        if not fresh:
+            for name in ("_mixes_layouts", "_followed", "_conv_grids", "_fields"):
+                vars(self).pop(name, None)
+            self._structure.forget("interventions", "layout", "stages", "call", "field")
+        return not fresh
+
+    def _disturbing(self, which: int) -> Intervention:
+        kept = self._kept
         key = (self._size, which)
         if key not in kept:
             while len(kept) >= _SIZES:
@@ -61,6 +79,8 @@ class Grids:
     def __call__(self, values: Tensor, path: str) -> Tensor:
         """Raises CamForgeError where the values' places do not follow the image."""
         found = self._found(path, tuple(values.shape))
+        if isinstance(found, str) and self.look_again():
+            found = self._found(path, tuple(values.shape))
         if isinstance(found, str):
             raise CamForgeError(f"layer {path!r} returns {tuple(values.shape)}: {found}: name another layer")
         return found(wide(values))
@@ -142,9 +162,47 @@ class Grids:
         if not self.intervention.of(path):
             return "it was not called"
         found = self.settled(path)
+        if isinstance(found, Layout):
+            self.check_field(path, found)
         for which, other in enumerate(self._inputs):  # a named layer may see another picture, as a siamese network's
             if found == UNCHANGED and which and _alike(other, self._inputs[0]):
                 found = self.layout(path, which=which)
+        return found
+
+    def leading_to_output(self) -> set[str] | None:
+        """The calls, path#k, that the model's output is made of; None where that is not to be seen."""
+        return leading_to_output(self._model, self._inputs, self._run)
+
+    def check_field(self, path: str, layout: Layout) -> None:
+        """Raises CamForgeError where the places lie on less of the image, or more, and no map of all of it can be made.
+
+        Which is seen at the layer itself, or where each of its places looks far around at the first one of the model.
+        """
+        key = ("field", path, self._size)
+        field = self._structure.kept(key, lambda: self._misplaced(path, layout))
+        if field is not None:
+            image = "x".join(map(str, self._image))
+            raise CamForgeError(
+                f"the model crops or pads the images: layer {path!r} lies on {described_field(field, self._image)} of "
+                f"{image}: crop or pad them before the model, or use a method that reads no layer, such as rise"
+            )
+
+    def _misplaced(self, path: str, layout: Layout) -> Field | None:
+        call = path if "#" in path else f"{path}#{len(self.intervention.of(path)) - 1}"
+        response = self.intervention.calls[call]
+        own = field_of(response, layout) if layout.channels in response.places else None
+        before = takewhile(lambda name: name != call, self.intervention.calls)
+        earlier = [self._fields[name] for name in before if name in self._fields]
+        return misplaced(own, earlier, lambda field: unread(self._model, self._inputs, self._run, call, field))
+
+    @cached_property
+    def _fields(self) -> dict[str, Field]:
+        """Of the calls whose places have axes of their own."""
+        found = {}
+        for name, response in self.intervention.calls.items():
+            layout = self.layout(name, search=False) if len(response.shape) == len(self._image) + 2 else None
+            field = field_of(response, layout) if isinstance(layout, Layout) else None
+            found |= {} if field is None else {name: field}
         return found
 
     def known(self, path: str) -> bool:
@@ -169,14 +227,22 @@ class Grids:
 
     @cached_property
     def _conv_grids(self) -> tuple[tuple[int, ...], ...]:
-        """The grids that convolutions returned, patch embeddings among them."""
+        """The grids that convolutions returned, patch embeddings among them; without any, that of the first tokens."""
         dims = len(self._image)
         shapes = [
             response.shape[2:] for name, response in self.intervention.calls.items()
             if response.images == 0 and len(response.shape) == dims + 2
             and isinstance(self._module(name), nn.modules.conv._ConvNd)
         ]  # fmt: skip
-        return tuple(dict.fromkeys(shapes))
+        return tuple(dict.fromkeys(shapes)) or self._first_tokens()
+
+    def _first_tokens(self) -> tuple[tuple[int, ...], ...]:
+        """The grid of the first tokens that are seen to lie on one, as a linear patch embedding returns them."""
+        for response in self.intervention.calls.values():
+            found = decided(response, self._image, (), False, True) if len(response.shape) == 3 else None
+            if isinstance(found, Layout) and found.grid is not None:
+                return (found.grid,)
+        return ()
 
 
 def _alike(other: object, images: Tensor) -> bool:

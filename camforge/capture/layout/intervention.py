@@ -83,7 +83,7 @@ def intervene(model: nn.Module, inputs: Inputs, run: Run, which: int = 0) -> Int
 def _intervene(study: _Study, inputs: Inputs) -> Intervention:
     images = inputs[study.which]
     extent = tuple(images.shape[2:])
-    with torch.no_grad(), _same_random(images.device) as study.random:
+    with torch.no_grad(), same_random(images.device) as study.random:
         one = first_images(inputs, 1) if images.shape[0] else some_image(inputs)
         alone = study.alone(one)
         if alone is None:  # such as frames of a video in the batch: it takes the number of images that it was given
@@ -265,7 +265,7 @@ def some_image(inputs: Inputs) -> Inputs:
 
 
 @contextmanager
-def _same_random(device: torch.device) -> Iterator[Callable[[], None]]:
+def same_random(device: torch.device) -> Iterator[Callable[[], None]]:
     """A function that puts the random numbers back to where they were; so does the end of the ``with`` block."""
     state = torch.get_rng_state()
     on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
@@ -279,25 +279,3 @@ def _same_random(device: torch.device) -> Iterator[Callable[[], None]]:
         yield back
     finally:
         back()
-
-
-def depends(model: nn.Module, inputs: Inputs, run: Run, calls: list[str]) -> bool:
-    """The last of these calls works on what all the others returned: autograd's graph leads back to them."""
-    nodes: dict[str, Any] = {}
-
-    def note(name: str, output: Any) -> None:
-        tensor = lead_tensor(output) if name in calls else None
-        if tensor is not None:
-            nodes[name] = tensor.grad_fn
-
-    one = first_images(inputs, 1)
-    given = (one[0].clone().requires_grad_().clone(), *one[1:])  # not a leaf, which a model may not change in place
-    with _same_random(inputs[0].device):
-        borrowed(model, False, lambda: watched(model, lambda: run(given), note))
-    todo, seen = [nodes.get(calls[-1])], set[Any]()
-    while todo:
-        node = todo.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            todo += [following for following, _ in node.next_functions]
-    return all(nodes.get(call) in seen for call in calls)

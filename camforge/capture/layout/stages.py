@@ -79,6 +79,8 @@ def found_stages(model: nn.Module, grids: Grids) -> tuple[str, ...]:
     Raises CamForgeError where no layer's places follow the image.
     """
     candidates = _candidates(model, grids)
+    if not candidates and grids.look_again():
+        candidates = _candidates(model, grids)
     if not candidates:
         raise CamForgeError(
             f"{type(model).__name__} has no layer with a spatial extent whose places follow the image, with the images "
@@ -112,7 +114,15 @@ def _candidates(model: nn.Module, grids: Grids) -> list[_Candidate]:
             if places > 1:
                 channels = shape[layout.channels]
                 found.append(_Candidate(path if alone else name, order, modules[path], layout, places, channels))
+    found = _leading_to_output(found, grids)
     return _without_outputs(_in_backbone(found), calls["#0"].shape if "#0" in calls else ())
+
+
+def _leading_to_output(candidates: list[_Candidate], grids: Grids) -> list[_Candidate]:
+    """Without those that the output is not made of, such as an auxiliary head or tokens beside a class token."""
+    used = grids.leading_to_output() if candidates else None
+    kept = [c for c in candidates if used is None or (c.name if "#" in c.name else f"{c.name}#0") in used]
+    return kept or candidates
 
 
 def _behind_fixed_pools(modules: dict[str, nn.Module]) -> set[str]:
@@ -151,7 +161,7 @@ def _attention_inputs(candidates: list[_Candidate]) -> list[_Candidate]:
     """
     groups: dict[str, list[_Candidate]] = {}
     for candidate in candidates:
-        if "norm" in type(candidate.module).__name__.lower() and candidate.layout.grid is not None:
+        if _is_norm(candidate.module) and candidate.layout.grid is not None:
             groups.setdefault(re.sub(r"(^|(?<=[._]))\d+(?=\.)", "*", candidate.path), []).append(candidate)
     repeated = {
         pattern: len(same) for pattern, same in groups.items()
@@ -167,6 +177,11 @@ def _attention_inputs(candidates: list[_Candidate]) -> list[_Candidate]:
         return list(sizes.values())
     quarters = [before[max(0, len(before) * quarter // 4 - 1)] for quarter in (1, 2, 3, 4)]
     return list(dict.fromkeys(quarters))
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """By its class's name; a norm together with the linear layer before it is none."""
+    return "norm" in type(module).__name__.lower() and not any(isinstance(m, nn.Linear) for m in module.modules())
 
 
 def _before_attention(candidates: list[_Candidate], norm: _Candidate) -> _Candidate:

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from camforge.capture.model.structure import Structure
 from camforge.types import CamForgeError
@@ -25,7 +26,7 @@ _HOOKS = (
 
 
 class WithoutWeights(CamForgeError):
-    """A model on the meta device, which has shapes but no values, was to be run."""
+    """A model without values was to be run: on the meta device, or of lazy layers that have not run yet."""
 
 
 _RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
@@ -116,6 +117,8 @@ class _State:
             self._set(module, "training", True)
         owned = chain.from_iterable([module._parameters.values() for module in self._modules])
         parameters = [parameter for parameter in owned if parameter is not None]
+        if any(map(is_lazy, parameters)):
+            raise WithoutWeights("the model has lazy layers, which have no weights before they run: run it once first")
         if any(map(attrgetter("is_meta"), parameters)):
             raise WithoutWeights("the model lies on the meta device, without weights: load them first")
         if any(map(Tensor.is_inference, parameters)):

@@ -71,6 +71,12 @@ class Structure:
         found: T = self._kept[key]
         return found
 
+    def forget(self, *keys: Hashable) -> None:
+        """``kept`` looks again for what was kept under these keys, or under tuples that begin with one of them."""
+        for key in list(self._kept):
+            if key in keys or (isinstance(key, tuple) and key[0] in keys):
+                del self._kept[key]
+
     def keep(self, key: Hashable, value: object) -> None:
         """From now on ``kept`` gives this value."""
         self._kept[key] = value
