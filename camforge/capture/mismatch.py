@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_AXES = re.compile(
+    r"Expected \dD \(unbatched\) or \dD \(batched\) input to (conv\dd), but got input of size: (\[.*?\])"
+)
 _CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
 
 
@@ -36,7 +39,9 @@ def _signature(model: nn.Module, args: tuple[Any, ...], named: Mapping[str, Any]
 
 
 def _channels(images: Tensor, said: str) -> str | None:
-    found = _CHANNELS.search(said)
+    axes, found = _AXES.search(said), _CHANNELS.search(said)
+    if axes is not None:
+        return f"the images have shape {tuple(images.shape)}, which reach the model's {axes[1]} as {axes[2]}"
     if found is None or images.dim() < 2 or int(found[2]) != images.shape[1]:
         return None
     shape = tuple(images.shape)

@@ -197,5 +197,13 @@ def _stacked(images: list[Any]) -> Any:
 
 def _with_batch(model: nn.Module, images: Tensor) -> Tensor:
     """(3, H, W) -> (1, 3, H, W) where the model's convolutions say that the batch axis is missing."""
-    axes = {n for n, kind in _CONVOLUTIONS.items() if any(isinstance(m, kind) for m in model.modules())}
-    return images[None] if axes and max(axes) + 1 == images.dim() and min(axes) == max(axes) else images
+    convolutions = [m for m in model.modules() if isinstance(m, tuple(_CONVOLUTIONS.values()))]
+    axes = {n for n, kind in _CONVOLUTIONS.items() if any(isinstance(m, kind) for m in convolutions)}
+    if len(axes) != 1 or max(axes) + 1 != images.dim():
+        return images
+    if not any(m.in_channels == images.shape[0] for m in convolutions):  # spectrograms (B, t, f), for one
+        raise CamForgeError(
+            f"images of shape {tuple(images.shape)} have no channels, or no batch, for {max(axes)}-D convolutions: if "
+            "the model adds the channels by itself, wrap it in a module that takes (B, 1, …) and hands on images[:, 0]"
+        )
+    return images[None]

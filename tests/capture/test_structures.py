@@ -170,6 +170,29 @@ def test_inputs_that_do_not_fit_are_one_line(images: Tensor, inputs: Callable[[T
     assert "\n" not in str(error.value)
 
 
+def test_a_model_that_adds_the_channel_axis_is_told_how_to_be_given() -> None:
+    """Spectrograms (B, t, f): two axes of places and no channels, which are no signals of t channels."""
+
+    class Spectrograms(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches, self.head = nn.Conv2d(1, 6, 4, 4), nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.patches(x[:, None]).tanh().mean((2, 3)))
+
+    class Wrapped(Spectrograms):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x[:, 0])
+
+    x = torch.randn(2, 16, 12)
+    with pytest.raises(CamForgeError, match=r"images of shape \(2, 16, 12\) have no channels"):
+        camforge.explain(Spectrograms(), x, 1)
+    with pytest.raises(CamForgeError, match=r"shape \(1, 1, 16, 12\), which reach the model's conv2d as \[1, 1, 1, 16"):
+        camforge.explain(Spectrograms(), x[:1], 1)
+    assert camforge.explain(Wrapped(), x[:, None], 1).maps.shape == (2, 16, 12)
+
+
 def test_an_error_inside_of_the_model_is_its_own(images: Tensor) -> None:
     def broken(_images: Tensor, _logits: Tensor) -> Tensor:
         raise TypeError("a bug of the model")
