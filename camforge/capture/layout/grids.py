@@ -198,7 +198,7 @@ class Grids:
     @cached_property
     def _fields(self) -> dict[str, Field]:
         """Of the calls whose places have axes of their own."""
-        found = {}
+        found: dict[str, Field] = {}
         for name, response in self.intervention.calls.items():
             layout = self.layout(name, search=False) if len(response.shape) == len(self._image) + 2 else None
             field = field_of(response, layout) if isinstance(layout, Layout) else None
