@@ -48,10 +48,20 @@ def mistakes(error: ValidationError, given: Any) -> list[Mistake]:
     A value that every member of a union refuses is one mistake: the deepest complaint, or all that was allowed.
     """
     found: dict[KeyPath, list[Mistake]] = {}
-    for line in error.errors(include_url=False):
+    for line in _caused_by_nothing_inside(error.errors(include_url=False)):
         path, union = _written_path(line, given)
         found.setdefault(path if union is None else union, []).append(_mistake(line, path))
     return [merged for place, members in found.items() for merged in _of_union(members, place)]
+
+
+def _caused_by_nothing_inside(lines: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short only because pydantic does not count the items that it refused."""
+
+    def is_outside(line: ErrorDetails, other: ErrorDetails) -> bool:
+        depth = len(line["loc"])
+        return len(other["loc"]) > depth and other["loc"][:depth] == line["loc"]
+
+    return [line for line in lines if line["type"] != "too_short" or not any(is_outside(line, o) for o in lines)]
 
 
 @contextmanager

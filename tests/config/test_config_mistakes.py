@@ -146,3 +146,11 @@ def test_numbers_that_are_none(tmp_path: Path, override: str, said: str) -> None
 
 def test_truths_that_are_asked_for(tmp_path: Path) -> None:
     assert load(written(tmp_path), ["controls=false", "seed=4294967295"]).experiment.controls is False
+
+
+def test_a_wrong_item_does_not_make_its_list_too_short(tmp_path: Path) -> None:
+    path = written(tmp_path, text=PYTHON)
+    (line,) = lines_of(path, "extractor.scales=[0]")
+    assert "extractor.scales.0: should be greater than 0 (given: 0)" in line
+    (line,) = lines_of(path, "extractor.scales=[]")
+    assert "extractor.scales: should have at least 1 item, not 0 (given: [])" in line
