@@ -17,6 +17,7 @@ _single = dict(_recipe, name="single", lr=0.01, head_lr=0.05, epochs=6)
 _cam = dict(name="cam")
 _refined = dict(name="pamr", dilations=[1, 2, 4, 8])
 _shared = dict(name="share", sharpness=0.8)
+_crf = dict(name="dense_crf", cell=2, position=23.0, near=1.0)  # the distances of an image of 224 pixels, here of 64
 _sum = dict(name="sum", axis="layer", normalise="max")
 _stages = ["stage1", "stage2", "stage3", "stage4"]
 
@@ -56,6 +57,7 @@ arms = {
     "Layer-CAM, shared, refined: the seeds": _seeds,
     "places": dict(trainer=_pixels, extractor=dict(name="pixels")),
     "champion": dict(trainer=_pixels, extractor=_both, fusers=[_shared, _refined]),
+    "champion, dense CRF": dict(trainer=_pixels, extractor=_both, fusers=[_shared, _crf]),
     "champion, not refined": dict(trainer=_pixels, extractor=_both, fusers=[_shared]),
     "champion, not shared": dict(
         trainer=_pixels, extractor=_beside(dict(name="pixels"), _layercam("classifier.")), fusers=[_sum, _refined]

@@ -3,6 +3,7 @@
 from camforge.api import Fuser, hookimpl
 
 from .compete import Compete
+from .dense_crf import DenseCRF
 from .hierarchy import Hierarchy
 from .max import Max
 from .mean import Mean
@@ -15,4 +16,4 @@ from .sum import Sum
 @hookimpl
 def camforge_fusers() -> list[type[Fuser]]:
     """The classes of this folder."""
-    return [Sum, Mean, Max, Hierarchy, ProductWithLast, Compete, Share, PAMR]
+    return [Sum, Mean, Max, Hierarchy, ProductWithLast, Compete, Share, PAMR, DenseCRF]
