@@ -17,6 +17,8 @@ from camforge.capture.structures import lead_tensor
 
 OFF = 0.2
 """A tenth of the image: so far the edges of a map may be from those of the image, as without padding they are."""
+PIXELS = 3
+"""So many of a small image: what strides and convolutions without padding leave over at an edge."""
 STRAY = 0.05
 """So far half of the rows of places may look from where they lie, or their line tells nothing."""
 
@@ -24,21 +26,21 @@ STRAY = 0.05
 @dataclass(frozen=True)
 class Edges:
     """Along one axis of the image, which goes from -1 to 1: where the first place begins, the last one ends, and how
-    wide a place is."""
+    far these may be from the image's edges."""
 
     low: float
     high: float
-    place: float = 0.0
+    spare: float = OFF
 
     @property
     def beyond(self) -> bool:
         """Places lie outside of the image, on what the model puts around it: more than convolutions' padding makes."""
-        return max(-1 - self.low, self.high - 1) > max(OFF, self.place)
+        return max(-1 - self.low, self.high - 1) > self.spare
 
     @property
     def short(self) -> bool:
         """On some side no place lies: more than what strides leave over."""
-        return max(self.low + 1, 1 - self.high) > max(OFF, self.place)
+        return max(self.low + 1, 1 - self.high) > self.spare
 
     @property
     def whole(self) -> bool:
@@ -50,18 +52,21 @@ Field = tuple[Edges, ...]
 """Along each axis of the image."""
 
 
-def field_of(response: Response, layout: Layout) -> Field | None:
-    """Where the places lie, by where each of them looks; None where too few of them answer, or on no line."""
+def field_of(response: Response, layout: Layout, image: Sequence[int]) -> Field | None:
+    """Where the places lie on an image of this size, by where each of them looks.
+
+    None where too few of them answer, or on no line.
+    """
     centres, energy = response.centres(layout.channels)
     if layout.grid is not None:
         places = slice(layout.start, layout.start + prod(layout.grid))
         centres, energy = centres[:, places].unflatten(1, layout.grid), energy[places].unflatten(0, layout.grid)
-    found = [_edges(centres[axis], energy, axis) for axis in range(len(centres))]
+    found = [_edges(centres[axis], energy, axis, image[axis]) for axis in range(len(centres))]
     known = tuple(edges for edges in found if edges is not None)
     return known if len(known) == len(found) else None
 
 
-def _edges(centres: Tensor, energy: Tensor, axis: int) -> Edges | None:
+def _edges(centres: Tensor, energy: Tensor, axis: int, pixels: int) -> Edges | None:
     """Along one axis, by the median of the slopes between its rows of places; one row looks at all of the image."""
     count = energy.shape[axis]
     if count == 1:
@@ -78,7 +83,8 @@ def _edges(centres: Tensor, energy: Tensor, axis: int) -> Edges | None:
     middle = (looks - slope * lies).median()
     if (looks - slope * lies - middle).abs().median() > STRAY or slope <= 0:
         return None
-    return Edges(float(middle - slope), float(middle + slope), float(2 * slope) / count)
+    spare = max(OFF, float(2 * slope) / count, 2 * PIXELS / pixels)
+    return Edges(float(middle - slope), float(middle + slope), spare)
 
 
 def misplaced(own: Field | None, earlier: Sequence[Field], is_unread: Callable[[Field], bool]) -> Field | None:

@@ -190,7 +190,7 @@ class Grids:
     def _misplaced(self, path: str, layout: Layout) -> Field | None:
         call = path if "#" in path else f"{path}#{len(self.intervention.of(path)) - 1}"
         response = self.intervention.calls[call]
-        own = field_of(response, layout) if layout.channels in response.places else None
+        own = field_of(response, layout, self._image) if layout.channels in response.places else None
         before = takewhile(lambda name: name != call, self.intervention.calls)
         earlier = [self._fields[name] for name in before if name in self._fields]
         return misplaced(own, earlier, lambda field: unread(self._model, self._inputs, self._run, call, field))
@@ -201,7 +201,7 @@ class Grids:
         found: dict[str, Field] = {}
         for name, response in self.intervention.calls.items():
             layout = self.layout(name, search=False) if len(response.shape) == len(self._image) + 2 else None
-            field = field_of(response, layout) if isinstance(layout, Layout) else None
+            field = field_of(response, layout, self._image) if isinstance(layout, Layout) else None
             found |= {} if field is None else {name: field}
         return found
 
