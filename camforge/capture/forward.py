@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.module import _has_any_global_hook
 from torch.overrides import TorchFunctionMode
@@ -23,6 +22,7 @@ from camforge.capture.captured import Needs
 from camforge.capture.head import LinearHead, linear_head
 from camforge.capture.layers import ModelLayers
 from camforge.capture.layout.grids import Grids, is_convolutional
+from camforge.capture.layout.mixing import mixes_images
 from camforge.capture.model.structure import Structure
 from camforge.capture.recording import Lightly, Record, RecordedOutput, recording
 from camforge.capture.structures import described, logits_of
@@ -73,11 +73,19 @@ class Runner:
 
     @property
     def mixes_images(self) -> bool:
-        """Some batch norm keeps no running statistics: an image's logits depend on the others of its batch."""
-        return any(norm.running_mean is None for norm in self.structure.of_kind(_BatchNorm))
+        """An image's logits depend on the others of its batch. Once per model this may take two or three forwards."""
+        layers = self.model_layers  # no cached_property: in Python 3.11 passes of two models would share its lock
+        look = lambda: mixes_images(self.structure, layers.model, layers.inputs, self._logits)  # noqa: E731
+        return layers.kept("mixes images", look)
 
     def logits(self, inputs: tuple[Any, ...]) -> Tensor:
         """Logits (B, K). Raises CamForgeError where there are none; ``check_finite`` must follow."""
+        output = self._logits(inputs)
+        self.first[:] = self.first or [output.detach()]
+        self.sums.append(output.detach().sum(dtype=torch.float32 if output.is_mps else torch.float64))
+        return output
+
+    def _logits(self, inputs: tuple[Any, ...]) -> Tensor:
         output = self.model_layers.run(inputs)
         output = logits_of(output) if self.select is None else self.select(output)
         if not isinstance(output, Tensor):
@@ -89,8 +97,6 @@ class Runner:
             raise CamForgeError(
                 f"the model returns {tuple(output.shape)} for {images}: not one row of logits per image"
             )
-        self.first[:] = self.first or [output.detach()]
-        self.sums.append(output.detach().sum(dtype=torch.float32 if output.is_mps else torch.float64))
         return output
 
     def settle(self) -> None:

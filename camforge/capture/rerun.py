@@ -122,10 +122,11 @@ class Rerun:
         return self._in_chunks(layer, rows, run, max_memory)
 
     def _check_alone(self) -> None:
-        if self.runner.mixes_images and len(self.inputs[0]) > 1:
+        if len(self.inputs[0]) > 1 and self.runner.mixes_images:
             raise CamForgeError(
-                "batch norms of the model keep no running statistics: an image's logits depend on the others of its "
-                "batch, and it cannot be run again without them: give one image, or a method of one pass, as gradcam"
+                "the model mixes the images of a batch (a batch norm without running statistics, or attention along "
+                "the images' axis): none can be run again without the others: give one image, or a method of one "
+                "pass, as gradcam"
             )
 
     def _in_chunks(self, entry: str, rows: int, run: Callable[[int, int], Tensor], max_memory: int | None) -> Tensor:

@@ -284,11 +284,12 @@ def test_an_intervention_is_kept_and_made_anew_for_a_changed_model() -> None:
     handle = model[0][0].register_forward_hook(lambda _m, inputs, _o: runs.append(len(inputs[0])))
     for _ in range(3):
         camforge.explain(model, images, 1)
-    # alone, undisturbed and eight times three disturbances, once to see what the output is made of, then the passes
-    assert runs == [1, 25, 1, 4, 4, 4]
+    # alone, undisturbed and eight times three disturbances, once to see what the output is made of, then the passes;
+    # in the first of them alone and beside another image
+    assert runs == [1, 25, 1, 4, 1, 2, 4, 4]
     model[0][1] = nn.Tanh()
     camforge.explain(model, images, 1)
-    assert runs[6:] == [1, 25, 1, 4]
+    assert runs[8:] == [1, 25, 1, 4, 1, 2]
     handle.remove()
 
 

@@ -407,7 +407,131 @@ def test_of_images_that_a_batch_norm_mixes_each_has_its_own_gradient(images) -> 
     torch.testing.assert_close(found.maps[0][0].double(), torch.stack(expected).detach(), rtol=1e-3, atol=1e-7)
     assert found.images.tolist() == [image for image, _ in pairs]
     for name in ("scorecam", "smoothgradcampp", "ablationcam"):
-        with pytest.raises(CamForgeError, match="batch norms of the model keep no running statistics"):
+        with pytest.raises(CamForgeError, match="the model mixes the images of a batch"):
             extract_maps(model, images, [build("extractor", name)], 1)
         alone = extract_maps(model, images[:1], [build("extractor", name)], 1)
         assert alone.maps[0][0].isfinite().all()
+
+
+class AlongTheImages(nn.Module):
+    """Its encoder takes (N, B, C) and is given (B, N, C): images attend to one another, place by place."""
+
+    def __init__(self, batch_first: bool = False) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 2, 2)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=batch_first, dropout=0)
+        self.blocks, self.head = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Linear(16, 4)
+        with torch.no_grad():
+            for block in self.blocks.layers:
+                block.self_attn.in_proj_weight.mul_(3)  # images look at one another, not at all of them alike
+
+    def tokens(self, x: Tensor) -> Tensor:
+        return self.patches(x).flatten(2).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.blocks(self.tokens(x)).mean(1).tanh())
+
+
+def test_of_images_that_attention_mixes_each_has_its_own_gradient() -> None:
+    torch.manual_seed(0)
+    model, images = AlongTheImages().eval(), torch.randn(3, 3, 8, 6)
+    twin, kept = copy.deepcopy(model).double(), list[Tensor]()
+    twin.patches.register_forward_hook(lambda _m, _i, out: kept.append(out))
+    own = [torch.autograd.grad(twin(images.double())[i, 1], kept[-1])[0][i] for i in range(3)]
+    summed = torch.autograd.grad(twin(images.double())[:, 1].sum(), kept[-1])[0]
+    weights = torch.stack(own).mean((2, 3), keepdim=True)
+    expected = (weights * kept[0].detach()).sum(1).relu()
+    gradcam = build("extractor", {"name": "gradcam", "layers": ["patches"]})
+    found = extract_maps(model, images, [gradcam], 1).maps[0][0].double()
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+    wrong = (summed.mean((2, 3), keepdim=True) * kept[0].detach()).sum(1).relu()
+    assert (wrong - expected).norm() > 0.1 * expected.norm()
+
+
+def test_what_runs_again_takes_one_image_of_those_that_attention_mixes() -> None:
+    """A row of a chunk would see the others: each is run alone."""
+    torch.manual_seed(0)
+    model, images = AlongTheImages().eval(), torch.randn(3, 3, 8, 6)
+    for named in ("scorecam", "smoothgradcampp", "ablationcam", "rise"):
+        with pytest.raises(CamForgeError, match=r"the model mixes the images of a batch .* give one image"):
+            extract_maps(model, images, [build("extractor", named)], 1)
+    ablationcam = build("extractor", {"name": "ablationcam", "layers": ["patches"]})
+    (found,) = extract_maps(model, images[:1], [ablationcam], 1).maps[0]
+    torch.testing.assert_close(found.double(), ablation(model, images[:1], 1), rtol=1e-3, atol=1e-6)
+
+
+def ablation(model: AlongTheImages, image: Tensor, target: int) -> Tensor:
+    """Ablation-CAM at ``patches``, in float64, a channel at a time."""
+    twin = copy.deepcopy(model).double()
+    with torch.no_grad():
+        values = twin.patches(image.double())
+        score = twin(image.double())[0, target]
+        drops = []
+        for k in range(values.shape[1]):
+            changed = values.clone()
+            changed[:, k] = 0
+            handle = twin.patches.register_forward_hook(lambda _m, _i, _o, changed=changed: changed)
+            drops.append((score - twin(image.double())[0, target]) / score)
+            handle.remove()
+    return (torch.stack(drops)[:, None, None] * values[0]).sum(0, keepdim=True).relu()
+
+
+class Noisy(AlongTheImages):
+    """Random at each run: a dropout that is always on. An image beside another one gets other random numbers."""
+
+    def tokens(self, x: Tensor) -> Tensor:
+        tokens = super().tokens(x)
+        return tokens * (torch.rand(*tokens.shape[1:], len(tokens)) > 0.3).movedim(-1, 0)
+
+
+def runs_of(model: nn.Module, images: Tensor) -> list[int]:
+    """The batch sizes of a pass of the model, once it is known where its maps lie."""
+    runs, gradcam = list[int](), [build("extractor", {"name": "gradcam", "layers": ["patches"]})]
+    extract_maps(model, images[:1], gradcam, 1)
+    handle = model.patches.register_forward_hook(lambda _m, _i, out: runs.append(len(out)))
+    for _ in range(2):
+        extract_maps(model, images, gradcam, 1)
+    handle.remove()
+    return runs
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_independent_images_are_not_taken_for_mixed_ones(dtype: torch.dtype) -> None:
+    model, images = AlongTheImages(batch_first=True).eval().to(dtype), torch.randn(3, 3, 8, 6, dtype=dtype)
+    assert runs_of(model, images) == [3, 1, 2, 3]  # looked for in the first pass of several images, with two forwards
+    scorecam = build("extractor", {"name": "scorecam", "layers": ["patches"]})
+    assert extract_maps(model, images, [scorecam], 1).maps[0][0].isfinite().all()
+
+
+def test_of_a_random_model_it_cannot_be_told(unchanged) -> None:
+    model, images = Noisy(batch_first=True).eval(), torch.randn(3, 3, 8, 6)
+    check = unchanged(model)
+    assert runs_of(model, images) == [3, 1, 2, 1, 3]
+    check()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_to_look_for_mixing_draws_no_random_numbers_and_changes_nothing(unchanged, count: int) -> None:
+    class Overwrites(AlongTheImages):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x.mul_(2))
+
+    model, images = Overwrites().eval(), torch.randn(count, 3, 8, 6)
+    before, state, check = images.clone(), torch.get_rng_state(), unchanged(model)
+    extract_maps(model, images, [build("extractor", {"name": "gradcam", "layers": ["patches"]})], 1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(images, before)
+    check()
+
+
+def test_a_model_without_signal_tells_later_whether_it_mixes() -> None:
+    """Such as before its weights are loaded."""
+    model, images = AlongTheImages().eval(), torch.randn(2, 3, 8, 6)
+    weights = copy.deepcopy(model.head.state_dict())
+    for parameter in model.head.parameters():
+        parameter.data.zero_()
+    scorecam = [build("extractor", {"name": "scorecam", "layers": ["patches"]})]
+    extract_maps(model, images, scorecam, 1)
+    model.head.load_state_dict(weights)
+    with pytest.raises(CamForgeError, match="the model mixes the images of a batch"):
+        extract_maps(model, images, scorecam, 1)
