@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,13 +117,19 @@ def _output_hook(path: str, calls: list[RecordedOutput], keep: bool, begin: Call
             calls.append(RecordedOutput(get_gradient_edge(first), first.shape, first.clone() if keep else None))
             return None
         begin()
-        with torch.inference_mode(False), torch.enable_grad():  # a model may switch its backbone's gradients off
+        with _recorded():  # a model may switch its backbone's gradients off
             plain = first.clone() if first.is_inference() else first.detach()
             leaf = plain.requires_grad_()  # nothing is recorded below the shallowest layer
             calls.append(RecordedOutput(leaf, leaf.shape, leaf))
             return with_lead_tensor(output, leaf.clone())
 
     return hook
+
+
+def _recorded() -> AbstractContextManager[Any]:
+    """Autograd records. Inference mode is left only where it is on: a signal that comes while it is entered or left
+    would find the gradients' mode changed at its end."""
+    return torch.inference_mode(False) if torch.is_inference_mode_enabled() else torch.enable_grad()
 
 
 def _input_hook(calls: list[Tensor]) -> Callable[..., None]:
