@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camforge.capture.layout.intervention import Inputs, Response, Run, first_images, same_random, watched
+from camforge.capture.layout.intervention import Inputs, Response, Run, first_images, repeated, same_random, watched
 from camforge.capture.layout.layout import Layout
 from camforge.capture.model.borrowing import borrowed
 from camforge.capture.structures import lead_tensor
@@ -112,7 +112,7 @@ def unread(model: nn.Module, inputs: Inputs, run: Run, call: str, field: Field) 
     noise = 3 * torch.randn(one[0].shape, generator=torch.Generator().manual_seed(0)).to(one[0])
     beyond = _beyond(field, one[0])
     images = torch.cat([one[0], torch.where(beyond, noise, one[0])])
-    others = [x.expand(2, *x.shape[1:]) if isinstance(x, Tensor) and x.shape[:1] == (1,) else x for x in one[1:]]
+    others = repeated(one[1:], 2)
     kept: list[Tensor] = []
 
     def note(name: str, output: Any) -> None:

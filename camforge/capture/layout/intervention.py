@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,7 +160,7 @@ class _Study:
 
         images = disturbed(one[self.which])
         rows = images.shape[0]
-        ran = self._ran(self._with(images, [x.expand(rows, *x.shape[1:]) if _has_row(x) else x for x in one]), note)
+        ran = self._ran(self._with(images, repeated(one, rows)), note)
         return found if ran and (not same or bool(torch.stack(same).all())) else None
 
     def one_by_one(self, inputs: Inputs) -> dict[str, Response]:
@@ -188,7 +188,7 @@ class _Study:
             found[name] = Response((1, *base.shape[1:]), 0 if fits else None, places)
         return found
 
-    def _with(self, images: Tensor, inputs: list[Any]) -> Inputs:
+    def _with(self, images: Tensor, inputs: Sequence[Any]) -> Inputs:
         return tuple(images if k == self.which else x for k, x in enumerate(inputs))
 
     def _ran(self, inputs: Inputs, note: Callable[[str, Any], None], must: bool = False) -> bool:
@@ -255,8 +255,10 @@ def _images_axis(one: tuple[int, ...], many: tuple[int, ...], rows: int) -> int 
     return differing[0] if len(differing) == 1 and (one[differing[0]], many[differing[0]]) == (1, rows) else None
 
 
-def _has_row(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dim() > 0 and value.shape[0] == 1
+def repeated(one: Inputs, rows: int) -> Inputs:
+    """The inputs of one image, so many times; one that has no row per image is given as it is."""
+    has_row = [isinstance(x, Tensor) and x.dim() > 0 and x.shape[0] == 1 for x in one]
+    return tuple(x.expand(rows, *x.shape[1:]) if row else x for x, row in zip(one, has_row, strict=True))
 
 
 def some_image(inputs: Inputs) -> Inputs:

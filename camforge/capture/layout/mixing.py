@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from camforge.capture.layout.grids import is_convolutional
-from camforge.capture.layout.intervention import Inputs, first_images, same_random
+from camforge.capture.layout.intervention import Inputs, first_images, repeated, same_random
 from camforge.capture.model.structure import Structure
 
 Logits = Callable[[Inputs], Tensor]
@@ -23,10 +23,11 @@ def mixes_images(structure: Structure, model: nn.Module, inputs: Inputs, logits:
     """
     if any(norm.running_mean is None for norm in structure.of_kind(_BatchNorm)):
         return True
-    if structure.kept("mixes images", lambda: None) is None:
-        mixes = False if is_convolutional(model) else _shows_mixing(model, inputs, logits)
+    mixes: bool | None = structure.kept("mixes images", lambda: None)
+    if mixes is None:
+        mixes = not is_convolutional(model) and _shows_mixing(model, inputs, logits)
         structure.keep("mixes images", mixes)
-    return bool(structure.kept("mixes images", lambda: None))
+    return bool(mixes)
 
 
 def _shows_mixing(model: nn.Module, inputs: Inputs, logits: Logits) -> bool | None:
@@ -60,8 +61,7 @@ def _beside_another(inputs: Inputs) -> Inputs:
         contrast = images.float().std(correction=0)
         noise = torch.randn(images.shape).to(images) * torch.where(contrast > 0, contrast, 1.0)
         other = (other + noise).to(images.dtype)
-    rows = (torch.cat([x, x]) if x is not given else x for x, given in zip(one[1:], inputs[1:], strict=True))
-    return torch.cat([images, other]), *rows
+    return torch.cat([images, other]), *repeated(one[1:], 2)
 
 
 def _of_copies(logits: Logits, inputs: Inputs) -> Tensor:

@@ -9,11 +9,12 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d
 
-from camforge.api import CamForgeError, Fuser, Maps, max_normalise
+from camforge.api import Fuser, Maps, max_normalise, resize
 
 from .label import counted
+from .photographs import photographs_of
 
 AT_ONCE = 512 << 20  # bytes of the images' pairwise weights
 LEAST = 1e-5  # what an image's classes and its background have everywhere before they are divided by their sum
@@ -54,16 +55,13 @@ class DenseCRF(Fuser):
     this one: 40 MB for an image of 224 pixels."""
 
     def fuse(self, values: Tensor, maps: Maps) -> Tensor:
-        if maps.photographs is None:
-            raise CamForgeError(f"fuser {self.name!r} refines maps by the photograph, and none was given")
-        count = len(maps.labels)
+        photographs, count = photographs_of(maps, self.name).to(values.dtype), len(maps.labels)
         scaled = max_normalise(torch.where(counted(values, maps), values, 0))
         scaled = scaled.flatten(1, -3) if scaled.dim() > 3 else scaled[:, None]
         own = maps.images[:, None] == torch.arange(count, device=values.device)
         place = own.cumsum(0).gather(1, maps.images[:, None])[:, 0] - 1  # among its image's pairs
         stacks = scaled.new_zeros(count, max(1, int(own.sum(0).amax())), *scaled.shape[1:])
         stacks[maps.images, place] = scaled
-        photographs = maps.photographs.to(scaled.dtype)
         size = max(1, AT_ONCE // (3 * scaled.element_size() * prod(self._cells(values.shape[-2:])) ** 2))
         parts = zip(stacks.split(size), photographs.split(size), strict=True)
         found = torch.cat([self._probabilities(some, images) for some, images in parts])[maps.images, place]
@@ -80,8 +78,7 @@ class DenseCRF(Fuser):
         pairwise, told = self._pairwise(photographs, cells), torch.zeros_like(coarse)
         for _ in range(self.steps):
             told = ((coarse + told).softmax(1).flatten(1, 2) @ pairwise).view_as(coarse)
-        fine = interpolate(told.view(len(told), -1, *cells), unary.shape[-2:], mode="bilinear", align_corners=False)
-        return (unary + fine.view_as(unary)).softmax(1)[:, 1:]
+        return (unary + resize(told.view(*told.shape[:3], *cells), unary.shape[-2:])).softmax(1)[:, 1:]
 
     def _pairwise(self, photographs: Tensor, cells: tuple[int, int]) -> Tensor:
         """(B, 3, H, W) -> (B, N, N): how much each of the N cells pulls each."""

@@ -9,7 +9,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from camforge.api import CamForgeError, Fuser, Maps
+from camforge.api import Fuser, Maps
+
+from .photographs import photographs_of
 
 Steps = Annotated[int, Field(ge=1, le=128)]
 NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
@@ -34,9 +36,7 @@ class PAMR(Fuser):
     """Of the colour difference at which neighbours count as unlike, in standard deviations."""
 
     def fuse(self, values: Tensor, maps: Maps) -> Tensor:
-        if maps.photographs is None:
-            raise CamForgeError(f"fuser {self.name!r} refines maps by the photograph, and none was given")
-        weights = self.affinity(maps.photographs)
+        weights = self.affinity(photographs_of(maps, self.name))
         if not torch.equal(maps.images, torch.arange(weights.shape[1], device=maps.images.device)):
             weights = weights[:, maps.images]
         shape = values.shape
